@@ -1,0 +1,19 @@
+import { fileURLToPath } from 'node:url';
+import { defineConfig } from 'vitest/config';
+
+const source = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+
+export default defineConfig({
+  resolve: {
+    alias: [
+      { find: /^dwebsocket$/, replacement: source('./src/index.ts') },
+      { find: /^dwebsocket\/groups$/, replacement: source('./src/groups/index.ts') },
+      { find: /^dwebsocket\/testing$/, replacement: source('./src/testing/index.ts') },
+    ],
+  },
+  test: {
+    include: ['test/**/*.test.ts'],
+    testTimeout: 10_000,
+    hookTimeout: 30_000,
+  },
+});
