@@ -13,6 +13,8 @@ export default defineConfig({
   },
   test: {
     include: ['test/**/*.test.ts'],
+    exclude: ['test/long/**', '**/node_modules/**'],
+    setupFiles: ['test/support/leaks.ts'],
     testTimeout: 10_000,
     hookTimeout: 30_000,
   },
