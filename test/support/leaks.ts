@@ -6,6 +6,8 @@
  * Vitest loads it before each test file (`setupFiles` in vitest.config.ts) and gives each file a process of its own,
  * so what is there when the file has ended, and was not there before, belongs to the file.
  */
+import { ChildProcess } from 'node:child_process';
+import { Server, Socket } from 'node:net';
 import { afterAll, vi } from 'vitest';
 
 /** How long what is already ending may take: sockets close some turns of the event loop after the call. */
@@ -59,11 +61,9 @@ function countResources(): Map<string, number> {
 function describeHandles(): string[] {
   const { _getActiveHandles: getHandles } = process as { _getActiveHandles?: () => object[] };
   return (getHandles?.call(process) ?? []).flatMap((handle) => {
-    if ('remotePort' in handle && 'localPort' in handle && handle.localPort !== undefined) {
-      return [`a socket from port ${String(handle.localPort)} to port ${String(handle.remotePort)}`];
-    }
-    if ('listening' in handle && handle.listening === true) return ['a server that listens'];
-    if ('spawnfile' in handle) return [`a process: ${String(handle.spawnfile)}`];
-    return [];
+    if (handle instanceof Server && handle.listening) return ['a server that listens'];
+    if (handle instanceof ChildProcess) return [`a process: ${handle.spawnfile}`];
+    if (!(handle instanceof Socket) || handle.localPort === undefined) return [];
+    return [`a socket from port ${handle.localPort} to port ${handle.remotePort ?? 'unknown'}`];
   });
 }

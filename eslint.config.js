@@ -1,0 +1,104 @@
+import js from '@eslint/js';
+import { defineConfig, globalIgnores } from 'eslint/config';
+import globals from 'globals';
+import tseslint from 'typescript-eslint';
+
+export default defineConfig(
+  globalIgnores(['**/dist', '**/node_modules', 'coverage']),
+  { linterOptions: { reportUnusedDisableDirectives: 'error' } },
+  js.configs.recommended,
+  { files: ['**/*.{js,mjs,cjs}'], languageOptions: { globals: globals.node } },
+  { files: ['example-app/public/**'], languageOptions: { globals: globals.browser } },
+  {
+    files: ['**/*.ts'],
+    extends: [tseslint.configs.strictTypeChecked],
+    languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
+    rules: {
+      // A number in a text reads as everybody expects; objects, null and undefined do not.
+      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
+      // `while (true)` is how a loop without an end is written.
+      '@typescript-eslint/no-unnecessary-condition': [
+        'error',
+        { allowConstantLoopConditions: 'only-allowed-literals' },
+      ],
+      // `() => socket.end()` and Express's `return next(error)` are shorter than their braces and hide nothing.
+      '@typescript-eslint/no-confusing-void-expression': [
+        'error',
+        { ignoreArrowShorthand: true, ignoreVoidReturningFunctions: true },
+      ],
+      // Node's types name a class where whatever behaves like it will do: a TLS socket, one end of a duplex pair.
+      '@typescript-eslint/no-unsafe-class-instance-assignment': 'off',
+      // A type parameter that stands there once can still be what gives a result its type.
+      '@typescript-eslint/no-unnecessary-type-parameters': 'off',
+      // `_req` says that an argument is there only for the one behind it.
+      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_' }],
+    },
+  },
+  {
+    files: ['src/**'],
+    rules: {
+      'no-console': 'error',
+      '@typescript-eslint/no-restricted-imports': [
+        'error',
+        {
+          name: 'express',
+          allowTypeImports: true,
+          message: 'Express is the user’s; only its types may be named.',
+        },
+      ],
+    },
+  },
+  {
+    files: ['test/**/*.ts', 'example-app/**/*.ts', 'bench/**/*.ts', 'scripts/**/*.ts'],
+    rules: {
+      // A handler is `async` because handlers are; where it has nothing to await, that is the point of the test.
+      '@typescript-eslint/require-await': 'off',
+    },
+  },
+  {
+    files: ['test/**/*.ts'],
+    rules: {
+      // A test that is wrong about what is there fails, and that is its purpose.
+      '@typescript-eslint/no-non-null-assertion': 'off',
+      // `() => {}` is the handler that does nothing.
+      '@typescript-eslint/no-empty-function': 'off',
+      // `createServer(async (req, res) => …)`: a rejection fails the run, since nobody handles it.
+      '@typescript-eslint/no-misused-promises': ['error', { checksVoidReturn: { arguments: false } }],
+      // `const { page, close } = useBrowser()`: helpers hand out functions that need no `this`.
+      '@typescript-eslint/unbound-method': 'off',
+      // The characters of a test's own text are known.
+      '@typescript-eslint/no-misused-spread': 'off',
+      // supertest's `body` and `JSON.parse` are `any`; the assertion is the check.
+      '@typescript-eslint/no-unsafe-assignment': 'off',
+      '@typescript-eslint/no-unsafe-member-access': 'off',
+      'no-restricted-imports': [
+        'error',
+        {
+          paths: [
+            {
+              name: 'node:timers/promises',
+              importNames: ['setTimeout'],
+              message: 'Await the event, not the clock.',
+            },
+          ],
+        },
+      ],
+      'no-restricted-properties': [
+        'error',
+        ...['test', 'it', 'describe'].flatMap((object) =>
+          ['only', 'skip', 'todo'].map((property) => ({
+            object,
+            property,
+            message: 'A test runs, or says with runIf(requirement(…)) what it misses.',
+          })),
+        ),
+      ],
+    },
+  },
+  // The benchmark has its own dependencies, and what is read by the runners of others has none here: without their
+  // types, the rules that ask for types can only guess.
+  {
+    files: ['bench/**/*.ts', 'test/types/**', '**/*.{js,mjs,cjs}'],
+    extends: [tseslint.configs.disableTypeChecked],
+  },
+);
