@@ -1,0 +1,179 @@
+/**
+ * Checks what `npm publish` would publish, as its users get it: `dist` is packed, the tarball is linted, installed in a
+ * fresh folder, and used from ESM, from CommonJS and from TypeScript.
+ *
+ *     npm run build && npm run check:package [-- other/node another/node]
+ *
+ * The consumer runs on this Node and on each one named. Needs the npm registry.
+ */
+import { execFileSync } from 'node:child_process';
+import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { readEntries } from './entries.js';
+
+interface Packed {
+  readonly filename: string;
+  readonly size: number;
+  readonly unpackedSize: number;
+  readonly files: readonly { readonly path: string }[];
+}
+
+interface Tree {
+  readonly dependencies?: Readonly<Record<string, Tree>>;
+}
+
+interface Manifest {
+  readonly dependencies: Record<string, string>;
+  readonly devDependencies: Record<string, string>;
+  readonly scripts?: Record<string, string>;
+}
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const fixtures = join(root, 'scripts/consumer');
+const specifiers = readEntries().map(({ specifier }) => specifier);
+const nodes = [process.execPath, ...process.argv.slice(2)];
+
+const folder = mkdtempSync(join(tmpdir(), 'dwebsocket-consumer-'));
+try {
+  const packed = pack();
+  const tarball = join(folder, packed.filename);
+  checkFiles(packed);
+  run(root, 'node_modules/.bin/publint', 'run', '--strict', tarball);
+  run(root, 'node_modules/.bin/attw', tarball, '--format', 'table-flipped');
+  installConsumer(tarball);
+  checkMaps(packed);
+  for (const node of nodes) useFromJavaScript(node);
+  useFromTypeScript();
+  report(packed);
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
+
+function pack(): Packed {
+  if (!existsSync(join(root, 'dist/index.js'))) throw new Error('there is nothing to pack: npm run build');
+  const output = npm(root, 'pack', '--json', '--ignore-scripts', '--pack-destination', folder);
+  const [packed] = JSON.parse(output) as Packed[];
+  if (packed === undefined) throw new Error(`npm pack made nothing: ${output}`);
+  return packed;
+}
+
+/** The tarball holds what a user needs, and nothing runs when it is installed. */
+function checkFiles({ files }: Packed): void {
+  const wanted =
+    /^(dist|src)\/.+\.(js|mjs|ts|mts|map)$|^dist\/package\.json$|^(package\.json|README\.md|CHANGELOG\.md|LICENSE)$/;
+  const paths = files.map(({ path }) => path);
+  const strays = paths.filter((path) => !wanted.test(path));
+  if (strays.length > 0) throw new Error(`not for users, but in the tarball: ${strays.join(', ')}`);
+  for (const path of [
+    'README.md',
+    'CHANGELOG.md',
+    'LICENSE',
+    'src/index.ts',
+    'dist/index.js',
+    'dist/index.mjs',
+  ]) {
+    if (!paths.includes(path)) throw new Error(`${path} is missing in the tarball`);
+  }
+  const { scripts = {} } = readManifest();
+  for (const name of ['preinstall', 'install', 'postinstall']) {
+    if (name in scripts) throw new Error(`package.json has a script that runs on installation: ${name}`);
+  }
+}
+
+/** Source maps and declaration maps lead to sources that are in the tarball. */
+function checkMaps({ files }: Packed): void {
+  const maps = files.map(({ path }) => path).filter((path) => path.endsWith('.map'));
+  if (maps.length === 0) throw new Error('the tarball has no source maps');
+  for (const path of maps) {
+    const file = join(folder, 'node_modules/dwebsocket', path);
+    const { sources } = JSON.parse(readFileSync(file, 'utf8')) as { sources: string[] };
+    for (const source of sources) {
+      if (!existsSync(resolve(dirname(file), source)))
+        throw new Error(`${path} leads to ${source}, which is not there`);
+    }
+  }
+}
+
+function installConsumer(tarball: string): void {
+  const { dependencies, devDependencies } = readManifest();
+  const versions = { ...devDependencies, ...dependencies };
+  const names = ['express', 'ws', 'typescript', '@types/express', '@types/node'];
+  writeFileSync(join(folder, 'package.json'), '{ "name": "consumer", "private": true }\n');
+  npm(
+    folder,
+    'install',
+    '--no-audit',
+    '--no-fund',
+    tarball,
+    ...names.map((name) => `${name}@${String(versions[name])}`),
+  );
+  for (const file of ['talk.cjs', 'esm.mjs', 'commonjs.cjs'])
+    copyFileSync(join(fixtures, file), join(folder, file));
+  for (const file of ['app.mts', 'app.cts']) copyFileSync(join(fixtures, 'app.ts'), join(folder, file));
+}
+
+function useFromJavaScript(node: string): void {
+  run(folder, node, 'esm.mjs', ...specifiers);
+  run(folder, node, 'commonjs.cjs');
+  console.log(
+    `used from ESM and CommonJS on Node ${execFileSync(node, ['-v'], { encoding: 'utf8' }).trim()}`,
+  );
+}
+
+/** Compiles without `skipLibCheck`, as strict as can be, with each way to resolve modules; runs what comes out. */
+function useFromTypeScript(): void {
+  const require = createRequire(join(folder, 'package.json'));
+  const strict = [
+    '--strict',
+    '--exactOptionalPropertyTypes',
+    '--noUncheckedIndexedAccess',
+    '--esModuleInterop',
+  ];
+  const compile = (...options: string[]) =>
+    run(
+      folder,
+      process.execPath,
+      require.resolve('typescript/bin/tsc'),
+      ...strict,
+      '--target',
+      'es2022',
+      '--types',
+      'node',
+      ...options,
+    );
+
+  compile('--noEmit', '--module', 'preserve', '--moduleResolution', 'bundler', 'app.mts', 'app.cts');
+  compile('--noEmit', '--module', 'node16', 'app.mts', 'app.cts');
+  compile('--module', 'nodenext', 'app.mts', 'app.cts');
+  for (const file of ['app.mjs', 'app.cjs']) run(folder, process.execPath, file);
+  console.log('used from TypeScript: bundler, node16, nodenext');
+}
+
+function report({ size, unpackedSize }: Packed): void {
+  const lines = npm(folder, 'ls', '--all', '--omit=dev', '--json', 'dwebsocket');
+  const { dependencies } = JSON.parse(lines) as { dependencies: { dwebsocket: Tree } };
+  const kilobytes = (bytes: number) => `${(bytes / 1000).toFixed(0)} kB`;
+  console.log(
+    `The package: ${kilobytes(size)} packed, ${kilobytes(unpackedSize)} unpacked, ` +
+      `${String(countDependencies(dependencies.dwebsocket))} transitive dependencies`,
+  );
+}
+
+function countDependencies({ dependencies = {} }: Tree): number {
+  return Object.values(dependencies).reduce((count, tree) => count + 1 + countDependencies(tree), 0);
+}
+
+function readManifest(): Manifest {
+  return JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Manifest;
+}
+
+function run(cwd: string, command: string, ...args: string[]): void {
+  execFileSync(command, args, { cwd, stdio: ['ignore', 'inherit', 'inherit'] });
+}
+
+function npm(cwd: string, ...args: string[]): string {
+  return execFileSync('npm', args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
+}

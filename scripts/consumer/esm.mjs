@@ -1,0 +1,32 @@
+// The package, imported, and the proof that `require` gives the very same thing.
+import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
+import { createRequire } from 'node:module';
+import express from 'express';
+import { acceptWebsocket } from 'dwebsocket';
+import { connect } from 'dwebsocket/testing';
+import talk from './talk.cjs';
+
+const require = createRequire(import.meta.url);
+const echo = async (req) => {
+  for await (const message of req.websocket) req.websocket.send(message);
+};
+
+const app = express();
+app.get('/imported', acceptWebsocket(echo));
+app.get('/required', require('dwebsocket').acceptWebsocket(echo));
+for (const path of ['/imported', '/required']) await talk.talk(createServer(app), path);
+
+const client = await connect(app, '/imported');
+client.send('hello');
+assert.equal(await client.wait(), 'hello');
+await client.close();
+
+for (const specifier of process.argv.slice(2)) {
+  const required = require(specifier);
+  const imported = await import(specifier);
+  assert.deepEqual(Object.keys(imported).sort(), Object.keys(required).sort(), specifier);
+  for (const name of Object.keys(required))
+    assert.equal(imported[name], required[name], `${specifier}: ${name}`);
+  assert.notEqual(Object.keys(required).length, 0, specifier);
+}
