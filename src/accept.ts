@@ -1,0 +1,145 @@
+import type { IncomingMessage, OutgoingHttpHeader, ServerResponse } from 'node:http';
+import { WebSocketServer } from 'ws';
+import { Connection } from './connection.js';
+import { onOpen } from './diagnostics.js';
+import { judgeHandshake, refusal, type Verdict } from './handshake.js';
+import { debug, warnOnce } from './notices.js';
+import type { Policy } from './options.js';
+import { markRequest } from './request.js';
+import { refuse } from './response.js';
+import { isShuttingDown, stateOf } from './server-state.js';
+import { answerRaw, closeExchange, upgradeOf, type Upgrade } from './upgrade.js';
+import { createWebsocket, type Websocket } from './websocket.js';
+
+const SHUTTING_DOWN = refusal(503, 'the server is shutting down; try again in a moment');
+
+const NOT_ATTACHED = refusal(
+  503,
+  'this connection was handed to a server that knows nothing of websockets; ' +
+    'call attachWebsocket(server) before server.emit("connection", socket)',
+);
+
+/** Accepts or refuses the WebSocket requests of one route, under its options. */
+export class Acceptor {
+  readonly policy: Policy;
+  readonly #server: WebSocketServer;
+  // What the handshake that is being completed gives to the hooks of ws; there is never more than one at a time.
+  #protocol = '';
+  #headers: readonly string[] = [];
+
+  constructor(policy: Policy) {
+    this.policy = policy;
+    this.#server = new WebSocketServer({
+      noServer: true,
+      clientTracking: false,
+      WebSocket: Connection,
+      autoPong: false,
+      maxPayload: policy.maxPayload,
+      perMessageDeflate: policy.perMessageDeflate,
+      closeTimeout: policy.closeTimeout,
+      handleProtocols: () => (this.#protocol === '' ? false : this.#protocol),
+    } as ConstructorParameters<typeof WebSocketServer>[0]);
+    this.#server.on('headers', (lines) => {
+      lines.push(...this.#headers);
+    });
+  }
+
+  /**
+   * The websocket of a request: accepted now, or before by a wrapper around this one. `undefined` when it was refused,
+   * or when the client has left or been answered while middleware decided.
+   *
+   * @param onEnd Called when the connection has ended.
+   * @throws What a function among the options has thrown.
+   */
+  open(req: IncomingMessage, res: ServerResponse, onEnd: () => void): Websocket | undefined {
+    const upgrade = upgradeOf(req);
+    if (upgrade?.websocket !== undefined) return upgrade.websocket as Websocket;
+    if (upgrade?.decided === true) {
+      debug('%s: reached its route after it had been answered, or the client had left', req.url);
+      return undefined;
+    }
+    const verdict = this.judge(req);
+    if (verdict.refused) {
+      refuse(req, res, verdict);
+      return undefined;
+    }
+    return this.#accept(upgrade as Upgrade, verdict.protocol, onEnd);
+  }
+
+  /** Whether a request may have its websocket. */
+  judge(req: IncomingMessage): Verdict {
+    const upgrade = upgradeOf(req);
+    if (upgrade === undefined) {
+      warnOnce(this.policy, 'WEBSOCKET_NOT_ATTACHED', `${req.url ?? ''}: ${NOT_ATTACHED.text}`);
+      return NOT_ATTACHED;
+    }
+    if (isShuttingDown(upgrade.server)) return SHUTTING_DOWN;
+    const verdict = judgeHandshake(req, this.policy);
+    if (verdict.refused && verdict.status === 403) {
+      warnOnce(this.policy, 'WEBSOCKET_ORIGIN', `${req.url ?? ''}: ${verdict.text}`);
+    }
+    return verdict;
+  }
+
+  /** Sends the 101, with the headers that middleware has put on the response. */
+  #accept(upgrade: Upgrade, protocol: string, onEnd: () => void): Websocket | undefined {
+    const { req, res } = upgrade;
+    const { socket, head } = upgrade.take();
+    try {
+      // Written into nothing: the socket has just been taken away. It makes the hooks of middleware run (on-headers:
+      // express-session sets its cookie there), and the response one whose headers are sent.
+      res.writeHead(101);
+    } catch (error) {
+      answerRaw(socket, 500, 'the handshake failed');
+      throw error;
+    }
+    this.#protocol = protocol;
+    this.#headers = headersFor101(res);
+    let websocket: Websocket | undefined;
+    this.#server.handleUpgrade(req, socket, head, (ws) => {
+      websocket = this.#welcome(upgrade, ws as Connection<Websocket>, onEnd);
+    });
+    if (websocket === undefined) {
+      debug('%s: the client left before the handshake', req.url);
+      closeExchange(req, res);
+      return undefined;
+    }
+    debug('%s: accepted%s', req.url, protocol === '' ? '' : `, speaking ${protocol}`);
+    if (onOpen.hasSubscribers) onOpen.publish({ websocket, request: req });
+    return websocket;
+  }
+
+  #welcome(upgrade: Upgrade, connection: Connection<Websocket>, onEnd: () => void): Websocket {
+    const { req } = upgrade;
+    const websocket = createWebsocket(connection, upgrade.socket, req, this.policy, true);
+    const { open } = stateOf(upgrade.server);
+    open.add(websocket);
+    connection.on('close', () => {
+      open.delete(websocket);
+      onEnd();
+    });
+    upgrade.websocket = websocket;
+    markRequest(req, websocket);
+    return websocket;
+  }
+}
+
+// Of the connection (RFC 9110, 7.6.1), of a body, and of the handshake itself: those are ours and ws's to send.
+const NOT_FOR_101 =
+  /^(?:connection|keep-alive|proxy-connection|te|trailer|transfer-encoding|upgrade|http2-settings|etag|last-modified|content-(?:length|type|encoding|language|location|range|md5|disposition|digest)|sec-websocket-.*)$/i;
+
+function headersFor101(res: ServerResponse): string[] {
+  const lines: string[] = [];
+  // Not in Node's types: it is documented for ClientRequest only, and both have it from OutgoingMessage.
+  const names = (res as ServerResponse & { getRawHeaderNames(): string[] }).getRawHeaderNames();
+  for (const name of names) {
+    if (NOT_FOR_101.test(name)) continue;
+    for (const value of asList(res.getHeader(name))) lines.push(`${name}: ${value}`);
+  }
+  return lines;
+}
+
+function asList(value: OutgoingHttpHeader | undefined): string[] {
+  if (value === undefined) return [];
+  return Array.isArray(value) ? value : [String(value)];
+}

@@ -1,0 +1,94 @@
+import { isUtf8 } from 'node:buffer';
+import { randomBytes } from 'node:crypto';
+import { isSendableCloseCode, MAX_REASON_BYTES } from '../close-codes.js';
+
+/**
+ * What goes over a backplane:
+ *
+ * ```
+ * 'd' 'w'  version  kind  origin (12 bytes)  sequence (6 bytes)  body
+ * ```
+ *
+ * Origin and sequence number tell a process its own messages, and those that it has had already: some Redis clients
+ * send a command again when the connection broke before the answer.
+ */
+const VERSION = 1;
+const ORIGIN_AT = 4;
+const ORIGIN_BYTES = 12;
+const SEQUENCE_AT = ORIGIN_AT + ORIGIN_BYTES;
+const SEQUENCE_BYTES = 6;
+export const HEADER_BYTES = SEQUENCE_AT + SEQUENCE_BYTES;
+
+const TEXT = 1;
+const BINARY = 2;
+const CLOSE = 3;
+
+export interface Stamp {
+  readonly origin: string;
+  readonly sequence: number;
+}
+
+export type Envelope =
+  | (Stamp & { readonly kind: 'message'; readonly bytes: Buffer; readonly binary: boolean })
+  | (Stamp & { readonly kind: 'close'; readonly code: number; readonly reason: string });
+
+/** Stamps what one process sends: one origin, and numbers that rise. */
+export class Stamper {
+  readonly #id = randomBytes(ORIGIN_BYTES);
+  readonly origin = this.#id.toString('latin1');
+  #sequence = 0;
+
+  wrapMessage(bytes: Uint8Array, binary: boolean): Buffer {
+    const envelope = this.#begin(binary ? BINARY : TEXT, bytes.length);
+    envelope.set(bytes, HEADER_BYTES);
+    return envelope;
+  }
+
+  wrapClose(code: number, reason: string): Buffer {
+    const envelope = this.#begin(CLOSE, 2 + Buffer.byteLength(reason));
+    envelope.writeUInt16BE(code, HEADER_BYTES);
+    envelope.write(reason, HEADER_BYTES + 2);
+    return envelope;
+  }
+
+  #begin(kind: number, bodyBytes: number): Buffer {
+    const envelope = Buffer.allocUnsafe(HEADER_BYTES + bodyBytes);
+    envelope.write('dw', 'latin1');
+    envelope[2] = VERSION;
+    envelope[3] = kind;
+    envelope.set(this.#id, ORIGIN_AT);
+    envelope.writeUIntBE(++this.#sequence, SEQUENCE_AT, SEQUENCE_BYTES);
+    return envelope;
+  }
+}
+
+/** Opens an envelope, or says why it is none of ours. */
+export function open(data: Buffer): Envelope | string {
+  if (data.length < HEADER_BYTES || data.toString('latin1', 0, 2) !== 'dw') return 'it is not from dwebsocket';
+  const version = data[2];
+  if (version !== VERSION) return `it is of version ${String(version)}; this is version ${VERSION}`;
+  const stamp = {
+    origin: data.toString('latin1', ORIGIN_AT, SEQUENCE_AT),
+    sequence: data.readUIntBE(SEQUENCE_AT, SEQUENCE_BYTES),
+  };
+  const body = data.subarray(HEADER_BYTES);
+  switch (data[3]) {
+    case TEXT:
+      if (!isUtf8(body)) return 'its text is not UTF-8';
+      return { ...stamp, kind: 'message', bytes: body, binary: false };
+    case BINARY:
+      return { ...stamp, kind: 'message', bytes: body, binary: true };
+    case CLOSE:
+      return openClose(stamp, body);
+    default:
+      return `it is of an unknown kind (${String(data[3])})`;
+  }
+}
+
+function openClose(stamp: Stamp, body: Buffer): Envelope | string {
+  const code = body.length < 2 ? undefined : body.readUInt16BE();
+  const reason = body.subarray(2);
+  if (!isSendableCloseCode(code)) return 'its close code may not be sent';
+  if (reason.length > MAX_REASON_BYTES || !isUtf8(reason)) return 'its close reason may not be sent';
+  return { ...stamp, kind: 'close', code, reason: reason.toString() };
+}

@@ -1,0 +1,270 @@
+import { EventEmitter } from 'node:events';
+import { argumentError, describe, optionError } from '../errors.js';
+import { debug, warnOnce } from '../notices.js';
+import { checkNames } from '../options.js';
+import { now } from '../real-timers.js';
+import type { Backplane } from './backplane.js';
+import { Channel, type ChannelHost } from './channel.js';
+import { open, Stamper } from './envelope.js';
+import { BackplaneError, reasonOf } from './errors.js';
+import { createGroup, dismiss, type Group, type GroupHost, receive, type Sent } from './group.js';
+
+/** Options of {@link createGroups}. */
+export interface GroupsOptions {
+  /**
+   * What connects the processes: `redisBackplane(client)`, `redisStreamBackplane(client, { maxLength })`, or one of your
+   * own. Without it groups are those of this process.
+   *
+   * @default none
+   */
+  backplane?: Backplane | undefined;
+}
+
+/** What {@link Groups} tells, by the name of the event. */
+export interface GroupsEvents {
+  /** Other processes cannot be reached; groups go on in this one. Told once for each outage. */
+  cutOff: [error: Error];
+  /** Other processes are reached again; the outage took so many milliseconds. */
+  back: [info: { after: number }];
+  /** Messages of other processes to this group are lost; how many, when that is known. */
+  missed: [info: { group: string; count: number | undefined }];
+  /** Messages to this group that were kept (`'later'`) could not go out in the end. */
+  dropped: [info: { group: string; count: number; error: Error }];
+  /** A subscription failed and is tried again, or a stranger's message came; `error.group` names the group. */
+  refused: [error: BackplaneError];
+}
+
+type PublishResult = Omit<Sent, 'local'>;
+
+const NO_BACKPLANE: Promise<PublishResult> = Promise.resolve({ backplane: null, error: null });
+const TAKEN: PublishResult = { backplane: true, error: null };
+const KEPT: PublishResult = { backplane: 'later', error: null };
+const TRUE: Promise<boolean> = Promise.resolve(true);
+
+/**
+ * Groups of websockets, by name.
+ *
+ * @example
+ * const groups = createGroups();
+ * app.get('/chat/:room', requireWebsocket(async (req) => {
+ *   const room = groups.group(req.params.room);
+ *   room.add(req.websocket);
+ *   for await (const message of req.websocket) room.send(message, { except: req.websocket });
+ * }));
+ * @throws {WebsocketOptionError} An option of a wrong type, or an unknown one.
+ */
+export function createGroups(options: GroupsOptions = {}): Groups {
+  const { backplane } = checkNames(options, ['backplane']);
+  if (backplane !== undefined) checkBackplane(backplane);
+  return new Groups(backplane);
+}
+
+/** See {@link createGroups}. An emitter of {@link GroupsEvents}. */
+export class Groups extends EventEmitter<GroupsEvents> {
+  readonly #backplane: Backplane | undefined;
+  readonly #stamper = new Stamper();
+  // A group lives as long as somebody holds it or it has members (who are held by `#filled`).
+  readonly #groups = new Map<string, WeakRef<Group>>();
+  readonly #collected = new FinalizationRegistry<string>((name) => {
+    if (this.#groups.get(name)?.deref() === undefined) this.#groups.delete(name);
+  });
+  readonly #filled = new Set<Group>();
+  readonly #channels = new Map<string, Channel>();
+  readonly #groupHost: GroupHost;
+  readonly #channelHost: ChannelHost | undefined;
+  #cutOffSince: number | undefined;
+  #closed: Promise<void> | undefined;
+
+  /** @internal */
+  constructor(backplane: Backplane | undefined) {
+    super();
+    this.#backplane = backplane;
+    this.#groupHost = {
+      filled: (group) => this.#fill(group),
+      emptied: (group) => this.#empty(group),
+      whenSubscribed: (group) => this.#channels.get(group.name)?.whenSubscribed() ?? TRUE,
+      sendMessage: (group, { bytes, binary }) => this.#publish(group, () => this.#stamper.wrapMessage(bytes, binary)),
+      sendClose: (group, code, reason) => this.#publish(group, () => this.#stamper.wrapClose(code, reason)),
+    };
+    if (backplane === undefined) return;
+    this.#channelHost = {
+      backplane,
+      failed: (channel, error) => this.#subscriptionFailed(channel, error),
+      ended: (channel) => this.#channels.delete(channel.name),
+    };
+    backplane.start({
+      message: (channel, data) => this.#receive(channel, data),
+      cutOff: (error) => this.#cutOff(error),
+      back: () => this.#back(),
+      missed: (group, count) => this.#tell('missed', { group, count }),
+      dropped: (group, count, error) => this.#tell('dropped', { group, count, error }),
+    });
+  }
+
+  /**
+   * The group of a name. The same name gives the same group; one that is empty costs nothing and need not be
+   * deleted.
+   *
+   * @throws {TypeError} The name is no string.
+   */
+  group(name: string): Group {
+    if (typeof name !== 'string') {
+      throw argumentError(TypeError, `group() takes a name, a string; got ${describe(name)}`);
+    }
+    const known = this.#groups.get(name)?.deref();
+    if (known !== undefined) return known;
+    const group = createGroup(name, this.#groupHost);
+    this.#groups.set(name, new WeakRef(group));
+    this.#collected.register(group, name);
+    return group;
+  }
+
+  /** Whether other processes cannot be reached now; for a health check. */
+  isCutOff(): boolean {
+    return this.#cutOffSince !== undefined;
+  }
+
+  /**
+   * Ends it: members leave their groups and stay open, what has been sent goes out, and the backplane's connections
+   * are closed (yours stays open). Never rejects. Afterwards groups work in this process only.
+   */
+  close(): Promise<void> {
+    return (this.#closed ??= this.#end());
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #end(): Promise<void> {
+    for (const group of this.#filled) dismiss(group);
+    try {
+      await this.#backplane?.close();
+    } catch (error) {
+      debug('the backplane failed to close: %o', error);
+    }
+  }
+
+  #fill(group: Group): void {
+    this.#filled.add(group);
+    if (this.#channelHost === undefined || this.#closed !== undefined) return;
+    let channel = this.#channels.get(group.name);
+    if (channel === undefined) {
+      this.#channels.set(group.name, (channel = new Channel(group.name, this.#channelHost)));
+    }
+    channel.want(true);
+  }
+
+  #empty(group: Group): void {
+    this.#filled.delete(group);
+    this.#channels.get(group.name)?.want(false);
+  }
+
+  #publish(group: Group, wrap: () => Buffer): Promise<PublishResult> {
+    if (this.#backplane === undefined) return NO_BACKPLANE;
+    if (this.#closed !== undefined) return Promise.resolve(refuse(closedError(group.name)));
+    let result: PromiseLike<unknown>;
+    try {
+      result = this.#backplane.publish(group.name, wrap());
+    } catch (error) {
+      return Promise.resolve(refuse(error));
+    }
+    return Promise.resolve(result).then((taken) => (taken === 'later' ? KEPT : TAKEN), refuse);
+  }
+
+  /** Called by the backplane; in the event handlers of a network client nothing may throw. */
+  #receive(name: string, data: Buffer): void {
+    const channel = this.#channels.get(name);
+    if (channel?.wanted !== true) return;
+    const envelope = open(data);
+    if (typeof envelope === 'string') {
+      this.#refuseStranger(name, envelope);
+      return;
+    }
+    if (envelope.origin === this.#stamper.origin || !channel.receipts.accept(envelope)) return;
+    const group = this.#groups.get(name)?.deref();
+    if (group !== undefined) receive(group, envelope);
+  }
+
+  #refuseStranger(group: string, reason: string): void {
+    const error = new BackplaneError(
+      'ERR_WEBSOCKET_BACKPLANE_STRANGER',
+      `a message on the channel of group ${JSON.stringify(group)} was refused: ${reason}. ` +
+        'Give each app a prefix of its own: redisBackplane(client, { prefix })',
+      { group },
+    );
+    debug('%s', error.message);
+    warnOnce(this, error.code, error.message);
+    this.#tell('refused', error);
+  }
+
+  #subscriptionFailed(channel: Channel, cause: unknown): void {
+    // While the network is away this is no news.
+    if (this.isCutOff() || this.#closed !== undefined) return;
+    const error = new BackplaneError(
+      'ERR_WEBSOCKET_BACKPLANE_REFUSED',
+      `group ${JSON.stringify(channel.name)} does not get the messages of other processes: ${reasonOf(cause)}; ` +
+        'it is tried again',
+      { group: channel.name, cause },
+    );
+    debug('%s', error.message);
+    if (this.listenerCount('refused') === 0) warnOnce(this, error.code, error.message);
+    this.#tell('refused', error);
+  }
+
+  #cutOff(error: Error): void {
+    if (this.#cutOffSince !== undefined || this.#closed !== undefined) return;
+    this.#cutOffSince = now();
+    debug('cut off: %s', error.message);
+    if (this.listenerCount('cutOff') === 0) {
+      const cure = "listen for it with groups.on('cutOff', …) and groups.on('back', …)";
+      warnOnce(this, 'ERR_WEBSOCKET_BACKPLANE_CUT_OFF', `${error.message}; ${cure}`);
+    }
+    this.#tell('cutOff', error);
+  }
+
+  #back(): void {
+    if (this.#cutOffSince === undefined) return;
+    const after = now() - this.#cutOffSince;
+    this.#cutOffSince = undefined;
+    debug('back after %d ms', after);
+    for (const channel of this.#channels.values()) channel.retryNow();
+    this.#tell('back', { after });
+  }
+
+  // On a turn of its own: a listener that throws must not do so inside a network client's event.
+  #tell<Name extends keyof GroupsEvents>(name: Name, ...args: GroupsEvents[Name]): void {
+    if (this.listenerCount(name) === 0) return;
+    process.nextTick(() => {
+      (this as EventEmitter).emit(name, ...args);
+    });
+  }
+}
+
+function refuse(error: unknown): PublishResult {
+  return { backplane: false, error: error instanceof Error ? error : new Error(String(error)) };
+}
+
+function closedError(group: string): BackplaneError {
+  return new BackplaneError(
+    'ERR_WEBSOCKET_BACKPLANE_CLOSED',
+    'groups.close() has been called: what is sent stays in this process',
+    { group },
+  );
+}
+
+const METHODS = ['start', 'publish', 'subscribe', 'unsubscribe', 'close'] as const;
+
+function checkBackplane(value: unknown): asserts value is Backplane {
+  const methods = value as Partial<Record<(typeof METHODS)[number], unknown>> | null;
+  const missing = METHODS.filter((name) => typeof methods?.[name] !== 'function');
+  if (missing.length === 0) return;
+  const looksLikeClient = missing.length < METHODS.length && missing.includes('start');
+  const cure = looksLikeClient ? '; is it a Redis client? Then say redisBackplane(client)' : '';
+  throw optionError(
+    TypeError,
+    'backplane',
+    `a backplane, with the methods ${METHODS.join(', ')}${cure}, and it lacks ${missing.join(', ')}`,
+    value,
+  );
+}

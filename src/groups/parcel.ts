@@ -1,0 +1,69 @@
+import { asBytes, encodeFrame, type Data } from '../frame.js';
+import { debug } from '../notices.js';
+import { sendFrame, Websocket } from '../websocket.js';
+import type { Member } from './member.js';
+
+/**
+ * A message on its way to many: each form that somebody needs is made once, for all members.
+ */
+export class Parcel {
+  readonly data: Data;
+  readonly binary: boolean;
+  #frame: Buffer | undefined;
+  #message: string | Buffer | undefined;
+
+  /** @throws {TypeError} `data` is no message. */
+  constructor(data: Data, binary?: boolean) {
+    if (typeof data !== 'string') asBytes(data);
+    this.data = data;
+    this.binary = binary ?? typeof data !== 'string';
+  }
+
+  /** The payload as bytes; a view, which the caller may refill. */
+  get bytes(): Uint8Array {
+    return typeof this.data === 'string' ? Buffer.from(this.data) : asBytes(this.data);
+  }
+
+  /** The frame for all members that are websockets. */
+  get frame(): Buffer {
+    return (this.#frame ??= encodeFrame(this.data, this.binary));
+  }
+
+  /** As a receiver would see it; a copy of bytes, which members may keep. */
+  get message(): string | Buffer {
+    if (this.#message === undefined) {
+      const copy = typeof this.data === 'string' ? this.data : Buffer.from(asBytes(this.data));
+      this.#message = this.binary === (typeof copy === 'string') ? convert(copy) : copy;
+    }
+    return this.#message;
+  }
+}
+
+function convert(message: string | Buffer): string | Buffer {
+  return typeof message === 'string' ? Buffer.from(message) : message.toString();
+}
+
+/** Hands a message to a member; `false` when the member is closed or failed. Never waits, never throws. */
+export function deliver(member: Member, parcel: Parcel): boolean {
+  try {
+    if (member instanceof Websocket) {
+      if (member.isClosed()) return false;
+      // Not awaited: each member falls under its own `maxBuffered`.
+      void sendFrame(member, parcel.frame, parcel.data, parcel.binary);
+      return true;
+    }
+    if (member.isClosed?.() === true) return false;
+    settleQuietly(member.send(parcel.message));
+    return true;
+  } catch (error) {
+    debug('a member of a group failed to send: %o', error);
+    return false;
+  }
+}
+
+// A member of another make may give a promise that rejects; one broken member must not end the process.
+function settleQuietly(result: unknown): void {
+  if (result instanceof Promise) {
+    result.catch((error: unknown) => debug('a member of a group failed to send: %o', error));
+  }
+}

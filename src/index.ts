@@ -1,0 +1,36 @@
+export { attachWebsocket, type AttachOptions } from './attach.js';
+export type { Diagnostics } from './diagnostics.js';
+export {
+  WebsocketArgumentError,
+  WebsocketClosedError,
+  WebsocketError,
+  WebsocketOptionError,
+} from './errors.js';
+export type { Data } from './frame.js';
+export { websocketMiddleware, WebsocketRefusedError, type WebsocketMiddlewareOptions } from './middleware.js';
+export type {
+  Message,
+  MessageKind,
+  MessageKinds,
+  OriginJudge,
+  PerMessageDeflateOptions,
+  ProtocolChooser,
+  WebsocketOptions,
+} from './options.js';
+export type { Server } from './server-state.js';
+export { closeWebsockets, openWebsockets, type CloseWebsocketsOptions } from './shutdown.js';
+export type {
+  AcceptWebsocketHandler,
+  AcceptWebsocketRequest,
+  MaybeWebsocket,
+  Next,
+  RequireWebsocketHandler,
+  RequireWebsocketRequest,
+  RouteParams,
+  RouteQuery,
+  WebsocketRoute,
+  WithWebsocket,
+} from './types.js';
+export { Websocket, type CloseInfo, type SendOptions } from './websocket.js';
+export { withDefaults, type WebsocketWrappers } from './with-defaults.js';
+export { acceptWebsocket, requireWebsocket, type AcceptWebsocket, type RequireWebsocket } from './wrappers.js';

@@ -1,0 +1,15 @@
+import { setImmediate } from './real-timers.js';
+
+/** Resolves on a later turn of the event loop, when others have been served. */
+export function later<T>(value: T): Promise<T> {
+  return new Promise((resolve) => {
+    setImmediate(resolve, value);
+  });
+}
+
+/** Rejects on a later turn of the event loop, when others have been served. */
+export function rejectLater(error: Error): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    setImmediate(reject, error);
+  });
+}

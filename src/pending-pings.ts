@@ -1,0 +1,48 @@
+import { argumentError } from './errors.js';
+import { now } from './real-timers.js';
+
+interface PendingPing {
+  readonly start: number;
+  readonly resolve: (roundTrip: number) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** At most this many pings of one websocket wait for an answer at a time. */
+const MOST = 1_000;
+
+/** The pings of one websocket that wait for their pong, told apart by their payload (RFC 6455, 5.5.3). */
+export class PendingPings {
+  readonly #pings = new Map<string, PendingPing>();
+  #count = 0;
+
+  send(connection: { ping(data: string): void }): Promise<number> {
+    if (this.#pings.size >= MOST) {
+      throw argumentError(RangeError, `${String(MOST)} pings wait for an answer; await ping() before the next`);
+    }
+    const payload = `dws-${String(++this.#count)}`;
+    const roundTrip = new Promise<number>((resolve, reject) => {
+      this.#pings.set(payload, { start: now(), resolve, reject });
+    });
+    // A peer that leaves must not end the process of a handler that did not look at the answer.
+    roundTrip.catch(() => undefined);
+    connection.ping(payload);
+    return roundTrip;
+  }
+
+  /** A pong answers all pings up to its own: a peer may answer only the latest. Others' pongs are passed over. */
+  answer(pong: Buffer): void {
+    const payload = pong.toString('latin1');
+    if (!this.#pings.has(payload)) return;
+    const time = now();
+    for (const [sent, { start, resolve }] of this.#pings) {
+      this.#pings.delete(sent);
+      resolve(time - start);
+      if (sent === payload) return;
+    }
+  }
+
+  end(error: Error): void {
+    for (const { reject } of this.#pings.values()) reject(error);
+    this.#pings.clear();
+  }
+}

@@ -1,0 +1,30 @@
+import type { Duplex } from 'node:stream';
+
+const METHODS = ['write', 'end', 'destroy'] as const;
+const EVENTS = ['error', 'finish', 'close', 'data', 'end', 'readable', 'drain', 'timeout'] as const;
+
+/**
+ * Keeps the other 'upgrade' listeners of a server away from a socket that is ours, while they are called with it.
+ *
+ * Node gives one socket to all listeners, and several libraries answer at once what is not for them: `ws` with a
+ * `path` writes a 400. So for the length of the event the socket has no hands, and what was hung on it meanwhile is
+ * taken off. One that answers later (socket.io after a second, if nothing was written by then) is not stopped by this.
+ */
+export function shieldSocket(socket: Duplex, whenCalled: () => void): void {
+  const before = EVENTS.map((event) => socket.rawListeners(event));
+  for (const method of METHODS) {
+    const value = method === 'write' ? () => true : () => socket;
+    Object.defineProperty(socket, method, { value, configurable: true });
+  }
+  process.nextTick(() => {
+    for (const method of METHODS) Reflect.deleteProperty(socket, method);
+    EVENTS.forEach((event, i) => {
+      for (const listener of socket.rawListeners(event)) {
+        if (!before[i]?.includes(listener)) socket.removeListener(event, listener as () => void);
+      }
+    });
+    // As Node left it for the upgrade: nobody reads yet.
+    if (socket.readableFlowing !== null) Object.assign(socket, { readableFlowing: null });
+    whenCalled();
+  });
+}

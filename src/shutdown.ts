@@ -1,0 +1,64 @@
+import { CloseCode } from './close-codes.js';
+import { checkNames, checkTime, DEFAULT_CLOSE_TIMEOUT } from './options.js';
+import { debug } from './notices.js';
+import { clearTimeout, setTimeout } from './real-timers.js';
+import { stateOf, type Server } from './server-state.js';
+import { checkClose, terminateWebsocket, type Websocket } from './websocket.js';
+
+export interface CloseWebsocketsOptions {
+  /**
+   * The close code that the clients see.
+   *
+   * @default 1001 (going away)
+   */
+  code?: number | undefined;
+  /**
+   * The close reason, at most 123 bytes.
+   *
+   * @default ''
+   */
+  reason?: string | undefined;
+  /**
+   * Milliseconds that the clients have to answer; then their connections are cut.
+   *
+   * @default the `closeTimeout` of each route; 5_000 for requests that wait for an answer of the app
+   */
+  timeout?: number | undefined;
+}
+
+/** The open websockets of a server: a live set; a websocket leaves it when it has ended. Each knows its `request`. */
+export function openWebsockets(server: Server): ReadonlySet<Websocket> {
+  return stateOf(server).open;
+}
+
+/**
+ * Closes all websockets of a server and leaves the server itself as it is.
+ *
+ * What was sent before goes out first. While it is under way new upgrade requests get 503; those that wait for an answer of the app
+ * have until `timeout`. Resolves when all connections have ended, whether their handlers have or not; never rejects.
+ *
+ * @throws {WebsocketOptionError | RangeError} An option that cannot be.
+ */
+export function closeWebsockets(server: Server, options: CloseWebsocketsOptions = {}): Promise<void> {
+  checkNames(options, ['code', 'reason', 'timeout']);
+  const { code = CloseCode.goingAway, reason = '', timeout } = options;
+  checkClose(code, reason);
+  if (timeout !== undefined) checkTime(timeout, 'timeout');
+  return drain(server, code, reason, timeout);
+}
+
+async function drain(server: Server, code: number, reason: string, timeout?: number): Promise<void> {
+  const state = stateOf(server);
+  debug('closing %d websockets with %d, %d requests undecided', state.open.size, code, state.pending.size);
+  state.draining++;
+  const timer = setTimeout(() => {
+    if (timeout !== undefined) for (const websocket of state.open) terminateWebsocket(websocket);
+    for (const upgrade of state.pending) upgrade.abandon('the server is shutting down');
+  }, timeout ?? DEFAULT_CLOSE_TIMEOUT).unref();
+  const ended: PromiseLike<unknown>[] = [];
+  for (const websocket of state.open) ended.push(websocket.close(code, reason));
+  for (const upgrade of state.pending) ended.push(upgrade.settled());
+  await Promise.all(ended);
+  clearTimeout(timer);
+  state.draining--;
+}

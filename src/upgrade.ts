@@ -1,0 +1,183 @@
+import { ServerResponse, STATUS_CODES, type IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { debug } from './notices.js';
+import { clearTimeout, setTimeout } from './real-timers.js';
+import { stateOf, type Server, type Undecided } from './server-state.js';
+
+/** How long a client that has its answer may keep the socket before it is destroyed. */
+const LINGER = 1_000;
+
+// Versioned and shared: a route that was wrapped by another copy of the package finds what ours has attached.
+const KEY = Symbol.for('dwebsocket.upgrade.1');
+
+/** What a response writes to: of a net.Socket no more than this is used. */
+type Socket = Parameters<ServerResponse['assignSocket']>[0];
+
+/**
+ * One upgrade request on its way through the app, with a real response: either a route takes its socket, or the app
+ * answers as it would answer any request, and the connection ends.
+ */
+export class Upgrade implements Undecided {
+  readonly req: IncomingMessage;
+  readonly res: ServerResponse;
+  readonly server: Server;
+  /** What has become of it, where a route has accepted it. */
+  websocket: object | undefined;
+  readonly socket: Socket;
+  #head: Buffer;
+  #timer: NodeJS.Timeout | undefined;
+  #decided = false;
+  #onDecided: (() => void) | undefined;
+
+  constructor(server: Server, req: IncomingMessage, socket: Duplex, head: Buffer, timeout: number) {
+    this.server = server;
+    this.req = req;
+    this.socket = socket as Socket;
+    this.#head = head;
+    this.res = new ServerResponse(req);
+    this.res.shouldKeepAlive = false;
+    Object.defineProperty(req, KEY, { value: this, configurable: true });
+    stateOf(server).pending.add(this);
+    // From the first tick on: a peer may reset the connection while middleware still decides.
+    socket.on('error', ignore);
+    socket.on('drain', this.#relayDrain);
+    socket.on('close', this.#onClientGone);
+    this.res.on('finish', this.#onAnswered);
+    this.res.assignSocket(this.socket);
+    this.#timer = setTimeout(() => {
+      this.#onTimeout();
+    }, timeout).unref();
+  }
+
+  /** Sends the request through the app. */
+  enter(): void {
+    this.server.emit('request', this.req, this.res);
+  }
+
+  /** Whether a route has taken the socket, the app has answered, or the client has left. */
+  get decided(): boolean {
+    return this.#decided || this.res.headersSent || this.res.writableEnded || this.socket.destroyed;
+  }
+
+  /** Resolves when it is decided. */
+  settled(): Promise<void> {
+    return new Promise((resolve) => {
+      const previous = this.#onDecided;
+      this.#onDecided = () => {
+        previous?.();
+        resolve();
+      };
+    });
+  }
+
+  /** Takes the socket away from the response, which keeps its headers. */
+  take(): { socket: Socket; head: Buffer } {
+    this.#decide();
+    this.res.detachSocket(this.socket);
+    const head = this.#head;
+    this.#head = EMPTY;
+    return { socket: this.socket, head };
+  }
+
+  /** Ends a request that nobody has answered; the app sees a client that has left. */
+  abandon(text: string): void {
+    if (this.decided) return;
+    debug('%s: 503, %s', this.req.url, text);
+    this.#decide();
+    this.res.detachSocket(this.socket);
+    answerRaw(this.socket, 503, text);
+    this.#leave();
+  }
+
+  readonly #relayDrain = (): void => {
+    // Node relays it only to the responses that it has made itself.
+    if (this.res.writableNeedDrain) this.res.emit('drain');
+  };
+
+  readonly #onAnswered = (): void => {
+    if (this.#decided) return;
+    debug('%s: answered by the app with %d', this.req.url, this.res.statusCode);
+    this.#decide();
+    this.res.detachSocket(this.socket);
+    endSocket(this.socket);
+    this.#leave();
+  };
+
+  readonly #onClientGone = (): void => {
+    if (this.#decided) return;
+    debug('%s: the client left before it was answered', this.req.url);
+    this.#decide();
+    this.#leave();
+  };
+
+  #onTimeout(): void {
+    this.abandon('no route has answered this upgrade request in time; does a middleware forget to call next()?');
+  }
+
+  #decide(): void {
+    this.#decided = true;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    stateOf(this.server).pending.delete(this);
+    this.socket.removeListener('drain', this.#relayDrain);
+    this.socket.removeListener('close', this.#onClientGone);
+    this.res.removeListener('finish', this.#onAnswered);
+    this.#onDecided?.();
+  }
+
+  /** The exchange is over: 'close' comes on both, as with any request. */
+  #leave(): void {
+    process.nextTick(() => {
+      closeExchange(this.req, this.res);
+    });
+  }
+}
+
+const EMPTY = Buffer.alloc(0);
+
+/** The upgrade that a request is, or `undefined` where no attached server has brought it. */
+export function upgradeOf(req: IncomingMessage): Upgrade | undefined {
+  return (req as { [KEY]?: Upgrade })[KEY];
+}
+
+/** What Node does with a request and its response when their connection is gone; harmless when done before. */
+export function closeExchange(req: IncomingMessage, res: ServerResponse): void {
+  if (!res.closed) {
+    res.destroyed = true;
+    (res as { _closed?: boolean })._closed = true;
+    res.emit('close');
+  }
+  // Read to its end, a request closes by itself and is not taken for one that was broken off.
+  if (!req.destroyed) req.resume();
+}
+
+/** Answers on a socket that has no response. */
+export function answerRaw(socket: Duplex, status: number, text: string): void {
+  socket.on('error', ignore);
+  const body = `${text}\n`;
+  socket.write(
+    `HTTP/1.1 ${String(status)} ${STATUS_CODES[status] ?? ''}\r\n` +
+      'Connection: close\r\n' +
+      'Content-Type: text/plain; charset=utf-8\r\n' +
+      `Content-Length: ${String(Buffer.byteLength(body))}\r\n\r\n${body}`,
+  );
+  endSocket(socket);
+}
+
+/** Ends the connection without cutting off an answer that is still on its way, and without waiting for ever. */
+function endSocket(socket: Duplex): void {
+  // What the client sends meanwhile is read and dropped: closed with unread data, TCP would reset the connection and
+  // the answer could be lost.
+  socket.resume();
+  socket.end();
+  const timer = setTimeout(() => {
+    socket.destroy();
+  }, LINGER).unref();
+  socket.once('close', () => {
+    clearTimeout(timer);
+  });
+}
+
+function ignore(): void {
+  // A connection that breaks is told by 'close'.
+}

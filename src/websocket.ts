@@ -1,0 +1,521 @@
+import type { EventEmitter } from 'node:events';
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { CloseCode, isSendableCloseCode, MAX_REASON_BYTES } from './close-codes.js';
+import type { Connection } from './connection.js';
+import { onClose, onReceive, onSend } from './diagnostics.js';
+import { argumentError, describe, WebsocketClosedError } from './errors.js';
+import { asBytes, type Data } from './frame.js';
+import { Beat, startBeat, stopBeat } from './heartbeat.js';
+import { later, rejectLater } from './later.js';
+import { MessageQueue, type Waiter } from './message-queue.js';
+import { Messages } from './messages.js';
+import { debug, warnOnce } from './notices.js';
+import type { Message, Policy } from './options.js';
+import { Outbox } from './outbox.js';
+import { PendingPings } from './pending-pings.js';
+
+/** How a websocket ended. */
+export interface CloseInfo {
+  /** The close code of whoever closed first; 1005: a close frame without a code, 1006: none came at all. */
+  readonly code: number;
+  /** The reason that came with the code, or `''`. */
+  readonly reason: string;
+  /** Whether both sides have sent a close frame. */
+  readonly wasClean: boolean;
+}
+
+/** Settings of {@link Websocket.send}. */
+export interface SendOptions {
+  /**
+   * Whether the message is a binary one.
+   *
+   * @default false for a string, true for bytes
+   */
+  binary?: boolean | undefined;
+}
+
+const MAX_DELAY = 2 ** 31 - 1;
+const LATE_SENDS_TOLERATED = 100;
+const SENT_NOTHING: Promise<boolean> = Promise.resolve(false);
+
+// Only for this package: users never construct a websocket.
+
+/**
+ * Makes the websocket of a connection whose handshake is complete.
+ *
+ * @internal
+ */
+export let createWebsocket: (
+  connection: Connection<Websocket>,
+  socket: Duplex,
+  request: IncomingMessage,
+  policy: Policy,
+  asServer: boolean,
+) => Websocket;
+
+/**
+ * Sends a frame that was encoded once for many websockets; `data` and `binary` are what it holds.
+ *
+ * @internal
+ */
+export let sendFrame: (
+  websocket: Websocket,
+  frame: Buffer,
+  data: Data,
+  binary: boolean | undefined,
+) => PromiseLike<boolean>;
+
+/**
+ * Cuts the connection, without a closing handshake.
+ *
+ * @internal
+ */
+export let terminateWebsocket: (websocket: Websocket) => void;
+
+/**
+ * The signal of a websocket, if anybody has asked for it.
+ *
+ * @internal
+ */
+export let existingSignal: (websocket: Websocket) => AbortSignal | undefined;
+
+/** Where the websocket is; it goes from each word only to those on its right. */
+type State = 'open' | 'closing' | 'closed';
+
+/**
+ * One websocket of a route: the `req.websocket` of a handler.
+ *
+ * Messages are kept until they are read, so nothing is lost while a handler awaits something else. When either side has
+ * begun to close, what was received can still be read; then the end is told once, by a `null` of {@link wait}, the
+ * fallback of {@link read}, or the end of an iteration; after that `wait` and `read` fail with a
+ * {@link WebsocketClosedError}, as in Python's dwebsocket.
+ */
+export class Websocket<M extends Message = Message> implements AsyncIterable<M> {
+  readonly #request: IncomingMessage;
+  readonly #connection: Connection<Websocket>;
+  readonly #socket: Duplex;
+  readonly #policy: Policy;
+  readonly #queue: MessageQueue<M>;
+  readonly #outbox: Outbox;
+  #state: State = 'open';
+  #closeCode: number = CloseCode.abnormal;
+  #closeReason = '';
+  #wasClean = false;
+  #ignoring = false;
+  #endTold = false;
+  #sleepEndTold = false;
+  #lateSends = 0;
+  // Made only for those who ask.
+  #beat: Beat | undefined;
+  #closed: { promise: Promise<CloseInfo>; resolve: (info: CloseInfo) => void } | undefined;
+  #controller: AbortController | undefined;
+  #sleepers: Set<() => void> | undefined;
+  #pings: PendingPings | undefined;
+  #owedPong: Buffer | undefined;
+
+  private constructor(
+    connection: Connection<Websocket>,
+    socket: Duplex,
+    request: IncomingMessage,
+    policy: Policy,
+    asServer: boolean,
+  ) {
+    this.#request = request;
+    this.#connection = connection;
+    this.#socket = socket;
+    this.#policy = policy;
+    this.#queue = new MessageQueue<M>(policy.maxQueue, connection);
+    this.#outbox = new Outbox(connection, socket, policy, asServer);
+    connection.owner = this;
+    const events: EventEmitter = connection;
+    events.on('message', Websocket.#onMessage);
+    events.on('ping', Websocket.#onPing);
+    events.on('pong', Websocket.#onPong);
+    events.on('closing', Websocket.#onClosing);
+    events.on('close', Websocket.#onClose);
+    events.on('error', Websocket.#onError);
+    if (policy.heartbeat !== false) {
+      this.#beat = new Beat(policy.heartbeat, connection, socket as { bytesRead?: number });
+      startBeat(this.#beat);
+    }
+  }
+
+  /** The request it came with. */
+  get request(): IncomingMessage {
+    return this.#request;
+  }
+
+  /** The subprotocol that was agreed on, or `''` (RFC 6455, 1.9). */
+  get protocol(): string {
+    return this.#connection.protocol;
+  }
+
+  /**
+   * Waits for the oldest unread message.
+   *
+   * Resolves with `null` when `timeout` (milliseconds) has passed, and once when the websocket has closed and
+   * nothing is left to read: all who wait at that moment get `null`. {@link isClosed} tells the two apart. Without a
+   * `timeout` it waits for ever; with `0` it only looks. Callers are served in order; a wait that timed out leaves
+   * its message to the next.
+   *
+   * As in dwebsocket's `wait`, the end is told once; a loop that does not look for it ends with the error instead of
+   * spinning.
+   *
+   * @param timeout Milliseconds, from 0 to 2 ** 31 - 1.
+   * @throws {WebsocketClosedError} (as a rejection) The end has been told before.
+   * @throws {RangeError} `timeout` is no such number.
+   * @example
+   * while ((message = await req.websocket.wait()) !== null) req.websocket.send(message);
+   */
+  wait(timeout?: number): Promise<M | null> {
+    if (timeout !== undefined) checkDelay(timeout, 'wait');
+    const message = this.#queue.shift();
+    if (message !== undefined) return Promise.resolve(message);
+    if (this.#queue.ended) {
+      if (this.#endTold) return rejectLater(this.#closedError());
+      this.#endTold = true;
+      return later(null);
+    }
+    // On a later turn, so that a loop around wait(0) leaves the others alive.
+    if (timeout === 0) return later(null);
+    return new Promise((resolve) => {
+      let timer: NodeJS.Timeout | undefined;
+      const waiter: Waiter<M> = {
+        message: (received) => {
+          clearTimeout(timer);
+          resolve(received);
+        },
+        end: () => {
+          clearTimeout(timer);
+          this.#endTold = true;
+          resolve(null);
+        },
+      };
+      this.#queue.wait(waiter);
+      if (timeout === undefined) return;
+      timer = setTimeout(() => {
+        this.#queue.giveUp(waiter);
+        resolve(null);
+      }, timeout);
+    });
+  }
+
+  /**
+   * The oldest unread message, or `fallback` when there is none; never waits.
+   *
+   * After the close: the messages that are left, then `fallback` once.
+   *
+   * @throws {WebsocketClosedError} The end has been told before.
+   */
+  read(): M | null;
+  read<F>(fallback: F): M | F;
+  read(fallback: unknown = null): unknown {
+    const message = this.#queue.shift();
+    if (message !== undefined) return message;
+    if (this.#queue.ended) {
+      if (this.#endTold) throw this.#closedError();
+      this.#endTold = true;
+    }
+    return fallback;
+  }
+
+  /** How many messages have been received and not read. */
+  countMessages(): number {
+    return this.#queue.length;
+  }
+
+  /** Whether a message can be read at once. */
+  hasMessages(): boolean {
+    return this.#queue.length > 0;
+  }
+
+  /**
+   * Every message until the websocket closes.
+   *
+   * Leaving the loop leaves the websocket open, and it can be iterated again. An end that is seen here does not count
+   * as told to `wait` and `read`. Unlike dwebsocket's there is no trailing `None`.
+   */
+  [Symbol.asyncIterator](): AsyncIterableIterator<M> {
+    return new Messages<M>(this.#queue);
+  }
+
+  /**
+   * Sends a message: a string as a text message, bytes as a binary one (RFC 6455, 5.6).
+   *
+   * The promise need not be awaited and never rejects: it gives `true` once the next message may follow (at once
+   * while less than `highWaterMark` waits to be sent, else when the peer has caught up), and `false` when the
+   * websocket is closed: like dwebsocket, a closed peer is silently passed over. A peer with more than `maxBuffered`
+   * waiting is cut off. A buffer may be refilled after the call.
+   *
+   * @throws {TypeError} `data` is no message. To send a value, encode it: `send(JSON.stringify(value))`.
+   */
+  send(data: Data, options?: SendOptions): PromiseLike<boolean> {
+    const binary = options?.binary;
+    if (this.#state !== 'open') {
+      checkMessage(data);
+      return this.#sendLate();
+    }
+    if (onSend.hasSubscribers) {
+      checkMessage(data);
+      onSend.publish({ websocket: this, bytes: Buffer.byteLength(data as string) });
+    }
+    return this.#outbox.send(data, binary, this.#queue.length > 0);
+  }
+
+  /**
+   * Starts the closing handshake (RFC 6455, 7.1.2); what was sent before goes out first.
+   *
+   * Resolves when the connection has ended: the peer has answered, or `closeTimeout` has passed and it was cut. Never
+   * rejects, need not be awaited; further calls change nothing.
+   *
+   * @param code 1000 to 1014 but for 1004, 1005 and 1006, or 3000 to 4999.
+   * @param reason At most 123 bytes in UTF-8.
+   * @throws {RangeError} A code that may not be sent, or a reason that is too long.
+   */
+  close(code: number = CloseCode.normal, reason = ''): PromiseLike<void> {
+    checkClose(code, reason);
+    if (this.#state === 'open') this.#connection.close(code, reason);
+    return this.closed.then(noop);
+  }
+
+  /**
+   * Whether either side has begun to close; `true` at once, even while received messages are unread.
+   *
+   * Right for loops that push. A loop that reads would drop what is unread: iterate, or look for the `null` of `wait`.
+   */
+  isClosed(): boolean {
+    return this.#state !== 'open' || this.#connection.readyState !== this.#connection.OPEN;
+  }
+
+  /** From now on received messages are dropped, and so are those not yet read: for handlers that only send. */
+  ignoreMessages(): void {
+    this.#ignoring = true;
+    this.#queue.clear();
+  }
+
+  /**
+   * Resolves with `true` after `ms` milliseconds, with `false` at once when the websocket closes (once; all who sleep
+   * at that moment get `false`).
+   *
+   * @param ms Milliseconds, from 0 to 2 ** 31 - 1.
+   * @throws {WebsocketClosedError} (as a rejection) A `sleep` has given `false` before.
+   * @throws {RangeError} `ms` is no such number.
+   * @example
+   * while (await req.websocket.sleep(500)) req.websocket.send(reading());
+   */
+  sleep(ms: number): Promise<boolean> {
+    checkDelay(ms, 'sleep');
+    if (this.#state !== 'open') {
+      if (this.#sleepEndTold) return rejectLater(this.#closedError());
+      this.#sleepEndTold = true;
+      return later(false);
+    }
+    return new Promise((resolve) => {
+      const sleepers = (this.#sleepers ??= new Set());
+      const timer = setTimeout(() => {
+        sleepers.delete(wake);
+        resolve(true);
+      }, ms);
+      const wake = (): void => {
+        clearTimeout(timer);
+        resolve(false);
+      };
+      sleepers.add(wake);
+    });
+  }
+
+  /** How it ended; resolves when the connection has ended, never rejects. */
+  get closed(): Promise<CloseInfo> {
+    if (this.#closed === undefined) {
+      let resolve!: (info: CloseInfo) => void;
+      const promise = new Promise<CloseInfo>((settle) => (resolve = settle));
+      this.#closed = { promise, resolve };
+      if (this.#state === 'closed') resolve(this.#closeInfo());
+    }
+    return this.#closed.promise;
+  }
+
+  /**
+   * Aborted, with a {@link WebsocketClosedError} as its reason, as soon as either side begins to close: for `fetch`,
+   * `events.on`, timers and child processes. A handler that ends with the `AbortError` that this causes is not in error.
+   */
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#state !== 'open') this.#controller.abort(this.#closedError());
+    }
+    return this.#controller.signal;
+  }
+
+  /**
+   * Pings the peer (RFC 6455, 5.5.2); resolves with the round trip in milliseconds.
+   *
+   * @throws {WebsocketClosedError} (as a rejection) The websocket closes, or has closed, before the answer.
+   */
+  ping(): Promise<number> {
+    if (this.#state !== 'open') return rejectLater(this.#closedError());
+    this.#pings ??= new PendingPings();
+    return this.#pings.send(this.#connection);
+  }
+
+  // The listeners are shared by all websockets and find theirs through `this`: no closure for each connection.
+
+  static #onMessage(this: Connection<Websocket>, data: Buffer, isBinary: boolean): void {
+    this.owner.#receive(data, isBinary);
+  }
+
+  static #onPing(this: Connection<Websocket>, data: Buffer): void {
+    this.owner.#answerPing(data);
+  }
+
+  static #onPong(this: Connection<Websocket>, data: Buffer): void {
+    this.owner.#beat?.heard();
+    this.owner.#pings?.answer(data);
+  }
+
+  static #onClosing(this: Connection<Websocket>, code: number = CloseCode.noStatus, reason: string | Buffer = ''): void {
+    this.owner.#beginClose(code, reason.toString());
+  }
+
+  static #onClose(this: Connection<Websocket>, code: number): void {
+    this.owner.#finishClose(code !== CloseCode.abnormal);
+  }
+
+  static #onError(this: Connection<Websocket>, error: Error): void {
+    // The close that follows tells the handler; ws has already sent the peer its code.
+    debug('%s: %s', this.owner.request.url, error.message);
+  }
+
+  #receive(data: Buffer, isBinary: boolean): void {
+    if (this.#state !== 'open' || this.#ignoring) return;
+    const { messages } = this.#policy;
+    if (messages === (isBinary ? 'text' : 'binary')) {
+      this.#connection.close(CloseCode.unsupportedData, `this route takes ${messages} messages only`);
+      return;
+    }
+    // The check above and the type that `messages` gives to the handler say the same.
+    const message = (isBinary ? data : data.toString()) as M;
+    if (onReceive.hasSubscribers) onReceive.publish({ websocket: this, message, bytes: data.length });
+    this.#queue.push(message, data.length);
+  }
+
+  /**
+   * We answer pings, and not `ws`, which ends a peer that sends 60 of them in one packet. While the peer does not read
+   * only the latest is kept, to be answered when it does (RFC 6455, 5.5.3).
+   */
+  #answerPing(data: Buffer): void {
+    if (this.#state !== 'open') return;
+    if (this.#outbox.hasRoom) {
+      this.#connection.pong(data);
+      return;
+    }
+    // A copy: what we get is a view into all that the socket delivered.
+    const first = this.#owedPong === undefined;
+    this.#owedPong = Buffer.from(data);
+    if (!first) return;
+    this.#socket.once('drain', () => {
+      if (this.#state === 'open' && this.#owedPong !== undefined) this.#connection.pong(this.#owedPong);
+      this.#owedPong = undefined;
+    });
+  }
+
+  #beginClose(code: number, reason: string): void {
+    if (this.#state !== 'open') return;
+    this.#state = 'closing';
+    this.#closeCode = code;
+    this.#closeReason = reason;
+    if (this.#beat !== undefined) stopBeat(this.#beat);
+    this.#queue.end();
+    this.#outbox.end();
+    if (this.#sleepers !== undefined && this.#sleepers.size > 0) {
+      this.#sleepEndTold = true;
+      for (const wake of this.#sleepers) wake();
+      this.#sleepers = undefined;
+    }
+    this.#pings?.end(this.#closedError());
+    this.#controller?.abort(this.#closedError());
+  }
+
+  #finishClose(wasClean: boolean): void {
+    this.#beginClose(CloseCode.abnormal, '');
+    this.#state = 'closed';
+    this.#wasClean = wasClean;
+    debug('%s: closed with %d %s', this.request.url, this.#closeCode, this.#closeReason);
+    if (onClose.hasSubscribers) onClose.publish({ websocket: this, ...this.#closeInfo() });
+    this.#closed?.resolve(this.#closeInfo());
+  }
+
+  #sendLate(): PromiseLike<boolean> {
+    if (++this.#lateSends === LATE_SENDS_TOLERATED) {
+      warnOnce(
+        this.#policy,
+        'WEBSOCKET_LATE_SENDS',
+        `a handler has sent ${String(LATE_SENDS_TOLERATED)} messages to a websocket that is closed ` +
+          `(${this.request.url ?? ''}); end its loop with "while (!websocket.isClosed())", ` +
+          '"while (await websocket.sleep(ms))" or "if (!(await websocket.send(message))) break"',
+      );
+    }
+    return SENT_NOTHING;
+  }
+
+  #closeInfo(): CloseInfo {
+    return { code: this.#closeCode, reason: this.#closeReason, wasClean: this.#wasClean };
+  }
+
+  #closedError(): WebsocketClosedError {
+    return new WebsocketClosedError(this.#closeCode, this.#closeReason);
+  }
+
+  static {
+    createWebsocket = (...parts) => new Websocket(...parts);
+    sendFrame = (websocket, frame, data, binary) => {
+      if (websocket.#state !== 'open') return websocket.#sendLate();
+      if (!websocket.#outbox.takesFrames) return websocket.send(data, { binary });
+      if (onSend.hasSubscribers) onSend.publish({ websocket, bytes: frame.length });
+      return websocket.#outbox.write(frame, false);
+    };
+    terminateWebsocket = (websocket) => {
+      websocket.#connection.terminate();
+    };
+    existingSignal = (websocket) => websocket.#controller?.signal;
+  }
+}
+
+function checkMessage(data: unknown): void {
+  if (typeof data !== 'string') asBytes(data);
+}
+
+/** @throws {RangeError} A code that may not be sent, or a reason that is too long. */
+export function checkClose(code: number, reason: string): void {
+  if (!isSendableCloseCode(code)) {
+    throw argumentError(
+      RangeError,
+      'a close code is one of 1000 to 1003, 1007 to 1014, or 3000 to 4999 (4000 to 4999 are free for applications); ' +
+        `got ${describe(code)}`,
+    );
+  }
+  if (typeof reason !== 'string') {
+    throw argumentError(TypeError, `a close reason is a string; got ${describe(reason)}`);
+  }
+  const bytes = Buffer.byteLength(reason);
+  if (bytes > MAX_REASON_BYTES) {
+    throw argumentError(
+      RangeError,
+      `a close reason is at most ${String(MAX_REASON_BYTES)} bytes in UTF-8; this one is ${String(bytes)}`,
+    );
+  }
+}
+
+function checkDelay(ms: unknown, method: string): void {
+  if (typeof ms === 'number' && ms >= 0 && ms <= MAX_DELAY) return;
+  const cure = method === 'wait' ? '; leave it out to wait for ever' : '';
+  throw argumentError(
+    typeof ms === 'number' ? RangeError : TypeError,
+    `${method}() takes milliseconds from 0 to 2 ** 31 - 1${cure}; got ${describe(ms)}`,
+  );
+}
+
+function noop(): void {
+  // The promise of close() tells when, not how.
+}

@@ -1,0 +1,112 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { Acceptor } from './accept.js';
+import { watchServers } from './attach.js';
+import { isWebsocketUpgrade } from './handshake.js';
+import {
+  checkHandler,
+  resolveOptions,
+  type MessageKind,
+  type Policy,
+  type WebsocketOptions,
+} from './options.js';
+import { markRequest } from './request.js';
+import { answer } from './response.js';
+import { serveHttp, serveWebsocket, type AnyHandler } from './serve.js';
+import type {
+  AcceptWebsocketHandler,
+  Next,
+  RequireWebsocketHandler,
+  RouteParams,
+  RouteQuery,
+  WebsocketRoute,
+} from './types.js';
+
+/** The type of {@link acceptWebsocket}. */
+export type AcceptWebsocket<Default extends MessageKind = 'both'> = <
+  Params = RouteParams,
+  Kind extends MessageKind = Default,
+  Query = RouteQuery,
+>(
+  handler: AcceptWebsocketHandler<Params, Kind, Query>,
+  options?: WebsocketOptions<Kind>,
+) => WebsocketRoute;
+
+/** The type of {@link requireWebsocket}. */
+export type RequireWebsocket<Default extends MessageKind = 'both'> = <
+  Params = RouteParams,
+  Kind extends MessageKind = Default,
+  Query = RouteQuery,
+>(
+  handler: RequireWebsocketHandler<Params, Kind, Query>,
+  options?: WebsocketOptions<Kind>,
+) => WebsocketRoute;
+
+/**
+ * Wraps a handler for a route that serves both plain HTTP and WebSocket: dwebsocket's `accept_websocket`.
+ *
+ * The handler gets both; `req.isWebsocket()` tells them apart. For a WebSocket the handshake is complete when the
+ * handler runs; to refuse with a status, refuse in a middleware before it. When the handler returns (or its promise
+ * resolves) the websocket closes with 1000. When it throws or rejects it closes with 1011, and then the error goes to
+ * the app's error handlers; on plain HTTP it goes there at once, on Express 4 and Connect, too.
+ *
+ * Works in Express 4 and 5, in Connect and with `http.createServer`; nothing has to be set up.
+ *
+ * @throws {TypeError} `handler` is no function.
+ * @throws {WebsocketOptionError} An option that cannot be.
+ * @example
+ * app.get('/echo', acceptWebsocket(async (req, res) => {
+ *   if (!req.isWebsocket()) return res.send(req.query.message);
+ *   for await (const message of req.websocket) req.websocket.send(message);
+ * }));
+ */
+export const acceptWebsocket: AcceptWebsocket = (handler, options) => wrapAccepting(handler, options);
+
+/**
+ * Wraps a handler for a route that serves WebSockets only: dwebsocket's `require_websocket`.
+ *
+ * Like {@link acceptWebsocket}, but plain HTTP gets 400 with `Upgrade: websocket` and never reaches the handler.
+ *
+ * @throws {TypeError} `handler` is no function.
+ * @throws {WebsocketOptionError} An option that cannot be.
+ * @example
+ * app.get('/once', requireWebsocket(async (req) => {
+ *   const message = await req.websocket.wait();
+ *   if (message !== null) req.websocket.send(message);
+ * }));
+ */
+export const requireWebsocket: RequireWebsocket = (handler, options) => wrapRequiring(handler, options);
+
+export function wrapAccepting(handler: AnyHandler, options?: WebsocketOptions, defaults?: Policy): WebsocketRoute {
+  checkHandler(handler, 'acceptWebsocket');
+  return wrap(handler, resolveOptions(options, defaults), (req, res, next) => {
+    markRequest(req, null);
+    return serveHttp(handler, req, res, next);
+  });
+}
+
+export function wrapRequiring(handler: AnyHandler, options?: WebsocketOptions, defaults?: Policy): WebsocketRoute {
+  checkHandler(handler, 'requireWebsocket');
+  return wrap(handler, resolveOptions(options, defaults), demandWebsocket);
+}
+
+type HttpBranch = (req: IncomingMessage, res: ServerResponse, next: Next | undefined) => unknown;
+
+function wrap(handler: AnyHandler, policy: Policy, onHttp: HttpBranch): WebsocketRoute {
+  watchServers();
+  const acceptor = new Acceptor(policy);
+  // The promise is for a wrapper around this one. To Express it says nothing: it never rejects.
+  return (req, res, next) =>
+    isWebsocketUpgrade(req) ? serveWebsocket(handler, acceptor, req, res, next) : onHttp(req, res, next);
+}
+
+function demandWebsocket(req: IncomingMessage, res: ServerResponse): void {
+  const lacksConnection = req.headers.upgrade?.toLowerCase() === 'websocket' && req.method === 'GET';
+  answer(
+    res,
+    400,
+    'this address speaks WebSocket only: connect with a WebSocket client' +
+      (lacksConnection ? '; a proxy on the way must forward both headers, Upgrade and Connection' : ''),
+    // HTTP/2 has no such headers (RFC 9113, 8.2.2).
+    req.httpVersionMajor > 1 ? {} : { Upgrade: 'websocket', Connection: 'Upgrade' },
+  );
+}
