@@ -21,8 +21,8 @@ interface Packed {
   readonly files: readonly { readonly path: string }[];
 }
 
-interface Tree {
-  readonly dependencies?: Readonly<Record<string, Tree>>;
+interface Lock {
+  readonly packages: Readonly<Record<string, { readonly dependencies?: Record<string, string> }>>;
 }
 
 interface Manifest {
@@ -113,6 +113,7 @@ function installConsumer(tarball: string): void {
   for (const file of ['talk.cjs', 'esm.mjs', 'commonjs.cjs'])
     copyFileSync(join(fixtures, file), join(folder, file));
   for (const file of ['app.mts', 'app.cts']) copyFileSync(join(fixtures, 'app.ts'), join(folder, file));
+  copyFileSync(join(fixtures, 'bare.ts'), join(folder, 'bare.mts'));
 }
 
 function useFromJavaScript(node: string): void {
@@ -150,20 +151,31 @@ function useFromTypeScript(): void {
   compile('--module', 'nodenext', 'app.mts', 'app.cts');
   for (const file of ['app.mjs', 'app.cjs']) run(folder, process.execPath, file);
   console.log('used from TypeScript: bundler, node16, nodenext');
+
+  for (const name of ['express', 'express-serve-static-core']) {
+    rmSync(join(folder, 'node_modules/@types', name), { recursive: true });
+  }
+  compile('--module', 'nodenext', 'bare.mts');
+  run(folder, process.execPath, 'bare.mjs');
+  console.log('used from TypeScript without the types of Express');
 }
 
 function report({ size, unpackedSize }: Packed): void {
-  const lines = npm(folder, 'ls', '--all', '--omit=dev', '--json', 'dwebsocket');
-  const { dependencies } = JSON.parse(lines) as { dependencies: { dwebsocket: Tree } };
+  const lock = JSON.parse(readFileSync(join(folder, 'package-lock.json'), 'utf8')) as Lock;
+  const dependencies = [...collectDependencies(lock, 'dwebsocket')];
   const kilobytes = (bytes: number) => `${(bytes / 1000).toFixed(0)} kB`;
   console.log(
-    `The package: ${kilobytes(size)} packed, ${kilobytes(unpackedSize)} unpacked, ` +
-      `${String(countDependencies(dependencies.dwebsocket))} transitive dependencies`,
+    `The package: ${kilobytes(size)} packed, ${kilobytes(unpackedSize)} unpacked; ` +
+      `${dependencies.length} transitive dependencies: ${dependencies.join(', ')}`,
   );
 }
 
-function countDependencies({ dependencies = {} }: Tree): number {
-  return Object.values(dependencies).reduce((count, tree) => count + 1 + countDependencies(tree), 0);
+function collectDependencies(lock: Lock, name: string, found = new Set<string>()): Set<string> {
+  for (const dependency of Object.keys(lock.packages[`node_modules/${name}`]?.dependencies ?? {})) {
+    if (found.has(dependency)) continue;
+    collectDependencies(lock, dependency, found.add(dependency));
+  }
+  return found;
 }
 
 function readManifest(): Manifest {

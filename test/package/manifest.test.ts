@@ -1,0 +1,41 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import ts from 'typescript';
+import { expect, test } from 'vitest';
+import { readEntries } from '../../scripts/entries.js';
+
+interface Manifest {
+  readonly scripts: Record<string, string>;
+  readonly dependencies: Record<string, string>;
+  readonly peerDependencies: Record<string, string>;
+  readonly peerDependenciesMeta: Record<string, { optional?: boolean }>;
+}
+
+const path = (name: string) => fileURLToPath(new URL(`../../${name}`, import.meta.url));
+const read = (name: string) => readFileSync(path(name), 'utf8');
+const manifest = JSON.parse(read('package.json')) as Manifest;
+
+test('ws is the only package that is installed with this one', () => {
+  expect(Object.keys(manifest.dependencies)).toEqual(['ws']);
+  const demanded = Object.keys(manifest.peerDependencies).filter(
+    (name) => manifest.peerDependenciesMeta[name]?.optional !== true,
+  );
+  expect(demanded).toEqual([]);
+});
+
+test('nothing runs when the package is installed', () => {
+  const names = ['preinstall', 'install', 'postinstall', 'prepare'];
+  expect(names.filter((name) => name in manifest.scripts)).toEqual([]);
+});
+
+test.for(readEntries())('$specifier leads to its source here, as it does for users', ({ specifier, file }) => {
+  expect(existsSync(path(`src/${file}.ts`))).toBe(true);
+  const { config } = ts.parseConfigFileTextToJson('tsconfig.json', read('tsconfig.json')) as {
+    config: { compilerOptions: { paths: Record<string, string[]> } };
+  };
+  expect(config.compilerOptions.paths[specifier]).toEqual([`./src/${file}.ts`]);
+});
+
+test('the lock file holds for every registry', () => {
+  expect(read('package-lock.json')).not.toContain('"resolved"');
+});
