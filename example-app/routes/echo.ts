@@ -1,0 +1,15 @@
+import { acceptWebsocket } from 'dwebsocket';
+import { sendPage } from '../send-page.js';
+
+/** One route for a page, for an answer over HTTP, and for an echo over a WebSocket. */
+export const echo = acceptWebsocket(async (req, res) => {
+  if (!req.isWebsocket()) {
+    const { message } = req.query;
+    if (message === undefined) sendPage(res, 'echo');
+    else res.type('text').send(String(message));
+    return;
+  }
+  for await (const message of req.websocket) {
+    req.websocket.send(`${message.toString()}这是你发来的。。。`);
+  }
+});
