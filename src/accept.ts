@@ -9,7 +9,7 @@ import { markRequest } from './request.js';
 import { refuse } from './response.js';
 import { isShuttingDown, stateOf } from './server-state.js';
 import { answerRaw, closeExchange, upgradeOf, type Upgrade } from './upgrade.js';
-import { createWebsocket, type Websocket } from './websocket.js';
+import { createWebsocket, type EndListener, type Websocket } from './websocket.js';
 
 const SHUTTING_DOWN = refusal(503, 'the server is shutting down; try again in a moment');
 
@@ -45,15 +45,14 @@ export class Acceptor {
   }
 
   /**
-   * The websocket of a request: accepted now, or before by a wrapper around this one. `undefined` when it was refused,
-   * or when the client has left or been answered while middleware decided.
+   * The websocket of a request, `undefined` when it was refused, or when the client has left or been answered while
+   * middleware decided.
    *
-   * @param onEnd Called when the connection has ended.
+   * @param listener Is told when the connection has ended.
    * @throws What a function among the options has thrown.
    */
-  open(req: IncomingMessage, res: ServerResponse, onEnd: () => void): Websocket | undefined {
+  open(req: IncomingMessage, res: ServerResponse, listener: EndListener): Websocket | undefined {
     const upgrade = upgradeOf(req);
-    if (upgrade?.websocket !== undefined) return upgrade.websocket as Websocket;
     if (upgrade?.decided === true) {
       debug('%s: reached its route after it had been answered, or the client had left', req.url);
       return undefined;
@@ -63,7 +62,7 @@ export class Acceptor {
       refuse(req, res, verdict);
       return undefined;
     }
-    return this.#accept(upgrade as Upgrade, verdict.protocol, onEnd);
+    return this.#accept(upgrade as Upgrade, verdict.protocol, listener);
   }
 
   /** Whether a request may have its websocket. */
@@ -82,7 +81,7 @@ export class Acceptor {
   }
 
   /** Sends the 101, with the headers that middleware has put on the response. */
-  #accept(upgrade: Upgrade, protocol: string, onEnd: () => void): Websocket | undefined {
+  #accept(upgrade: Upgrade, protocol: string, listener: EndListener): Websocket | undefined {
     const { req, res } = upgrade;
     const { socket, head } = upgrade.take();
     try {
@@ -97,7 +96,7 @@ export class Acceptor {
     this.#headers = headersFor101(res);
     let websocket: Websocket | undefined;
     this.#server.handleUpgrade(req, socket, head, (ws) => {
-      websocket = this.#welcome(upgrade, ws as Connection<Websocket>, onEnd);
+      websocket = this.#welcome(upgrade, ws as Connection<Websocket>, listener);
     });
     if (websocket === undefined) {
       debug('%s: the client left before the handshake', req.url);
@@ -109,16 +108,12 @@ export class Acceptor {
     return websocket;
   }
 
-  #welcome(upgrade: Upgrade, connection: Connection<Websocket>, onEnd: () => void): Websocket {
+  #welcome(upgrade: Upgrade, connection: Connection<Websocket>, listener: EndListener): Websocket {
     const { req } = upgrade;
-    const websocket = createWebsocket(connection, upgrade.socket, req, this.policy, true);
-    const { open } = stateOf(upgrade.server);
-    open.add(websocket);
-    connection.on('close', () => {
-      open.delete(websocket);
-      onEnd();
+    const websocket = createWebsocket(connection, upgrade.socket, req, this.policy, {
+      listener,
+      openWebsockets: stateOf(upgrade.server).open,
     });
-    upgrade.websocket = websocket;
     markRequest(req, websocket);
     return websocket;
   }

@@ -4,10 +4,17 @@ export interface Source {
   resume(): void;
 }
 
-/** Somebody who waits for a message. Exactly one of the two is called, once. */
+/** Somebody who waits for a message. Exactly one of `message` and `end` is called, once. */
 export interface Waiter<M> {
   message(message: M): void;
   end(): void;
+}
+
+/** A message in the queue. Linked, so that nothing is copied when the oldest is taken. */
+interface Entry<M> {
+  readonly message: M;
+  readonly cost: number;
+  next: Entry<M> | undefined;
 }
 
 /** What each message costs beside its payload, so that a flood of empty messages is bounded, too. */
@@ -22,15 +29,15 @@ const COST_OF_A_MESSAGE = 32;
 export class MessageQueue<M> {
   readonly #source: Source;
   readonly #high: number;
-  // Read from #head on: nothing is copied when the oldest is taken. Sizes lie beside the messages.
-  #messages: (M | undefined)[] = [];
-  #sizes: number[] = [];
-  #head = 0;
-  #bytes = 0;
+  #first: Entry<M> | undefined;
+  #last: Entry<M> | undefined;
+  #length = 0;
+  #cost = 0;
   #paused = false;
   #ended = false;
-  // There is hardly ever more than one, so an array is enough.
-  readonly #waiters: Waiter<M>[] = [];
+  // Nearly always one reader waits, so one has a place of its own, and an array is made for those behind it.
+  #waiter: Waiter<M> | undefined;
+  #laterWaiters: Waiter<M>[] | undefined;
 
   constructor(high: number, source: Source) {
     this.#high = high;
@@ -38,7 +45,7 @@ export class MessageQueue<M> {
   }
 
   get length(): number {
-    return this.#messages.length - this.#head;
+    return this.#length;
   }
 
   /** Whether no message will be added any more. */
@@ -46,52 +53,55 @@ export class MessageQueue<M> {
     return this.#ended;
   }
 
-  /** Whether the source has been asked to stop. */
-  get paused(): boolean {
-    return this.#paused;
-  }
-
   push(message: M, size: number): void {
     if (this.#ended) return;
-    if (this.#waiters.length > 0) {
-      (this.#waiters.shift() as Waiter<M>).message(message);
+    const waiter = this.#nextWaiter();
+    if (waiter !== undefined) {
+      waiter.message(message);
       return;
     }
-    this.#messages.push(message);
-    this.#sizes.push(size);
-    this.#bytes += size + COST_OF_A_MESSAGE;
-    if (this.#bytes > this.#high && !this.#paused) {
+    const entry: Entry<M> = { message, cost: size + COST_OF_A_MESSAGE, next: undefined };
+    if (this.#last === undefined) this.#first = entry;
+    else this.#last.next = entry;
+    this.#last = entry;
+    this.#length++;
+    this.#cost += entry.cost;
+    if (this.#cost > this.#high && !this.#paused) {
       this.#paused = true;
       this.#source.pause();
     }
   }
 
+  /** The oldest message, or `undefined`. */
   shift(): M | undefined {
-    const head = this.#head;
-    if (head === this.#messages.length) return undefined;
-    const message = this.#messages[head];
-    this.#messages[head] = undefined;
-    this.#bytes -= (this.#sizes[head] as number) + COST_OF_A_MESSAGE;
-    this.#head = head + 1;
-    if (this.#head === this.#messages.length) this.#reset();
-    else if (this.#head >= 1024 && this.#head * 2 >= this.#messages.length) this.#compact();
-    if (this.#paused && this.#bytes * 2 <= this.#high) this.#resume();
-    return message;
+    const entry = this.#first;
+    if (entry === undefined) return undefined;
+    this.#first = entry.next;
+    if (entry.next === undefined) this.#last = undefined;
+    this.#length--;
+    this.#cost -= entry.cost;
+    if (this.#paused && this.#cost * 2 <= this.#high) this.#resume();
+    return entry.message;
   }
 
   wait(waiter: Waiter<M>): void {
-    this.#waiters.push(waiter);
+    if (this.#waiter === undefined) this.#waiter = waiter;
+    else (this.#laterWaiters ??= []).push(waiter);
   }
 
   giveUp(waiter: Waiter<M>): void {
-    const index = this.#waiters.indexOf(waiter);
-    if (index !== -1) this.#waiters.splice(index, 1);
+    if (this.#waiter === waiter) {
+      this.#waiter = this.#laterWaiters?.shift();
+      return;
+    }
+    const index = this.#laterWaiters?.indexOf(waiter) ?? -1;
+    if (index !== -1) this.#laterWaiters?.splice(index, 1);
   }
 
   /** Lets go of everything that is unread. */
   clear(): void {
-    this.#reset();
-    this.#bytes = 0;
+    this.#first = this.#last = undefined;
+    this.#length = this.#cost = 0;
     if (this.#paused) this.#resume();
   }
 
@@ -99,26 +109,19 @@ export class MessageQueue<M> {
   end(): void {
     if (this.#ended) return;
     this.#ended = true;
-    for (const waiter of this.#waiters.splice(0)) waiter.end();
-    // What still comes is dropped, and has to be read so that the closing handshake is seen.
+    for (let waiter = this.#nextWaiter(); waiter !== undefined; waiter = this.#nextWaiter()) waiter.end();
+    // What still comes is dropped, but has to be read, or the peer's part of the closing handshake is not seen.
     if (this.#paused) this.#resume();
+  }
+
+  #nextWaiter(): Waiter<M> | undefined {
+    const waiter = this.#waiter;
+    if (waiter !== undefined) this.#waiter = this.#laterWaiters?.shift();
+    return waiter;
   }
 
   #resume(): void {
     this.#paused = false;
     this.#source.resume();
-  }
-
-  #reset(): void {
-    if (this.#messages.length === 0) return;
-    this.#messages = [];
-    this.#sizes = [];
-    this.#head = 0;
-  }
-
-  #compact(): void {
-    this.#messages = this.#messages.slice(this.#head);
-    this.#sizes = this.#sizes.slice(this.#head);
-    this.#head = 0;
   }
 }

@@ -66,10 +66,9 @@ export function createMiddleware(options: WebsocketMiddlewareOptions, defaults?:
   const acceptor = new Acceptor(resolveOptions(rest, defaults));
   watchServers();
   return (req, res, next) => {
-    const upgrade = isWebsocketUpgrade(req) ? upgradeOf(req) : undefined;
-    if (upgrade === undefined) {
+    if (!isWebsocketUpgrade(req) || upgradeOf(req) === undefined) {
       markRequest(req, null);
-    } else if (upgrade.websocket === undefined) {
+    } else {
       markRequestLazily(req, () => (acceptAll ? open(acceptor, req, res) : leaveClosed(req)));
     }
     next?.();
@@ -84,9 +83,11 @@ function leaveClosed(req: IncomingMessage): null {
 function open(acceptor: Acceptor, req: IncomingMessage, res: ServerResponse): Websocket | null {
   const verdict = acceptor.judge(req);
   if (verdict.refused) throw new WebsocketRefusedError(verdict);
-  const websocket = acceptor.open(req, res, () => {
-    if (!res.writableEnded) res.end();
-    if (!req.destroyed) req.resume();
+  const websocket = acceptor.open(req, res, {
+    websocketEnded() {
+      if (!res.writableEnded) res.end();
+      if (!req.destroyed) req.resume();
+    },
   });
   if (websocket === undefined) {
     markRequest(req, null);

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { upgradeOf } from './upgrade.js';
 import type { Websocket } from './websocket.js';
 
 // Shared by all requests: these are the two answers of req.isWebsocket().
@@ -28,4 +29,9 @@ export function markRequestLazily(req: Marked, touch: () => Websocket | null): v
     configurable: true,
     enumerable: true,
   });
+}
+
+/** The websocket of a request that has been accepted; does not touch one that is only looked for when it is touched. */
+export function openWebsocketOf(req: IncomingMessage): Websocket | undefined {
+  return upgradeOf(req) === undefined ? ((req as Marked).websocket ?? undefined) : undefined;
 }

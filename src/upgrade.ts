@@ -21,10 +21,8 @@ export class Upgrade implements Undecided {
   readonly req: IncomingMessage;
   readonly res: ServerResponse;
   readonly server: Server;
-  /** What has become of it, where a route has accepted it. */
-  websocket: object | undefined;
   readonly socket: Socket;
-  #head: Buffer;
+  readonly #head: Buffer;
   #timer: NodeJS.Timeout | undefined;
   #decided = false;
   #onDecided: (() => void) | undefined;
@@ -36,7 +34,7 @@ export class Upgrade implements Undecided {
     this.#head = head;
     this.res = new ServerResponse(req);
     this.res.shouldKeepAlive = false;
-    Object.defineProperty(req, KEY, { value: this, configurable: true });
+    Object.defineProperty(req, KEY, { value: this, writable: true });
     stateOf(server).pending.add(this);
     // From the first tick on: a peer may reset the connection while middleware still decides.
     socket.on('error', ignore);
@@ -70,13 +68,12 @@ export class Upgrade implements Undecided {
     });
   }
 
-  /** Takes the socket away from the response, which keeps its headers. */
+  /** Takes the socket away from the response, which keeps its headers. The request no longer knows of its upgrade. */
   take(): { socket: Socket; head: Buffer } {
     this.#decide();
     this.res.detachSocket(this.socket);
-    const head = this.#head;
-    this.#head = EMPTY;
-    return { socket: this.socket, head };
+    (this.req as { [KEY]?: Upgrade | undefined })[KEY] = undefined;
+    return { socket: this.socket, head: this.#head };
   }
 
   /** Ends a request that nobody has answered; the app sees a client that has left. */
@@ -133,9 +130,7 @@ export class Upgrade implements Undecided {
   }
 }
 
-const EMPTY = Buffer.alloc(0);
-
-/** The upgrade that a request is, or `undefined` where no attached server has brought it. */
+/** The upgrade that a request is, or `undefined` where no attached server has brought it, or a route has taken it. */
 export function upgradeOf(req: IncomingMessage): Upgrade | undefined {
   return (req as { [KEY]?: Upgrade })[KEY];
 }

@@ -1,8 +1,7 @@
-import type { EventEmitter } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { CloseCode, isSendableCloseCode, MAX_REASON_BYTES } from './close-codes.js';
-import type { Connection } from './connection.js';
+import type { Connection, ConnectionHandlers } from './connection.js';
 import { onClose, onReceive, onSend } from './diagnostics.js';
 import { argumentError, describe, WebsocketClosedError } from './errors.js';
 import { asBytes, type Data } from './frame.js';
@@ -41,6 +40,23 @@ const SENT_NOTHING: Promise<boolean> = Promise.resolve(false);
 
 // Only for this package: users never construct a websocket.
 
+/** @internal */
+export interface EndListener {
+  /** The connection of the websocket has ended. */
+  websocketEnded(): void;
+}
+
+/**
+ * What a websocket of a server has, and a client's has not.
+ *
+ * @internal
+ */
+export interface ServerSide {
+  readonly listener: EndListener;
+  /** Where it is found while it is open. */
+  readonly openWebsockets: Set<Websocket>;
+}
+
 /**
  * Makes the websocket of a connection whose handshake is complete.
  *
@@ -51,7 +67,7 @@ export let createWebsocket: (
   socket: Duplex,
   request: IncomingMessage,
   policy: Policy,
-  asServer: boolean,
+  server: ServerSide | undefined,
 ) => Websocket;
 
 /**
@@ -72,6 +88,13 @@ export let sendFrame: (
  * @internal
  */
 export let terminateWebsocket: (websocket: Websocket) => void;
+
+/**
+ * Who is told of the end of a websocket.
+ *
+ * @internal
+ */
+export let endListenerOf: (websocket: Websocket) => EndListener | undefined;
 
 /**
  * The signal of a websocket, if anybody has asked for it.
@@ -98,6 +121,7 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
   readonly #policy: Policy;
   readonly #queue: MessageQueue<M>;
   readonly #outbox: Outbox;
+  readonly #server: ServerSide | undefined;
   #state: State = 'open';
   #closeCode: number = CloseCode.abnormal;
   #closeReason = '';
@@ -119,22 +143,18 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
     socket: Duplex,
     request: IncomingMessage,
     policy: Policy,
-    asServer: boolean,
+    server: ServerSide | undefined,
   ) {
     this.#request = request;
     this.#connection = connection;
     this.#socket = socket;
     this.#policy = policy;
     this.#queue = new MessageQueue<M>(policy.maxQueue, connection);
-    this.#outbox = new Outbox(connection, socket, policy, asServer);
+    this.#outbox = new Outbox(connection, socket, policy, server !== undefined);
+    this.#server = server;
     connection.owner = this;
-    const events: EventEmitter = connection;
-    events.on('message', Websocket.#onMessage);
-    events.on('ping', Websocket.#onPing);
-    events.on('pong', Websocket.#onPong);
-    events.on('closing', Websocket.#onClosing);
-    events.on('close', Websocket.#onClose);
-    events.on('error', Websocket.#onError);
+    connection.handlers = Websocket.#handlers;
+    server?.openWebsockets.add(this);
     if (policy.heartbeat !== false) {
       this.#beat = new Beat(policy.heartbeat, connection, socket as { bytesRead?: number });
       startBeat(this.#beat);
@@ -359,33 +379,28 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
     return this.#pings.send(this.#connection);
   }
 
-  // The listeners are shared by all websockets and find theirs through `this`: no closure for each connection.
-
-  static #onMessage(this: Connection<Websocket>, data: Buffer, isBinary: boolean): void {
-    this.owner.#receive(data, isBinary);
-  }
-
-  static #onPing(this: Connection<Websocket>, data: Buffer): void {
-    this.owner.#answerPing(data);
-  }
-
-  static #onPong(this: Connection<Websocket>, data: Buffer): void {
-    this.owner.#beat?.heard();
-    this.owner.#pings?.answer(data);
-  }
-
-  static #onClosing(this: Connection<Websocket>, code: number = CloseCode.noStatus, reason: string | Buffer = ''): void {
-    this.owner.#beginClose(code, reason.toString());
-  }
-
-  static #onClose(this: Connection<Websocket>, code: number): void {
-    this.owner.#finishClose(code !== CloseCode.abnormal);
-  }
-
-  static #onError(this: Connection<Websocket>, error: Error): void {
-    // The close that follows tells the handler; ws has already sent the peer its code.
-    debug('%s: %s', this.owner.request.url, error.message);
-  }
+  static readonly #handlers: ConnectionHandlers<Websocket> = {
+    message: (websocket, data, isBinary) => {
+      websocket.#receive(data, isBinary);
+    },
+    ping: (websocket, data) => {
+      websocket.#answerPing(data);
+    },
+    pong: (websocket, data) => {
+      websocket.#beat?.heard();
+      websocket.#pings?.answer(data);
+    },
+    error: (websocket, error) => {
+      // The close that follows tells the handler; ws has already sent the peer its code.
+      debug('%s: %s', websocket.#request.url, error.message);
+    },
+    closing: (websocket, code = CloseCode.noStatus, reason = '') => {
+      websocket.#beginClose(code, reason.toString());
+    },
+    close: (websocket, code) => {
+      websocket.#finishClose(code !== CloseCode.abnormal);
+    },
+  };
 
   #receive(data: Buffer, isBinary: boolean): void {
     if (this.#state !== 'open' || this.#ignoring) return;
@@ -443,7 +458,9 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
     this.#wasClean = wasClean;
     debug('%s: closed with %d %s', this.request.url, this.#closeCode, this.#closeReason);
     if (onClose.hasSubscribers) onClose.publish({ websocket: this, ...this.#closeInfo() });
+    this.#server?.openWebsockets.delete(this);
     this.#closed?.resolve(this.#closeInfo());
+    this.#server?.listener.websocketEnded();
   }
 
   #sendLate(): PromiseLike<boolean> {
@@ -478,6 +495,7 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
     terminateWebsocket = (websocket) => {
       websocket.#connection.terminate();
     };
+    endListenerOf = (websocket) => websocket.#server?.listener;
     existingSignal = (websocket) => websocket.#controller?.signal;
   }
 }

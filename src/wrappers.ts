@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Acceptor } from './accept.js';
 import { watchServers } from './attach.js';
+import { Exchange } from './exchange.js';
 import { isWebsocketUpgrade } from './handshake.js';
 import {
   checkHandler,
@@ -9,9 +10,9 @@ import {
   type Policy,
   type WebsocketOptions,
 } from './options.js';
-import { markRequest } from './request.js';
+import { markRequest, openWebsocketOf } from './request.js';
 import { answer } from './response.js';
-import { serveHttp, serveWebsocket, type AnyHandler } from './serve.js';
+import { failAlone, serveHttp, type AnyHandler } from './serve-http.js';
 import type {
   AcceptWebsocketHandler,
   Next,
@@ -20,6 +21,7 @@ import type {
   RouteQuery,
   WebsocketRoute,
 } from './types.js';
+import { endListenerOf, type Websocket } from './websocket.js';
 
 /** The type of {@link acceptWebsocket}. */
 export type AcceptWebsocket<Default extends MessageKind = 'both'> = <
@@ -80,7 +82,7 @@ export function wrapAccepting(handler: AnyHandler, options?: WebsocketOptions, d
   checkHandler(handler, 'acceptWebsocket');
   return wrap(handler, resolveOptions(options, defaults), (req, res, next) => {
     markRequest(req, null);
-    return serveHttp(handler, req, res, next);
+    void serveHttp(handler, req, res, next);
   });
 }
 
@@ -89,14 +91,43 @@ export function wrapRequiring(handler: AnyHandler, options?: WebsocketOptions, d
   return wrap(handler, resolveOptions(options, defaults), demandWebsocket);
 }
 
-type HttpBranch = (req: IncomingMessage, res: ServerResponse, next: Next | undefined) => unknown;
+type HttpBranch = (req: IncomingMessage, res: ServerResponse, next: Next | undefined) => void;
 
 function wrap(handler: AnyHandler, policy: Policy, onHttp: HttpBranch): WebsocketRoute {
   watchServers();
   const acceptor = new Acceptor(policy);
-  // The promise is for a wrapper around this one. To Express it says nothing: it never rejects.
-  return (req, res, next) =>
-    isWebsocketUpgrade(req) ? serveWebsocket(handler, acceptor, req, res, next) : onHttp(req, res, next);
+  return (req, res, next) => {
+    if (isWebsocketUpgrade(req)) serveWebsocket(handler, acceptor, req, res, next);
+    else onHttp(req, res, next);
+  };
+}
+
+function serveWebsocket(
+  handler: AnyHandler,
+  acceptor: Acceptor,
+  req: IncomingMessage,
+  res: ServerResponse,
+  next: Next | undefined,
+): void {
+  const open = openWebsocketOf(req);
+  if (open !== undefined) {
+    // A wrapped handler inside or behind another: the websocket closes when both have ended.
+    const listener = endListenerOf(open);
+    const exchange = listener instanceof Exchange ? listener : new Exchange(req, res);
+    exchange.run(handler, open, next);
+    return;
+  }
+  const exchange = new Exchange(req, res);
+  let websocket: Websocket | undefined;
+  try {
+    websocket = acceptor.open(req, res, exchange);
+  } catch (error) {
+    // A function among the options has failed.
+    if (next === undefined) failAlone(handler, error, res);
+    else next(error);
+    return;
+  }
+  if (websocket !== undefined) exchange.run(handler, websocket, next);
 }
 
 function demandWebsocket(req: IncomingMessage, res: ServerResponse): void {

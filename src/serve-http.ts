@@ -1,0 +1,41 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { warnOnce } from './notices.js';
+import { answer } from './response.js';
+import type { Next } from './types.js';
+
+/** A handler, whatever its types. */
+export type AnyHandler = (req: never, res: never, next: Next) => unknown;
+
+/**
+ * Answers a plain HTTP request. Never rejects: Express 4 and Connect do not look at the promise of a handler, and
+ * a rejection that nobody looks at ends the process.
+ */
+export async function serveHttp(
+  handler: AnyHandler,
+  req: IncomingMessage,
+  res: ServerResponse,
+  next: Next | undefined,
+): Promise<void> {
+  try {
+    await handler(req as never, res as never, next ?? endOfLine(handler, res));
+  } catch (error) {
+    if (next !== undefined) next(error);
+    else failAlone(handler, error, res);
+  }
+}
+
+/** On a bare server there is no `next` to tell. */
+export function failAlone(handler: AnyHandler, error: unknown, res: ServerResponse): void {
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  warnOnce(handler, 'WEBSOCKET_HANDLER_FAILED', `a handler failed, and there is no next() to tell: ${text}`);
+  if (!res.headersSent) answer(res, 500, 'Internal Server Error');
+  else if (!res.writableEnded) res.end();
+}
+
+/** The `next` of a bare server, where nothing comes after the handler. */
+function endOfLine(handler: AnyHandler, res: ServerResponse): Next {
+  return (error) => {
+    if (error !== undefined) failAlone(handler, error, res);
+    else if (!res.headersSent) answer(res, 404, 'Not Found');
+  };
+}
