@@ -1,0 +1,48 @@
+import { readFileSync } from 'node:fs';
+import type { Dialect } from './load/script.js';
+
+/** A server in the comparison: `candidates/<name>.ts`. */
+export interface Candidate {
+  name: string;
+  title: string;
+  /** Whose version is told; the first is the one that the row is about. */
+  packages: readonly string[];
+  dialect: Dialect;
+  path: string;
+}
+
+function candidate(name: string, title: string, packages: readonly string[]): Candidate {
+  return { name, title, packages, dialect: 'plain', path: '/echo' };
+}
+
+export const ours = candidate('dwebsocket', 'dwebsocket', ['dwebsocket', 'ws', 'express']);
+export const bare = candidate('ws', 'ws', ['ws']);
+export const byHand = candidate('express-and-ws', 'Express and ws by hand', ['ws', 'express']);
+export const expressWs = candidate('express-ws', 'express-ws', ['express-ws']);
+export const websocketExpress = candidate('websocket-express', 'websocket-express', ['websocket-express']);
+export const tinyws = candidate('tinyws', 'tinyws', ['tinyws']);
+export const crossws = candidate('crossws', 'crossws', ['crossws']);
+export const fastify = candidate('fastify-websocket', '@fastify/websocket', [
+  '@fastify/websocket',
+  'fastify',
+]);
+export const socketIo: Candidate = {
+  ...candidate('socket.io', 'socket.io', ['socket.io']),
+  dialect: 'socket.io',
+  path: '/socket.io/?EIO=4&transport=websocket',
+};
+export const net = candidate('net', 'net, without parsing', []);
+
+/** Those a user would choose from instead of ours, in the order of the tables. */
+export const peers = [expressWs, websocketExpress, tinyws, crossws, fastify, socketIo];
+
+/** The versions that are measured, by package. */
+export function versionsOf(candidates: readonly Candidate[]): Record<string, string> {
+  const names = new Set(candidates.flatMap(({ packages }) => packages));
+  return Object.fromEntries(
+    [...names].map((name) => {
+      const file = new URL(`node_modules/${name}/package.json`, import.meta.url);
+      return [name, (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version];
+    }),
+  );
+}

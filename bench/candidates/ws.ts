@@ -1,0 +1,51 @@
+import { on } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { WebSocketServer } from 'ws';
+
+/** Bare `ws`, as its README shows it. Text is decoded to a string, for that is what a handler works with. */
+export function echo(): Server {
+  const server = createServer();
+  new WebSocketServer({ server }).on('connection', (ws) => {
+    ws.on('error', console.error);
+    ws.on('message', (data: Buffer, isBinary) => {
+      ws.send(isBinary ? data : data.toString());
+    });
+  });
+  return server.listen(0, '127.0.0.1');
+}
+
+/** Each message of `/trigger` goes to all the others, `burst` times, as in the README's broadcast. */
+export function fanOut({ burst }: { burst: number }): Server {
+  const server = createServer();
+  const wss = new WebSocketServer({ server });
+  wss.on('connection', (ws, request) => {
+    ws.on('error', console.error);
+    if (request.url !== '/trigger') return;
+    ws.on('message', (data: Buffer) => {
+      const text = data.toString();
+      for (let index = 0; index < burst; index++) {
+        const message = text + String(index % 10);
+        for (const client of wss.clients) {
+          if (client !== ws && client.readyState === client.OPEN) client.send(message);
+        }
+      }
+    });
+  });
+  return server.listen(0, '127.0.0.1');
+}
+
+/** An echo that takes its time, one message after the other: `events.on` gives the iteration that `ws` has not. */
+export function slowEcho(): Server {
+  const server = createServer();
+  new WebSocketServer({ server }).on('connection', (ws) => {
+    ws.on('error', console.error);
+    void (async () => {
+      for await (const [data, isBinary] of on(ws, 'message', { close: ['close'] })) {
+        await sleep(1);
+        ws.send(isBinary ? (data as Buffer) : String(data));
+      }
+    })();
+  });
+  return server.listen(0, '127.0.0.1');
+}

@@ -1,0 +1,84 @@
+import { Connection, openMany, type Target } from './connection.js';
+import { Script, type ScriptPlan } from './script.js';
+
+export interface LatencyPlan extends ScriptPlan {
+  connections: number;
+  /** Messages a second, of all connections together. */
+  rate: number;
+  warmUp: number;
+  seconds: number;
+}
+
+/** Milliseconds from the moment a message was due to its echo. */
+export interface Latency {
+  p50: number;
+  p99: number;
+  messages: number;
+}
+
+/**
+ * Sends by the clock whether or not the answers come, as users do, and counts from the moment that a message was due:
+ * a server that stalls is charged for all who had to wait (no coordinated omission).
+ */
+export async function measureLatency(target: Target, plan: LatencyPlan): Promise<Latency> {
+  const script = new Script(plan);
+  const roundTrips: number[] = [];
+  const talks = await openMany(plan.connections, async () => {
+    const talk = new TimedTalk(await Connection.open(target), script, (roundTrip) =>
+      roundTrips.push(roundTrip),
+    );
+    return talk;
+  });
+  await sendByTheClock(talks, plan.rate, plan.warmUp);
+  roundTrips.length = 0;
+  await sendByTheClock(talks, plan.rate, plan.seconds);
+  for (const { connection } of talks) connection.destroy();
+  const sorted = Float64Array.from(roundTrips).sort();
+  const at = (share: number) => sorted[Math.floor(sorted.length * share)] ?? NaN;
+  return { p50: at(0.5), p99: at(0.99), messages: sorted.length };
+}
+
+class TimedTalk {
+  readonly connection: Connection;
+  readonly #script: Script;
+  readonly #due: number[] = [];
+  #next = 0;
+  #received = 0;
+
+  constructor(connection: Connection, script: Script, onRoundTrip: (milliseconds: number) => void) {
+    this.connection = connection;
+    this.#script = script;
+    connection.receive = (chunk) => {
+      script.check(chunk, this.#received);
+      const before = Math.floor(this.#received / script.replySize);
+      this.#received += chunk.length;
+      const now = performance.now();
+      for (let replies = Math.floor(this.#received / script.replySize) - before; replies > 0; replies--) {
+        onRoundTrip(now - (this.#due.shift() as number));
+      }
+    };
+  }
+
+  send(due: number): void {
+    this.#due.push(due);
+    this.connection.socket.write(this.#script.requests(this.#next++, 1));
+  }
+}
+
+// Looks at the clock in every turn of the event loop: a timer's millisecond would be the largest part of the result.
+function sendByTheClock(talks: TimedTalk[], rate: number, seconds: number): Promise<void> {
+  const start = performance.now();
+  const total = Math.round(rate * seconds);
+  let sent = 0;
+  return new Promise((resolve) => {
+    const turn = () => {
+      const due = Math.min(total, Math.floor(((performance.now() - start) / 1000) * rate));
+      for (; sent < due; sent++) {
+        (talks[sent % talks.length] as TimedTalk).send(start + ((sent + 1) / rate) * 1000);
+      }
+      if (sent < total) setImmediate(turn);
+      else setTimeout(resolve, 200);
+    };
+    turn();
+  });
+}

@@ -1,0 +1,55 @@
+/** The child process that makes the load, asked by the runner. */
+import { answer } from '../ipc.js';
+import type { Target } from './connection.js';
+import { Crowd } from './crowd.js';
+import { EchoLoad, type EchoPlan } from './echo.js';
+import { FanOutLoad, type FanOutPlan } from './fan-out.js';
+import { flood, type FloodPlan } from './flood.js';
+import { measureLatency, type LatencyPlan } from './latency.js';
+import { VisitsLoad, type VisitsPlan } from './visits.js';
+
+/** A load that goes on until it is stopped, and is measured on the way. */
+let running: EchoLoad | FanOutLoad | VisitsLoad | undefined;
+const crowd = new Crowd();
+
+const answers = {
+  async startEcho({ target, plan }: { target: Target; plan: EchoPlan }): Promise<void> {
+    running = await EchoLoad.start(target, plan);
+  },
+  async startFanOut({ target, plan }: { target: Target; plan: FanOutPlan }): Promise<void> {
+    running = await FanOutLoad.start(target, plan);
+  },
+  startVisits({ target, plan }: { target: Target; plan: VisitsPlan }): void {
+    running = new VisitsLoad(target, plan);
+  },
+  /** What happens in so many seconds: echoes, deliveries or visits. */
+  async measure(seconds: number): Promise<{ count: number; seconds: number; cpu: number }> {
+    if (running === undefined) throw new Error('nothing to measure');
+    const cpuBefore = process.cpuUsage();
+    const start = performance.now();
+    const before = running.count;
+    await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+    const count = running.count - before;
+    const passed = (performance.now() - start) / 1000;
+    const { user, system } = process.cpuUsage(cpuBefore);
+    return { count, seconds: passed, cpu: (user + system) / 1e6 / passed };
+  },
+  stop(): void {
+    running?.stop();
+    running = undefined;
+  },
+
+  latency: ({ target, plan }: { target: Target; plan: LatencyPlan }) => measureLatency(target, plan),
+  flood: ({ target, plan }: { target: Target; plan: FloodPlan }) => flood(target, plan),
+
+  growCrowd: ({ target, count }: { target: Target; count: number }) => crowd.grow(target, count),
+  echoOnce: () => crowd.echoOnce(),
+  closeCrowd: () => crowd.close(),
+  leave: () => {
+    crowd.leave();
+  },
+};
+
+export type LoadAnswers = typeof answers;
+
+answer(answers);

@@ -1,0 +1,97 @@
+import { createHash } from 'node:crypto';
+import { encodeFrame, Opcode } from './frames.js';
+
+/** `socket.io`: the event `message` with the payload as its argument, in Socket.IO's own packets. */
+export type Dialect = 'plain' | 'socket.io';
+
+export interface ScriptPlan {
+  dialect: Dialect;
+  bytes: number;
+  binary: boolean;
+}
+
+// A cycle is long enough that no two messages in flight are equal, and at least twice what is in flight.
+const CYCLE_BYTES = 512 * 1024;
+const MOST_IN_CYCLE = 256;
+const LEAST_IN_CYCLE = 8;
+
+/**
+ * What a client says and must hear, again and again: a cycle of different messages, encoded beforehand, so that
+ * sending is a write of ready bytes and checking is a comparison of bytes.
+ *
+ * Made from the plan alone, so that two processes have the same.
+ */
+export class Script {
+  readonly length: number;
+  readonly requestSize: number;
+  readonly replySize: number;
+  // Each cycle lies there twice, so that any run of up to a cycle is one slice.
+  readonly #requests: Buffer;
+  readonly #replies: Buffer;
+
+  constructor(plan: ScriptPlan) {
+    const fitting = Math.floor(CYCLE_BYTES / plan.bytes);
+    this.length = Math.max(LEAST_IN_CYCLE, Math.min(MOST_IN_CYCLE, fitting));
+    const messages = Array.from({ length: this.length }, (_, index) => makePayload(plan, index));
+    const requests = messages.map((message) => encode(plan, message, true));
+    const replies = messages.map((message) => encode(plan, message, false));
+    this.requestSize = (requests[0] as Buffer).length;
+    this.replySize = (replies[0] as Buffer).length;
+    this.#requests = Buffer.concat([...requests, ...requests]);
+    this.#replies = Buffer.concat([...replies, ...replies]);
+  }
+
+  /** The bytes of `count` requests, beginning with number `first`. */
+  requests(first: number, count: number): Buffer {
+    const start = (first % this.length) * this.requestSize;
+    return this.#requests.subarray(start, start + count * this.requestSize);
+  }
+
+  replies(first: number, count: number): Buffer {
+    const start = (first % this.length) * this.replySize;
+    return this.#replies.subarray(start, start + count * this.replySize);
+  }
+
+  /**
+   * Compares what came with what must come.
+   *
+   * @param offset Where in the endless stream of replies the chunk begins.
+   * @throws {Error} They differ.
+   */
+  check(chunk: Buffer, offset: number): void {
+    const cycle = this.length * this.replySize;
+    let done = 0;
+    while (done < chunk.length) {
+      const start = (offset + done) % cycle;
+      const count = Math.min(chunk.length - done, cycle);
+      if (chunk.compare(this.#replies, start, start + count, done, done + count) !== 0) {
+        const wrong = chunk
+          .subarray(done, done + count)
+          .toString('latin1')
+          .slice(0, 200);
+        const right = this.#replies
+          .subarray(start, start + count)
+          .toString('latin1')
+          .slice(0, 200);
+        throw new Error(`a wrong echo: ${JSON.stringify(wrong)} instead of ${JSON.stringify(right)}`);
+      }
+      done += count;
+    }
+  }
+}
+
+function makePayload(plan: ScriptPlan, index: number): Buffer {
+  // Pseudo-random but always the same; as text it is printable ASCII without characters that JSON escapes.
+  const seed = createHash('shake256', { outputLength: plan.bytes }).update(String(index)).digest();
+  return plan.binary ? seed : Buffer.from(seed.toString('base64').slice(0, plan.bytes), 'latin1');
+}
+
+function encode({ dialect, binary }: ScriptPlan, message: Buffer, masked: boolean): Buffer {
+  const opcode = binary ? Opcode.binary : Opcode.text;
+  if (dialect === 'plain') return encodeFrame(opcode, message, masked);
+  const packet = binary
+    ? '451-["message",{"_placeholder":true,"num":0}]'
+    : `42["message","${message.toString('latin1')}"]`;
+  const frame = encodeFrame(Opcode.text, Buffer.from(packet), masked);
+  return binary ? Buffer.concat([frame, encodeFrame(opcode, message, masked)]) : frame;
+}

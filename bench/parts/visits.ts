@@ -1,0 +1,41 @@
+import { byHand, expressWs, ours, tinyws, websocketExpress } from '../candidates.js';
+import { figure, interleave, ratio, sample, withServer, type Sample, type Settings } from '../measure.js';
+import { claimAtLeast, thousands, times, type Result } from './part.js';
+
+const AT_ONCE = 32;
+const candidates = [ours, expressWs, websocketExpress, tinyws, byHand];
+const byRate = ({ rate }: Sample): number => rate;
+const byCpu = ({ cpu }: Sample): number => cpu;
+
+/** New connections through an Express route. */
+export async function measureVisits(settings: Settings): Promise<Result> {
+  const rounds = await interleave(candidates, settings.rounds, (candidate) =>
+    withServer(candidate, { part: 'echo' }, async (server, load, target) => {
+      await load.ask('startVisits', { target, plan: { atOnce: AT_ONCE } });
+      return sample(server, load, settings);
+    }),
+  );
+  return {
+    title: 'New connections',
+    method:
+      `${String(AT_ONCE)} visitors at once: TCP, handshake through an Express route, one echo, the closing ` +
+      'handshake, and again.',
+    tables: [
+      {
+        caption: 'New connections a second',
+        head: ['', 'connections a second', 'µs of CPU for each', 'ours is ahead by'],
+        rows: candidates.map((candidate) => [
+          candidate.title,
+          thousands(figure(rounds, candidate, byRate)),
+          figure(rounds, candidate, byCpu).toFixed(0),
+          candidate === ours ? '' : times(ratio(rounds, ours, candidate, byRate)),
+        ]),
+      },
+    ],
+    claims: [expressWs, websocketExpress].map((peer) => {
+      const cpu = times(ratio(rounds, ours, peer, byCpu));
+      const measured = ratio(rounds, ours, peer, byRate);
+      return claimAtLeast('new connections a second', peer.title, 1, measured, ` (CPU for each ${cpu})`);
+    }),
+  };
+}

@@ -1,0 +1,68 @@
+/** The child process with the server under test: one candidate, one part, then it is asked what that has cost. */
+import { once } from 'node:events';
+import type { AddressInfo, Server } from 'node:net';
+import { answer } from './ipc.js';
+
+type Candidate = Record<string, (argument: unknown) => Server | Promise<Server>>;
+
+export interface Usage {
+  /** Milliseconds by this process's clock. */
+  time: number;
+  /** Milliseconds of CPU, user and system, of all threads. */
+  cpu: number;
+  heap: number;
+  rss: number;
+  /** Bytes of buffers outside of the heap. */
+  external: number;
+}
+
+let highest: Usage | undefined;
+
+const answers = {
+  async start(what: { candidate: string; part: string; argument: unknown }): Promise<number> {
+    const candidate = (await import(`./candidates/${what.candidate}.js`)) as Candidate;
+    const serve = candidate[what.part];
+    if (serve === undefined) throw new Error(`${what.candidate} has no part "${what.part}"`);
+    const server = await serve(what.argument);
+    if (!server.listening) await once(server, 'listening');
+    return (server.address() as AddressInfo).port;
+  },
+
+  usage,
+
+  /** The same after the garbage has been collected; needs --expose-gc. */
+  async settled(): Promise<Usage> {
+    // Weak references and finalizers are only let go of in later turns.
+    for (let turn = 0; turn < 5; turn++) {
+      globalThis.gc?.();
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    return usage();
+  },
+
+  /** From now on the highest memory is kept. */
+  watchMemory(): void {
+    highest = usage();
+    setInterval(() => {
+      const now = usage();
+      highest = {
+        ...now,
+        heap: Math.max(now.heap, highest?.heap ?? 0),
+        rss: Math.max(now.rss, highest?.rss ?? 0),
+        external: Math.max(now.external, highest?.external ?? 0),
+      };
+    }, 50);
+  },
+
+  highestMemory: (): Usage | undefined => highest,
+};
+
+export type ServerAnswers = typeof answers;
+
+function usage(): Usage {
+  const { user, system } = process.cpuUsage();
+  const { heapUsed, rss, external } = process.memoryUsage();
+  return { time: performance.now(), cpu: (user + system) / 1000, heap: heapUsed, rss, external };
+}
+
+answer(answers);
