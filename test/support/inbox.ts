@@ -1,0 +1,72 @@
+// Taken before any test can put a fake clock in its place.
+const { setTimeout, clearTimeout } = globalThis;
+
+/** How long a test waits for what must come, in milliseconds. */
+export const DEADLINE = 5_000;
+
+/** Rejects when `promise` takes longer than a deadline, and says what did not come. */
+export function within<T>(promise: PromiseLike<T>, what: string, deadline = DEADLINE): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      reject(new Error(`no ${what} within ${deadline} ms`));
+    }, deadline);
+    promise.then(
+      (value) => {
+        clearTimeout(timer);
+        resolve(value);
+      },
+      (error: Error) => {
+        clearTimeout(timer);
+        reject(error);
+      },
+    );
+  });
+}
+
+/** A promise and the functions that settle it. */
+export function defer<T = void>() {
+  let resolve!: (value: T) => void;
+  let reject!: (error: unknown) => void;
+  const promise = new Promise<T>((yes, no) => {
+    resolve = yes;
+    reject = no;
+  });
+  return { promise, resolve, reject };
+}
+
+/** What happens elsewhere, in order, for a test to take it up one by one. */
+export class Inbox<T> {
+  readonly #items: T[] = [];
+  readonly #takers: { resolve: (item: T) => void; reject: (error: Error) => void }[] = [];
+  #end: Error | undefined;
+
+  push(item: T): void {
+    const taker = this.#takers.shift();
+    if (taker === undefined) this.#items.push(item);
+    else taker.resolve(item);
+  }
+
+  /** Nothing will come any more: takers learn why. */
+  end(reason: Error): void {
+    this.#end = reason;
+    for (const { reject } of this.#takers.splice(0)) reject(reason);
+  }
+
+  /** The oldest item, as soon as there is one. */
+  next(what = 'item'): Promise<T> {
+    const item = this.#items.shift();
+    if (item !== undefined) return Promise.resolve(item);
+    if (this.#end !== undefined) return Promise.reject(this.#end);
+    return within(
+      new Promise<T>((resolve, reject) => {
+        this.#takers.push({ resolve, reject });
+      }),
+      what,
+    );
+  }
+
+  /** Everything that has come and was not taken. */
+  rest(): T[] {
+    return this.#items.splice(0);
+  }
+}

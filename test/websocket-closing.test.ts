@@ -1,0 +1,200 @@
+import { once } from 'node:events';
+import { describe, expect, test } from 'vitest';
+import { requireWebsocket, type Websocket, WebsocketClosedError } from 'dwebsocket';
+import { defer, within } from './support/inbox.js';
+import { openPair } from './support/pair.js';
+import { openRaw } from './support/raw-client.js';
+import { close, closeCodeOf } from './support/raw-frames.js';
+import { serve } from './support/serve.js';
+
+describe('close', () => {
+  test('closes with 1000 and resolves when the closing handshake is over', async () => {
+    const { websocket, client } = await openPair();
+    const closing = websocket.close();
+    expect(websocket.isClosed()).toBe(true);
+    await within(closing, 'close');
+    expect(await client.closed()).toEqual({ code: 1000, reason: '' });
+    expect(await websocket.closed).toEqual({ code: 1000, reason: '', wasClean: true });
+  });
+
+  test.for([[1000], [1001], [1003], [1007], [1011], [1012], [1014], [3000], [4999]] as const)(
+    'sends the code %d',
+    async ([code]) => {
+      const { websocket, client } = await openPair();
+      await within(websocket.close(code, 'grund'), 'close');
+      expect(await client.closed()).toEqual({ code, reason: 'grund' });
+    },
+  );
+
+  test.for([
+    [0],
+    [999],
+    [1004],
+    [1005],
+    [1006],
+    [1015],
+    [1016],
+    [2999],
+    [5000],
+    [1000.5],
+    [NaN],
+    ['1000'],
+  ] as const)('throws RangeError for the code %s and leaves the websocket open', async ([code]) => {
+    const { websocket } = await openPair();
+    expect(() => websocket.close(code as number)).toThrow(RangeError);
+    expect(() => websocket.close(code as number)).toThrow(/a close code is one of .*; got/);
+    expect(websocket.isClosed()).toBe(false);
+  });
+
+  test('a reason of 123 bytes goes out whole', async () => {
+    const reason = 'é'.repeat(61) + '!';
+    const { websocket, client } = await openPair();
+    await within(websocket.close(4001, reason), 'close');
+    expect(await client.closed()).toEqual({ code: 4001, reason });
+  });
+
+  test.for([['a'.repeat(124)], ['é'.repeat(62)], ['é'.repeat(100)]] as const)(
+    'throws RangeError for a reason of more than 123 bytes',
+    async ([reason]) => {
+      const { websocket } = await openPair();
+      expect(() => websocket.close(1000, reason)).toThrow(RangeError);
+      expect(() => websocket.close(1000, reason)).toThrow(
+        `a close reason is at most 123 bytes in UTF-8; this one is ${Buffer.byteLength(reason)}`,
+      );
+      expect(websocket.isClosed()).toBe(false);
+    },
+  );
+
+  test('throws for a bad code and a bad reason on a closed websocket, too', async () => {
+    const { websocket } = await openPair();
+    await within(websocket.close(), 'close');
+    expect(() => websocket.close(1005)).toThrow(RangeError);
+    expect(() => websocket.close(1000, 5 as never)).toThrow(TypeError);
+  });
+
+  test('further calls change nothing and resolve at the same end', async () => {
+    const { websocket, client } = await openPair();
+    const closes = [websocket.close(4001, 'first'), websocket.close(4002, 'second'), websocket.close()];
+    await within(Promise.all(closes), 'close');
+    expect(await client.closed()).toEqual({ code: 4001, reason: 'first' });
+    await within(websocket.close(4003), 'close');
+    expect(await websocket.closed).toMatchObject({ code: 4001, reason: 'first' });
+  });
+
+  test('what was sent before goes out first', async () => {
+    const { websocket, client } = await openPair();
+    for (let i = 0; i < 100; i++) websocket.send(`message ${i}`);
+    websocket.send(Buffer.alloc(2 ** 20));
+    void websocket.close();
+    expect((await client.take(101)).at(99)).toBe('message 99');
+    expect(await client.closed()).toEqual({ code: 1000, reason: '' });
+  });
+
+  test('what was received before can still be read', async () => {
+    const { websocket, client } = await openPair();
+    client.send('received');
+    await client.flush();
+    await within(websocket.close(), 'close');
+    expect(await websocket.wait()).toBe('received');
+    expect(await websocket.wait()).toBeNull();
+  });
+
+  test('terminates a peer that does not answer within closeTimeout', async () => {
+    const closed = defer<unknown>();
+    const site = await serve(
+      requireWebsocket(
+        async ({ websocket }) => {
+          await websocket.close(4000, 'bye');
+          closed.resolve(await websocket.closed);
+        },
+        { closeTimeout: 30 },
+      ),
+    );
+    const client = await openRaw(site.port);
+    expect(closeCodeOf((await client.nextFrame())!)).toBe(4000);
+    expect(await within(closed.promise, 'end')).toEqual({ code: 4000, reason: 'bye', wasClean: false });
+    await client.end();
+  });
+});
+
+describe('isClosed', () => {
+  test('is true at once when the peer has begun to close, even while messages are unread', async () => {
+    const { websocket, client } = await openPair();
+    expect(websocket.isClosed()).toBe(false);
+    client.send('unread');
+    await client.close();
+    await websocket.closed;
+    expect(websocket.isClosed()).toBe(true);
+    expect(websocket.hasMessages()).toBe(true);
+  });
+
+  test('is true at once when we have', async () => {
+    const { websocket } = await openPair();
+    void websocket.close();
+    expect(websocket.isClosed()).toBe(true);
+  });
+});
+
+describe('closed', () => {
+  test('tells the code and reason of the peer that closed first', async () => {
+    const { websocket, client } = await openPair();
+    await client.close(4321, 'fini');
+    expect(await websocket.closed).toEqual({ code: 4321, reason: 'fini', wasClean: true });
+    expect(await websocket.closed).toEqual(await websocket.closed);
+  });
+
+  test('tells 1005 for a close frame without a code', async () => {
+    const { websocket, client } = await openPair();
+    await client.close();
+    expect(await websocket.closed).toEqual({ code: 1005, reason: '', wasClean: true });
+  });
+
+  test('tells 1006 when the peer vanishes', async () => {
+    const { websocket, client } = await openPair();
+    await client.vanish();
+    expect(await websocket.closed).toEqual({ code: 1006, reason: '', wasClean: false });
+  });
+
+  test('tells our code where the peer answers with another', async () => {
+    const websockets = defer<Websocket>();
+    const site = await serve(
+      requireWebsocket(async ({ websocket }) => {
+        websockets.resolve(websocket);
+        await websocket.close(4001, 'ours');
+      }),
+    );
+    const client = await openRaw(site.port);
+    await client.nextFrame();
+    client.write(close(4002, 'theirs'));
+    expect(await (await websockets.promise).closed).toMatchObject({ code: 4001, reason: 'ours' });
+    client.destroy();
+  });
+});
+
+describe('signal', () => {
+  test('is aborted with a WebsocketClosedError when the websocket closes', async () => {
+    const { websocket, client } = await openPair();
+    const { signal } = websocket;
+    expect(signal.aborted).toBe(false);
+    const aborted = once(signal, 'abort');
+    await client.close(4000, 'gone');
+    await aborted;
+    expect(signal.reason).toBeInstanceOf(WebsocketClosedError);
+    expect(signal.reason).toMatchObject({ closeCode: 4000, closeReason: 'gone' });
+  });
+
+  test('is the same each time, and aborted from the start where it is asked for late', async () => {
+    const { websocket, client } = await openPair();
+    await client.close();
+    await websocket.closed;
+    expect(websocket.signal.aborted).toBe(true);
+    expect(websocket.signal).toBe(websocket.signal);
+  });
+
+  test('is aborted as soon as we begin to close', async () => {
+    const { websocket } = await openPair();
+    const { signal } = websocket;
+    void websocket.close();
+    expect(signal.aborted).toBe(true);
+  });
+});
