@@ -48,13 +48,13 @@ export interface Backplane {
 /** What a backplane tells. None of these throws. */
 export interface BackplaneEvents {
   /** Bytes that were published on a channel that is subscribed. */
-  message(channel: string, data: Buffer): void;
+  readonly message: (channel: string, data: Buffer) => void;
   /** The other processes cannot be reached; told once for each outage. */
-  cutOff(error: Error): void;
+  readonly cutOff: (error: Error) => void;
   /** The outage is over, and all subscriptions are in force again. */
-  back(): void;
+  readonly back: () => void;
   /** Messages of others have been lost for good; how many, when that is known. */
-  missed(channel: string, count: number | undefined): void;
+  readonly missed: (channel: string, count: number | undefined) => void;
   /** Messages that were kept (`'later'`) could not go out in the end. */
-  dropped(channel: string, count: number, error: Error): void;
+  readonly dropped: (channel: string, count: number, error: Error) => void;
 }

@@ -73,7 +73,9 @@ export class Channel {
     const { backplane } = this.#host;
     const on = this.#wanted;
     this.#state = 'changing';
-    const change = on ? call(() => backplane.subscribe(this.name)) : call(() => backplane.unsubscribe(this.name));
+    const change = on
+      ? call(() => backplane.subscribe(this.name))
+      : call(() => backplane.unsubscribe(this.name));
     change.then(
       () => this.#changed(on),
       (error: unknown) => this.#failed(on, error),

@@ -64,7 +64,8 @@ export class Stamper {
 
 /** Opens an envelope, or says why it is none of ours. */
 export function open(data: Buffer): Envelope | string {
-  if (data.length < HEADER_BYTES || data.toString('latin1', 0, 2) !== 'dw') return 'it is not from dwebsocket';
+  if (data.length < HEADER_BYTES || data.toString('latin1', 0, 2) !== 'dw')
+    return 'it is not from dwebsocket';
   const version = data[2];
   if (version !== VERSION) return `it is of version ${String(version)}; this is version ${VERSION}`;
   const stamp = {

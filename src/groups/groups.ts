@@ -40,6 +40,7 @@ const NO_BACKPLANE: Promise<PublishResult> = Promise.resolve({ backplane: null, 
 const TAKEN: PublishResult = { backplane: true, error: null };
 const KEPT: PublishResult = { backplane: 'later', error: null };
 const TRUE: Promise<boolean> = Promise.resolve(true);
+const FALSE: Promise<boolean> = Promise.resolve(false);
 
 /**
  * Groups of websockets, by name.
@@ -82,8 +83,12 @@ export class Groups extends EventEmitter<GroupsEvents> {
     this.#groupHost = {
       filled: (group) => this.#fill(group),
       emptied: (group) => this.#empty(group),
-      whenSubscribed: (group) => this.#channels.get(group.name)?.whenSubscribed() ?? TRUE,
-      sendMessage: (group, { bytes, binary }) => this.#publish(group, () => this.#stamper.wrapMessage(bytes, binary)),
+      whenSubscribed: (group) => {
+        if (backplane === undefined) return TRUE;
+        return this.#channels.get(group.name)?.whenSubscribed() ?? FALSE;
+      },
+      sendMessage: (group, { bytes, binary }) =>
+        this.#publish(group, () => this.#stamper.wrapMessage(bytes, binary)),
       sendClose: (group, code, reason) => this.#publish(group, () => this.#stamper.wrapClose(code, reason)),
     };
     if (backplane === undefined) return;

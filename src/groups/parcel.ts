@@ -19,9 +19,9 @@ export class Parcel {
     this.binary = binary ?? typeof data !== 'string';
   }
 
-  /** The payload as bytes; a view, which the caller may refill. */
+  /** The payload as bytes; a view. Text is encoded in the frame and nowhere else. */
   get bytes(): Uint8Array {
-    return typeof this.data === 'string' ? Buffer.from(this.data) : asBytes(this.data);
+    return typeof this.data === 'string' ? payloadOf(this.frame) : asBytes(this.data);
   }
 
   /** The frame for all members that are websockets. */
@@ -39,6 +39,11 @@ export class Parcel {
   }
 }
 
+// The length of a frame tells the length of its header, for a server's frame has no mask (RFC 6455, 5.2).
+function payloadOf(frame: Buffer): Buffer {
+  return frame.subarray(frame.length < 128 ? 2 : frame.length < 65_540 ? 4 : 10);
+}
+
 function convert(message: string | Buffer): string | Buffer {
   return typeof message === 'string' ? Buffer.from(message) : message.toString();
 }
@@ -49,7 +54,7 @@ export function deliver(member: Member, parcel: Parcel): boolean {
     if (member instanceof Websocket) {
       if (member.isClosed()) return false;
       // Not awaited: each member falls under its own `maxBuffered`.
-      void sendFrame(member, parcel.frame, parcel.data, parcel.binary);
+      void sendFrame(member as Websocket, parcel.frame, parcel.data, parcel.binary);
       return true;
     }
     if (member.isClosed?.() === true) return false;

@@ -1,0 +1,138 @@
+import type { RedisPort, RedisSubscriber, SubscriberEvents } from './port.js';
+
+type Args = (string | Buffer)[];
+type EventListener = (...args: unknown[]) => void;
+
+/** The part of ioredis that a server and a cluster have in common. */
+interface Ioredis {
+  readonly status: string;
+  readonly isCluster?: boolean;
+  readonly options: { readonly keyPrefix?: string | Buffer; readonly redisOptions?: object };
+  on(event: string, listener: EventListener): unknown;
+  off(event: string, listener: EventListener): unknown;
+  connect(): Promise<unknown>;
+  disconnect(): void;
+  publish(channel: string, data: Buffer): Promise<unknown>;
+  spublish(channel: string, data: Buffer): Promise<unknown>;
+  subscribe(...channels: string[]): Promise<unknown>;
+  unsubscribe(channel: string): Promise<unknown>;
+  ssubscribe(channel: string): Promise<unknown>;
+  sunsubscribe(channel: string): Promise<unknown>;
+  callBuffer(command: string, ...args: Args): Promise<unknown>;
+}
+type IoredisServer = Ioredis & { duplicate(overrides: object): Ioredis };
+type IoredisCluster = Ioredis & { duplicate(nodes: never[], overrides: object): Ioredis };
+
+export function isIoredis(client: unknown): client is Ioredis {
+  if (typeof client !== 'object' || client === null) return false;
+  const { status } = client as { status?: unknown };
+  const methods = ['duplicate', 'connect', 'disconnect', 'callBuffer', 'publish', 'subscribe'];
+  if (typeof status !== 'string') return false;
+  return methods.every((name) => typeof (client as Record<string, unknown>)[name] === 'function');
+}
+
+const EVENTS = [
+  'ready',
+  'close',
+  'error',
+  'reconnecting',
+  'end',
+  'node error',
+  '+node',
+  '-node',
+  'subscribersReady',
+];
+
+function watch(client: Ioredis, changed: (error?: unknown) => void): () => void {
+  const listener: EventListener = (value) => changed(value instanceof Error ? value : undefined);
+  for (const event of EVENTS) client.on(event, listener);
+  return () => {
+    for (const event of EVENTS) client.off(event, listener);
+  };
+}
+
+export function openIoredis(client: Ioredis): RedisPort {
+  const isCluster = client.isCluster === true;
+  // ioredis puts it before keys and shard channels, and not before channels. One rule for all is easier to follow.
+  const prefix = (client.options.keyPrefix ?? '').toString();
+  return {
+    isCluster,
+    connectCure: 'call "await client.connect()", or leave out lazyConnect',
+    isReady: () => client.status === 'ready',
+    publish: (channel, data) =>
+      isCluster ? client.spublish(channel, data) : client.publish(prefix + channel, data),
+    command: (_key, [name, ...args]) => client.callBuffer(String(name), ...args),
+    watch: (changed) => watch(client, changed),
+    openSubscriber: (events) => new IoredisSubscriber(client, prefix, events),
+  };
+}
+
+class IoredisSubscriber implements RedisSubscriber {
+  readonly #client: Ioredis;
+  readonly #prefix: string;
+  readonly #isCluster: boolean;
+  readonly #known = new Set<string>();
+
+  constructor(client: Ioredis, prefix: string, events: SubscriberEvents) {
+    this.#prefix = prefix;
+    this.#isCluster = client.isCluster === true;
+    this.#client = this.#isCluster
+      ? copyCluster(client as IoredisCluster)
+      : copyServer(client as IoredisServer);
+    watch(this.#client, events.changed);
+    const onMessage = (channel: unknown, data: unknown): void =>
+      events.message((channel as Buffer).toString().slice(prefix.length), data as Buffer);
+    this.#client.on(this.#isCluster ? 'smessageBuffer' : 'messageBuffer', onMessage);
+    this.#client.connect().catch(events.changed);
+  }
+
+  isReady(): boolean {
+    return this.#client.status === 'ready';
+  }
+
+  async subscribe(channels: readonly string[]): Promise<void> {
+    const names = channels.map((channel) => this.#prefix + channel);
+    if (!this.#isCluster) {
+      await this.#client.subscribe(...names);
+      return;
+    }
+    // A cluster's client restores those that it knows by itself, and would keep each one twice.
+    const news = names.filter((name) => !this.#known.has(name));
+    await Promise.all(news.map((name) => this.#client.ssubscribe(name)));
+    for (const name of news) this.#known.add(name);
+  }
+
+  unsubscribe(channel: string): Promise<unknown> {
+    const name = this.#prefix + channel;
+    this.#known.delete(name);
+    return this.#isCluster ? this.#client.sunsubscribe(name) : this.#client.unsubscribe(name);
+  }
+
+  close(): void {
+    this.#client.disconnect();
+  }
+}
+
+function copyServer(client: IoredisServer): Ioredis {
+  return client.duplicate({
+    lazyConnect: true,
+    keyPrefix: '',
+    // We subscribe anew ourselves, to know when that is done.
+    autoResubscribe: false,
+    // A subscription from before an outage must not come after one of ours.
+    autoResendUnfulfilledCommands: false,
+    enableOfflineQueue: false,
+    enableAutoPipelining: false,
+  });
+}
+
+function copyCluster(client: IoredisCluster): Ioredis {
+  const { redisOptions } = client.options;
+  return client.duplicate([], {
+    lazyConnect: true,
+    keyPrefix: '',
+    redisOptions: { ...redisOptions, keyPrefix: '' },
+    shardedSubscribers: true,
+    enableAutoPipelining: false,
+  });
+}

@@ -1,0 +1,155 @@
+import { clearTimeout, setTimeout } from '../../real-timers.js';
+import type { BackplaneEvents } from '../backplane.js';
+import { closedError, cutOffError, tooLargeError } from './faults.js';
+import { RedisListener } from './listener.js';
+import { openPort, type RedisClient, type RedisPort } from './port.js';
+import { RedisSender } from './sender.js';
+
+export interface LinkOptions {
+  readonly client: RedisClient;
+  readonly backplane: string;
+  readonly prefix: string;
+  readonly timeout: number;
+  readonly maxPayload: number;
+}
+
+/** What a link tells; channels are names of groups. */
+export interface LinkEvents extends Pick<BackplaneEvents, 'cutOff' | 'back' | 'message'> {
+  /** Commands can be sent again (or for the first time). */
+  readonly ready: () => void;
+}
+
+/** The connection with Redis, in both directions, and whether it holds. */
+export class RedisLink {
+  readonly #options: LinkOptions;
+  readonly #port: RedisPort;
+  readonly #channelPrefix: string;
+  readonly #sender: RedisSender;
+  #listener: RedisListener | undefined;
+  #events: LinkEvents | undefined;
+  #unwatch: (() => void) | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #state: 'new' | 'starting' | 'up' | 'cut' | 'closed' = 'new';
+  #wasReady = false;
+  // Resolves when it is known for the first time whether Redis is there.
+  #known!: () => void;
+  readonly #isKnown = new Promise<void>((resolve) => (this.#known = resolve));
+  #startingTicks = 0;
+  #lastError: unknown;
+
+  constructor(options: LinkOptions) {
+    this.#options = options;
+    this.#port = openPort(options.client, options.backplane);
+    this.#channelPrefix = `${options.prefix}:group:`;
+    this.#sender = new RedisSender(this.#port, options.timeout);
+  }
+
+  start(events: LinkEvents): void {
+    if (this.#state !== 'new')
+      throw new Error(`a ${this.#options.backplane} serves one createGroups(); make another`);
+    this.#state = 'starting';
+    this.#events = events;
+    // On a later turn: a client tells of an end before it has put itself in order.
+    this.#unwatch = this.#port.watch((error) => process.nextTick(() => this.#check(error)));
+    this.#listener = new RedisListener({
+      port: this.#port,
+      sender: this.#sender,
+      prefix: this.#options.prefix,
+      timeout: this.#options.timeout,
+      message: (channel, data) => events.message(channel.slice(this.#channelPrefix.length), data),
+      changed: (error) => this.#check(error),
+    });
+    this.#tick();
+  }
+
+  /** Whether nothing has been heard of Redis yet; for as long as `timeout`. */
+  isStarting(): boolean {
+    return this.#state === 'starting';
+  }
+
+  /** Whether commands can be sent. */
+  isReady(): boolean {
+    return this.#sender.isReady();
+  }
+
+  channelOf(group: string): string {
+    return this.#channelPrefix + group;
+  }
+
+  /** @throws {BackplaneError} The message is too large. */
+  checkSize(group: string, data: Buffer): void {
+    const { maxPayload } = this.#options;
+    if (data.length > maxPayload) throw tooLargeError(group, data.length, maxPayload);
+  }
+
+  run(command: (port: RedisPort) => Promise<unknown>): Promise<unknown> {
+    return this.#sender.run(command);
+  }
+
+  async subscribe(group: string): Promise<void> {
+    if (this.#state === 'starting') await this.#isKnown;
+    if (this.#listener === undefined || this.#state === 'closed') throw closedError();
+    await this.#listener.subscribe(this.channelOf(group));
+  }
+
+  async unsubscribe(group: string): Promise<void> {
+    await this.#listener?.unsubscribe(this.channelOf(group));
+  }
+
+  async close(): Promise<void> {
+    if (this.#state === 'closed') return;
+    this.#listener?.close();
+    this.#state = 'closed';
+    this.#known();
+    await this.#sender.close();
+    clearTimeout(this.#timer);
+    this.#unwatch?.();
+  }
+
+  #tick(): void {
+    const { timeout } = this.#options;
+    this.#timer = setTimeout(() => {
+      this.#tick();
+      this.#sender.checkTime();
+      this.#listener?.checkTime();
+      if (this.#state === 'starting' && ++this.#startingTicks >= 2) this.#becomeCut();
+      this.#check();
+    }, timeout / 2).unref();
+  }
+
+  #check(error?: unknown): void {
+    if (error !== undefined) this.#lastError = error;
+    if (!this.#port.isReady()) this.#sender.lost(this.#lastError ?? this.#sender.whyNot());
+    if (this.#state === 'closed') return;
+    this.#listener?.check(error);
+    const isReady = this.#sender.isReady();
+    if (isReady && !this.#wasReady) this.#events?.ready();
+    this.#wasReady = isReady;
+    const isUp = isReady && this.#listener?.hears() === true;
+    if (isUp) this.#becomeUp();
+    // At the start an error is the answer to the question whether Redis is there; until it comes there is hope.
+    else if (this.#state === 'up' || (this.#state === 'starting' && error !== undefined)) this.#becomeCut();
+  }
+
+  #becomeUp(): void {
+    const before = this.#state;
+    this.#state = 'up';
+    this.#known();
+    this.#lastError = undefined;
+    if (before === 'cut') this.#events?.back();
+  }
+
+  #becomeCut(): void {
+    this.#state = 'cut';
+    this.#known();
+    const { timeout } = this.#options;
+    const cause =
+      this.#lastError ??
+      new Error(
+        this.#port.isReady()
+          ? `Redis has not answered for ${timeout} ms`
+          : `the client of Redis is not connected; ${this.#port.connectCure}`,
+      );
+    this.#events?.cutOff(cutOffError(cause));
+  }
+}

@@ -1,0 +1,125 @@
+import type { RedisPort, RedisSubscriber, SubscriberEvents } from './port.js';
+
+type Listener = (data: Buffer, channel: Buffer) => void;
+
+/** The part of node-redis that a server, sentinels and a cluster have in common. */
+interface NodeRedis {
+  readonly isOpen: boolean;
+  readonly isReady?: boolean;
+  on(event: string, listener: (error?: unknown) => void): unknown;
+  off(event: string, listener: (error?: unknown) => void): unknown;
+  duplicate(overrides?: object): NodeRedis;
+  connect(): Promise<unknown>;
+  destroy(): unknown;
+  publish(channel: string, data: Buffer): Promise<unknown>;
+  subscribe(channels: string[], listener: Listener, asBuffers: true): Promise<unknown>;
+  unsubscribe(channel: string, listener: Listener, asBuffers: true): Promise<unknown>;
+  sSubscribe(channel: string, listener: Listener, asBuffers: true): Promise<unknown>;
+  sUnsubscribe(channel: string, listener: Listener, asBuffers: true): Promise<unknown>;
+  sPublish(channel: string, data: Buffer): Promise<unknown>;
+  sendCommand(...args: unknown[]): Promise<unknown>;
+  /** Only a cluster has them. */
+  readonly masters?: readonly { readonly pubSub?: { readonly client: { readonly isReady: boolean } } }[];
+}
+
+export function isNodeRedis(client: unknown): client is NodeRedis {
+  if (typeof client !== 'object' || client === null) return false;
+  const methods = ['duplicate', 'connect', 'destroy', 'sendCommand', 'subscribe', 'sSubscribe', 'publish'];
+  if (!('isOpen' in client)) return false;
+  return methods.every((name) => typeof (client as Record<string, unknown>)[name] === 'function');
+}
+
+// As a type mapping of node-redis: replies of the RESP type "blob string" ('$') are Buffers.
+const AS_BUFFERS = { typeMapping: { ['$'.charCodeAt(0)]: Buffer } };
+
+const EVENTS = [
+  'connect',
+  'ready',
+  'error',
+  'reconnecting',
+  'end',
+  'disconnect',
+  'node-ready',
+  'node-error',
+  'node-disconnect',
+  'node-reconnecting',
+  'topology-change',
+];
+
+function watch(client: NodeRedis, changed: (error?: unknown) => void): () => void {
+  const listener = (value?: unknown): void => changed(value instanceof Error ? value : undefined);
+  for (const event of EVENTS) client.on(event, listener);
+  return () => {
+    for (const event of EVENTS) client.off(event, listener);
+  };
+}
+
+export function openNodeRedis(client: NodeRedis): RedisPort {
+  const isCluster = 'masters' in client;
+  // A client of sentinels has both names, too; its commands say first whether they only read.
+  const isSentinel = !isCluster && 'getMasterNode' in client;
+  return {
+    isCluster,
+    connectCure: 'call "await client.connect()"',
+    isReady: () => client.isReady ?? client.isOpen,
+    publish: (channel, data) => (isCluster ? client.sPublish(channel, data) : client.publish(channel, data)),
+    command(key, args) {
+      if (isCluster) return client.sendCommand(key, false, args, AS_BUFFERS);
+      return isSentinel ? client.sendCommand(false, args, AS_BUFFERS) : client.sendCommand(args, AS_BUFFERS);
+    },
+    watch: (changed) => watch(client, changed),
+    openSubscriber: (events) => new NodeRedisSubscriber(client, isCluster, events),
+  };
+}
+
+class NodeRedisSubscriber implements RedisSubscriber {
+  readonly #client: NodeRedis;
+  readonly #isCluster: boolean;
+  readonly #known = new Set<string>();
+  readonly #listener: Listener;
+
+  constructor(client: NodeRedis, isCluster: boolean, events: SubscriberEvents) {
+    this.#isCluster = isCluster;
+    this.#listener = (data, channel) => events.message(channel.toString(), data);
+    // A connection that only listens has no use for a cache, nor may it share one.
+    this.#client = client.duplicate({ clientSideCache: undefined });
+    watch(this.#client, events.changed);
+    this.#client.connect().catch(events.changed);
+  }
+
+  isReady(): boolean {
+    if (!(this.#client.isReady ?? this.#client.isOpen)) return false;
+    return this.#client.masters?.every(({ pubSub }) => pubSub?.client.isReady ?? true) ?? true;
+  }
+
+  async subscribe(channels: readonly string[]): Promise<void> {
+    // Known ones are restored by the client before it says that it is ready.
+    const news = channels.filter((channel) => !this.#known.has(channel));
+    if (news.length === 0) return;
+    if (this.#isCluster) {
+      await Promise.all(news.map((channel) => this.#client.sSubscribe(channel, this.#listener, true)));
+    } else {
+      await this.#client.subscribe(news, this.#listener, true);
+    }
+    for (const channel of news) this.#known.add(channel);
+  }
+
+  unsubscribe(channel: string): Promise<unknown> {
+    this.#known.delete(channel);
+    if (this.#isCluster) return this.#client.sUnsubscribe(channel, this.#listener, true);
+    return this.#client.unsubscribe(channel, this.#listener, true);
+  }
+
+  close(): void {
+    try {
+      // A cluster gives a promise.
+      Promise.resolve(this.#client.destroy()).catch(ignore);
+    } catch {
+      // It was not open.
+    }
+  }
+}
+
+function ignore(): void {
+  // Nobody needs to know how a connection that is let go has ended.
+}

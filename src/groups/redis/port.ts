@@ -1,0 +1,57 @@
+import { argumentError, describe } from '../../errors.js';
+import { isIoredis, openIoredis } from './ioredis.js';
+import { isNodeRedis, openNodeRedis } from './node-redis.js';
+
+/**
+ * A client of `redis` (node-redis 5 or newer; of a server, a cluster or sentinels) or of `ioredis` (5 or newer; a server,
+ * sentinels or a cluster).
+ *
+ * Asked for by its shape, so that no client is a dependency.
+ */
+export interface RedisClient {
+  duplicate(...args: never[]): unknown;
+  subscribe(...args: never[]): unknown;
+  publish?(...args: never[]): unknown;
+  on(...args: never[]): unknown;
+}
+
+/** What our backplanes need of a Redis client, whatever its make. */
+export interface RedisPort {
+  /** Whether it is a cluster, where sharded pub/sub keeps a group's messages on the node that has its slot. */
+  readonly isCluster: boolean;
+  /** What to do when it has never connected. */
+  readonly connectCure: string;
+  /** Whether a command would go out now, and not wait in the client's own queue. */
+  isReady(): boolean;
+  publish(channel: string, data: Buffer): Promise<unknown>;
+  /** Runs a command on the node that has the key; strings in the reply are Buffers. */
+  command(key: string, args: (string | Buffer)[]): Promise<unknown>;
+  /** Told whenever `isReady` may have changed, with the error if there is one. Gives a function that ends it. */
+  watch(changed: (error?: unknown) => void): () => void;
+  /** Opens a connection of its own for subscriptions. */
+  openSubscriber(events: SubscriberEvents): RedisSubscriber;
+}
+
+export interface SubscriberEvents {
+  readonly message: (channel: string, data: Buffer) => void;
+  readonly changed: (error?: unknown) => void;
+}
+
+export interface RedisSubscriber {
+  isReady(): boolean;
+  /** Resolves when all of them are subscribed. Those that are already cost nothing. */
+  subscribe(channels: readonly string[]): Promise<unknown>;
+  unsubscribe(channel: string): Promise<unknown>;
+  close(): void;
+}
+
+/** @throws {TypeError} It is no client that we know. */
+export function openPort(client: unknown, backplane: string): RedisPort {
+  if (isIoredis(client)) return openIoredis(client);
+  if (isNodeRedis(client)) return openNodeRedis(client);
+  throw argumentError(
+    TypeError,
+    `${backplane}() takes the client of "redis" (await createClient({ url }).connect()) or of "ioredis" ` +
+      `(new Redis(url)), not a pool of them; got ${describe(client)}`,
+  );
+}

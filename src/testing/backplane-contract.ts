@@ -1,0 +1,355 @@
+import assert from 'node:assert/strict';
+import { createGroups, type Backplane, type Groups, type Member } from '../groups/index.js';
+import { Party } from './backplane-party.js';
+
+/** What {@link backplaneContract} needs to know of a backplane. */
+export interface BackplaneContractOptions {
+  /**
+   * Makes a backplane; all that are made in one case are connected with each other, as those of several processes are.
+   */
+  create: () => Backplane | Promise<Backplane>;
+  /** The runner's `test`: of Vitest, Jest, Mocha (`it`) or node:test. */
+  test: (name: string, run: () => Promise<void>) => unknown;
+  /** How to take the network away from all of them, and give it back. Without it what concerns outages is not tested. */
+  outage?: { begin: () => unknown; end: () => unknown } | undefined;
+  /**
+   * Whether it promises to deliver what is sent during an outage afterwards.
+   *
+   * @default false
+   */
+  keepsMissed?: boolean | undefined;
+  /**
+   * Bytes of the largest message that it takes.
+   *
+   * @default 1_000_000
+   */
+  maxPayload?: number | undefined;
+}
+
+interface Case {
+  readonly name: string;
+  readonly run: (party: Party, options: BackplaneContractOptions) => Promise<void>;
+}
+
+/**
+ * Registers the tests that tell whether a backplane keeps the promises that groups are built on.
+ *
+ * Uses no test runner of its own: hand it yours. Each test takes seconds at most, and closes what it has made.
+ *
+ * @param name What the names of the tests begin with.
+ * @example
+ * import { test } from 'vitest';
+ * backplaneContract('NATS', { test, create: () => natsBackplane(connection) });
+ */
+export function backplaneContract(name: string, options: BackplaneContractOptions): void {
+  for (const each of casesFor(options)) {
+    options.test(`${name}: ${each.name}`, async () => {
+      const party = new Party(options.create);
+      try {
+        await each.run(party, options);
+      } finally {
+        await party.end();
+      }
+    });
+  }
+}
+
+function casesFor({ outage, keepsMissed }: BackplaneContractOptions): readonly Case[] {
+  if (outage === undefined) return ALWAYS;
+  return [...ALWAYS, ...IN_OUTAGES, ...(keepsMissed === true ? WHEN_KEPT : [])];
+}
+
+const numbered = (count: number): string[] => Array.from({ length: count }, (_, index) => String(index));
+
+const ALWAYS: readonly Case[] = [
+  {
+    name: 'what one publishes, the others get',
+    async run(party) {
+      const [one, two, three] = [await party.join(), await party.join(), await party.join()];
+      await two.subscribe('room');
+      await three.subscribe('room');
+      await one.publish('room', 'hello');
+      await two.hears('room', ['hello']);
+      await three.hears('room', ['hello']);
+    },
+  },
+  {
+    name: 'messages of one process on one channel keep their order, and come once',
+    async run(party) {
+      const [one, two] = [await party.join(), await party.join()];
+      await two.subscribe('room');
+      const messages = numbered(1_000);
+      await Promise.all(messages.map((message) => one.publish('room', message)));
+      await two.hears('room', messages);
+    },
+  },
+  {
+    name: 'several processes can talk on one channel at a time',
+    async run(party) {
+      const talkers = [await party.join(), await party.join(), await party.join()];
+      const listener = await party.join();
+      await listener.subscribe('room');
+      await Promise.all(
+        talkers.flatMap((talker, index) =>
+          numbered(100).map((message) => talker.publish('room', `${index}:${message}`)),
+        ),
+      );
+      await listener.counts('room', 300);
+      for (const index of talkers.keys()) {
+        const own = listener.heard('room').filter((message) => message.startsWith(`${index}:`));
+        assert.deepEqual(
+          own,
+          numbered(100).map((message) => `${index}:${message}`),
+          `the order of process ${index}`,
+        );
+      }
+    },
+  },
+  {
+    name: 'a subscription is in force when its promise resolves',
+    async run(party) {
+      const [one, two] = [await party.join(), await party.join()];
+      for (const room of numbered(20)) {
+        await two.subscribe(room);
+        await one.publish(room, 'at once');
+        await two.hears(room, ['at once']);
+      }
+    },
+  },
+  {
+    name: 'nothing comes for a channel that is not subscribed, nor after unsubscribe has resolved',
+    async run(party) {
+      const [one, two] = [await party.join(), await party.join()];
+      await two.subscribe('left');
+      await two.subscribe('fence');
+      await two.unsubscribe('left');
+      await one.publish('left', 'too late');
+      await one.publish('never joined', 'not for you');
+      await one.publish('fence', 'end');
+      await two.hears('fence', ['end']);
+      assert.deepEqual(two.channels(), ['fence']);
+    },
+  },
+  {
+    name: 'a channel can be left and joined again, many times',
+    async run(party) {
+      const [one, two] = [await party.join(), await party.join()];
+      for (const round of numbered(20)) {
+        await two.subscribe('room');
+        await one.publish('room', round);
+        await two.hears('room', numbered(Number(round) + 1));
+        await two.unsubscribe('room');
+      }
+    },
+  },
+  {
+    name: 'bytes arrive as they were: none, all values, many',
+    async run(party, { maxPayload = 1_000_000 }) {
+      const [one, two] = [await party.join(), await party.join()];
+      await two.subscribe('bytes');
+      const all = Buffer.from(Array.from({ length: 256 }, (_, value) => value));
+      const payloads = [Buffer.alloc(0), all, Buffer.from('{"é": "你好"}'), Buffer.alloc(maxPayload, all)];
+      for (const payload of payloads) await one.publish('bytes', payload);
+      await two.counts('bytes', payloads.length);
+      for (const [index, payload] of payloads.entries()) {
+        assert.ok(
+          two.heardBytes('bytes')[index]?.equals(payload),
+          `payload of ${payload.length} bytes is unchanged`,
+        );
+      }
+    },
+  },
+  {
+    name: 'any string is the name of a channel, and no two are the same',
+    async run(party) {
+      const names = [
+        'a',
+        'A',
+        'a ',
+        'a:b',
+        'a{b}c',
+        '*',
+        'a*',
+        '?[a]',
+        '你好',
+        'e\u0301',
+        'é',
+        '"\'\\',
+        'x'.repeat(500),
+      ];
+      const [one, two] = [await party.join(), await party.join()];
+      for (const name of names) await two.subscribe(name);
+      for (const name of names) await one.publish(name, name);
+      for (const name of names) await two.hears(name, [name]);
+    },
+  },
+  {
+    name: 'many channels at a time',
+    async run(party) {
+      const [one, two] = [await party.join(), await party.join()];
+      const names = numbered(200);
+      await Promise.all(names.map((name) => two.subscribe(name)));
+      await Promise.all(names.map((name) => one.publish(name, name)));
+      for (const name of names) await two.hears(name, [name]);
+      await Promise.all(names.map((name) => two.unsubscribe(name)));
+    },
+  },
+  {
+    name: 'after close nothing is taken and nothing comes, and the others go on',
+    async run(party) {
+      const [one, two, three] = [await party.join(), await party.join(), await party.join()];
+      await two.subscribe('room');
+      await three.subscribe('room');
+      await two.backplane.close();
+      await two.backplane.close();
+      await assert.rejects(two.publish('room', 'from the dead'), 'publish rejects after close');
+      await assert.rejects(two.subscribe('other'), 'subscribe rejects after close');
+      await one.publish('room', 'to the living');
+      await three.hears('room', ['to the living']);
+      assert.deepEqual(two.channels(), []);
+    },
+  },
+  {
+    name: 'groups over it: text, bytes and close reach the members of other processes, and own ones once',
+    async run(party) {
+      const [here, there] = [await joinGroups(party), await joinGroups(party)];
+      const own = new FakeMember();
+      const other = new FakeMember();
+      await here.group('room').add(own);
+      assert.equal(await there.group('room').add(other), true, 'add resolves with true');
+      await here.group('room').send('text');
+      await here.group('room').send(Buffer.from([0, 255]));
+      await there.group('room').send('back');
+      await party.until(
+        () => own.got.length + other.got.length === 6,
+        () => 'six messages at two members',
+      );
+      assert.deepEqual(own.got, ['text', Buffer.from([0, 255]), 'back']);
+      // Between the two senders any order is right.
+      assert.deepEqual(
+        other.got.filter((message) => message !== 'back'),
+        ['text', Buffer.from([0, 255])],
+      );
+      await here.group('room').close(4000, 'over');
+      await party.until(
+        () => other.closedWith !== undefined,
+        () => 'a close at the other member',
+      );
+      assert.deepEqual([own.closedWith, other.closedWith], ['4000 over', '4000 over']);
+    },
+  },
+];
+
+const IN_OUTAGES: readonly Case[] = [
+  {
+    name: 'an outage is told once, and so is its end, when subscriptions are in force again',
+    async run(party, { outage }) {
+      const [one, two] = [await party.join(), await party.join()];
+      await two.subscribe('room');
+      await outage?.begin();
+      await one.isCutOff();
+      await two.isCutOff();
+      await outage?.end();
+      await one.isBack();
+      await two.isBack();
+      await one.publish('room', 'after');
+      await party.until(
+        () => two.heard('room').includes('after'),
+        () => 'the message after the outage',
+      );
+      assert.deepEqual(
+        [one.told, two.told],
+        [
+          ['cutOff', 'back'],
+          ['cutOff', 'back'],
+        ],
+      );
+    },
+  },
+  {
+    name: 'in an outage publish settles soon, and says that nothing has left',
+    async run(party, { outage, keepsMissed }) {
+      const one = await party.join();
+      await outage?.begin();
+      await one.isCutOff();
+      const result = await party.soon(
+        one.publish('room', 'into the dark').then(String, () => 'rejected'),
+        'publish settles',
+      );
+      assert.equal(result, keepsMissed === true ? 'later' : 'rejected');
+      await outage?.end();
+      await one.isBack();
+    },
+  },
+  {
+    name: 'what is subscribed or left in an outage counts after it',
+    async run(party, { outage }) {
+      const [here, there] = [await joinGroups(party), await joinGroups(party)];
+      const [early, late] = [new FakeMember(), new FakeMember()];
+      await there.group('left').add(early);
+      await outage?.begin();
+      await party.until(
+        () => here.isCutOff() && there.isCutOff(),
+        () => 'both know of the outage',
+      );
+      assert.equal(await party.soon(there.group('joined').add(late), 'add settles'), false);
+      there.group('left').delete(early);
+      await outage?.end();
+      await party.until(
+        () => !here.isCutOff() && !there.isCutOff(),
+        () => 'both are back',
+      );
+      assert.equal(await party.soon(there.group('joined').add(late), 'add settles'), true);
+      await here.group('left').send('nobody is here');
+      await here.group('joined').send('welcome');
+      await party.until(
+        () => late.got.length > 0,
+        () => 'a message at the member that joined in the outage',
+      );
+      assert.deepEqual([early.got, late.got], [[], ['welcome']]);
+    },
+  },
+];
+
+const WHEN_KEPT: readonly Case[] = [
+  {
+    name: 'what is sent before, in and after an outage arrives in order, and once',
+    async run(party, { outage }) {
+      const [one, two] = [await party.join(), await party.join()];
+      await two.subscribe('room');
+      const messages = numbered(300);
+      const part = async (from: number, to: number): Promise<void> => {
+        await Promise.all(messages.slice(from, to).map((message) => one.publish('room', message)));
+      };
+      await part(0, 100);
+      await outage?.begin();
+      await part(100, 200);
+      await one.isCutOff();
+      await outage?.end();
+      await part(200, 300);
+      await two.hears('room', messages);
+    },
+  },
+];
+
+async function joinGroups(party: Party): Promise<Groups> {
+  const groups = createGroups({ backplane: await party.make() });
+  party.atEnd(() => groups.close());
+  return groups;
+}
+
+class FakeMember implements Member {
+  readonly got: (string | Buffer)[] = [];
+  closedWith: string | undefined;
+  #leave!: () => void;
+  readonly closed = new Promise<void>((resolve) => (this.#leave = resolve));
+
+  send(message: string | Buffer): void {
+    this.got.push(message);
+  }
+
+  close(code?: number, reason?: string): void {
+    this.closedWith = `${String(code)} ${String(reason)}`;
+    this.#leave();
+  }
+}

@@ -1,0 +1,11 @@
+import { MemoryHub } from 'dwebsocket/groups';
+import { test } from 'vitest';
+import { backplaneContract } from '../../src/testing/backplane-contract.js';
+
+const hub = new MemoryHub();
+
+backplaneContract('memory', {
+  test,
+  create: () => hub.connect(),
+  outage: { begin: () => hub.cutOff(), end: () => hub.restore() },
+});

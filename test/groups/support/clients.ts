@@ -1,0 +1,52 @@
+import type { Redis } from 'ioredis';
+import type { RedisClient } from 'dwebsocket/groups';
+
+/** A client of a make and version, connected; `end` closes it. */
+export interface OpenClient {
+  readonly client: RedisClient;
+  end(): void;
+}
+
+export interface ClientKind {
+  readonly name: string;
+  connect(url: string): Promise<OpenClient>;
+}
+
+// The versions are told apart only here: to TypeScript both are the newest.
+async function loadNodeRedis(name: string): Promise<typeof import('redis')> {
+  return (await import(name)) as typeof import('redis');
+}
+
+async function loadIoredis(name: string): Promise<typeof import('ioredis')> {
+  return (await import(name)) as typeof import('ioredis');
+}
+
+const nodeRedis = (name: string, version: number): ClientKind => ({
+  name: `redis ${version}`,
+  async connect(url) {
+    const { createClient } = await loadNodeRedis(name);
+    const client = createClient({ url });
+    client.on('error', () => {});
+    await client.connect();
+    return { client, end: () => client.destroy() };
+  },
+});
+
+const ioredis = (name: string, version: number): ClientKind => ({
+  name: `ioredis ${version}`,
+  async connect(url) {
+    const { Redis: Client } = await loadIoredis(name);
+    const client: Redis = new Client(url, { lazyConnect: true });
+    client.on('error', () => {});
+    await client.connect();
+    return { client, end: () => client.disconnect() };
+  },
+});
+
+/** Each make and version of client that the package promises to work with. */
+export const clientKinds: readonly ClientKind[] = [
+  nodeRedis('redis', 6),
+  nodeRedis('redis5', 5),
+  ioredis('ioredis', 6),
+  ioredis('ioredis5', 5),
+];

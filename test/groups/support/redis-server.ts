@@ -1,0 +1,91 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { requirement } from '../../support/requirements.js';
+
+export const hasRedis = requirement('redis-server', spawnSync('redis-server', ['--version']).status === 0);
+
+export async function findFreePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+/** A Redis of our own, on a free port, with its files in a folder of its own. */
+export class RedisServer {
+  readonly port: number;
+  readonly #folder: string;
+  readonly #args: readonly string[];
+  #process: ChildProcess | undefined;
+
+  private constructor(port: number, folder: string, args: readonly string[]) {
+    this.port = port;
+    this.#folder = folder;
+    this.#args = args;
+  }
+
+  static async start(args: readonly string[] = [], port?: number): Promise<RedisServer> {
+    const folder = await mkdtemp(join(tmpdir(), 'dwebsocket-redis-'));
+    const server = new RedisServer(port ?? (await findFreePort()), folder, args);
+    await server.begin();
+    return server;
+  }
+
+  get url(): string {
+    return `redis://127.0.0.1:${this.port}`;
+  }
+
+  async begin(): Promise<void> {
+    const args = ['--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.#folder, '--save', ''];
+    const child = spawn('redis-server', [...args, ...this.#args], { stdio: ['ignore', 'pipe', 'inherit'] });
+    this.#process = child;
+    const lines: string[] = [];
+    for await (const line of createInterface(child.stdout)) {
+      lines.push(line);
+      if (line.includes('Ready to accept connections')) {
+        child.stdout.resume();
+        return;
+      }
+    }
+    throw new Error(`redis-server did not start:\n${lines.join('\n')}`);
+  }
+
+  /** SIGKILL, as by the kernel when memory runs out. */
+  async kill(): Promise<void> {
+    const child = this.#process;
+    if (child === undefined) return;
+    this.#process = undefined;
+    const exit = once(child, 'exit');
+    child.kill('SIGKILL');
+    await exit;
+  }
+
+  /** SIGSTOP: it is there and does not answer. */
+  freeze(): void {
+    this.#process?.kill('SIGSTOP');
+  }
+
+  thaw(): void {
+    this.#process?.kill('SIGCONT');
+  }
+
+  /** Runs a command with redis-cli. */
+  cli(...args: string[]): string {
+    const { stdout, stderr } = spawnSync('redis-cli', ['-p', String(this.port), ...args], {
+      encoding: 'utf8',
+    });
+    return (stdout + stderr).trim();
+  }
+
+  async stop(): Promise<void> {
+    await this.kill();
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+}
