@@ -39,12 +39,8 @@ export class WebsocketClosedError extends WebsocketError {
     this.closeCode = closeCode;
     this.closeReason = closeReason;
   }
-
-  static override [Symbol.hasInstance](value: unknown): boolean {
-    return isErrorWithCode(value) && value.code === 'ERR_WEBSOCKET_CLOSED';
-  }
 }
-setName(WebsocketClosedError);
+defineKind(WebsocketClosedError, 'ERR_WEBSOCKET_CLOSED');
 
 /** An option has a wrong type or value, or a name that no option has. Also a `TypeError` or a `RangeError`. */
 export interface WebsocketOptionError extends WebsocketError {
@@ -102,9 +98,17 @@ export function describe(value: unknown): string {
 }
 
 function kindOf<E>(code: string): { [Symbol.hasInstance](value: unknown): value is E } {
-  return {
-    [Symbol.hasInstance]: (value: unknown): value is E => isErrorWithCode(value) && value.code === code,
-  };
+  return { [Symbol.hasInstance]: isOfKind<E>(code) };
+}
+
+function isOfKind<E>(code: string): (value: unknown) => value is E {
+  return (value): value is E => isErrorWithCode(value) && value.code === code;
+}
+
+/** Gives a class of errors its name, and lets `instanceof` look for its code. */
+export function defineKind(Kind: ErrorClass, code: string): void {
+  setName(Kind);
+  Object.defineProperty(Kind, Symbol.hasInstance, { value: isOfKind(code) });
 }
 
 function isErrorWithCode(value: unknown): value is Error & { code: string } {
@@ -113,7 +117,9 @@ function isErrorWithCode(value: unknown): value is Error & { code: string } {
   );
 }
 
+type ErrorClass = new (...args: never[]) => Error;
+
 // On the prototype, so that `error.name` does not show up among the facts when the error is printed.
-function setName(Kind: new (...args: never[]) => Error): void {
+function setName(Kind: ErrorClass): void {
   Object.defineProperty(Kind.prototype, 'name', { value: Kind.name, configurable: true, writable: true });
 }

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Acceptor } from './accept.js';
 import { watchServers } from './attach.js';
 import { CloseCode } from './close-codes.js';
-import { optionError, WebsocketError } from './errors.js';
+import { defineKind, optionError, WebsocketError } from './errors.js';
 import { isWebsocketUpgrade, type Refusal } from './handshake.js';
 import { debug } from './notices.js';
 import { resolveOptions, type Policy, type WebsocketOptions } from './options.js';
@@ -38,6 +38,7 @@ export class WebsocketRefusedError extends WebsocketError {
     this.headers = headers;
   }
 }
+defineKind(WebsocketRefusedError, 'ERR_WEBSOCKET_REFUSED');
 
 /**
  * dwebsocket's middleware: puts `req.isWebsocket()` and `req.websocket` on every request.
