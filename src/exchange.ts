@@ -35,6 +35,8 @@ export class Exchange implements EndListener {
   run(handler: AnyHandler, websocket: Websocket, next: Next | undefined): void {
     this.#websocket = websocket;
     this.#running++;
+    // Whoever has passed it on has passed it to this one.
+    this.#isPassedOn = false;
     // A closure for those who ask for `next` only.
     const given = handler.length > 0 && handler.length < 3 ? next : this.#passOn(handler, next);
     let result: unknown;
@@ -74,7 +76,7 @@ export class Exchange implements EndListener {
         this.#fail(handler, error, next);
       } else {
         // The peer sees the end of the handler that it is passed on to.
-        this.#isPassedOn = true;
+        this.#isPassedOn = next !== undefined;
         next?.(error);
       }
     };

@@ -5,22 +5,18 @@ const { setTimeout, clearTimeout } = globalThis;
 export const DEADLINE = 5_000;
 
 /** Rejects when `promise` takes longer than a deadline, and says what did not come. */
-export function within<T>(promise: PromiseLike<T>, what: string, deadline = DEADLINE): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => {
+export async function within<T>(promise: PromiseLike<T>, what: string, deadline = DEADLINE): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => {
       reject(new Error(`no ${what} within ${deadline} ms`));
     }, deadline);
-    promise.then(
-      (value) => {
-        clearTimeout(timer);
-        resolve(value);
-      },
-      (error: Error) => {
-        clearTimeout(timer);
-        reject(error);
-      },
-    );
   });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** A promise and the functions that settle it. */
