@@ -103,6 +103,13 @@ export let endListenerOf: (websocket: Websocket) => EndListener | undefined;
  */
 export let existingSignal: (websocket: Websocket) => AbortSignal | undefined;
 
+/**
+ * The unread messages of a websocket: the client of tests waits on them with a clock of its own.
+ *
+ * @internal
+ */
+export let queueOf: <M extends Message>(websocket: Websocket<M>) => MessageQueue<M>;
+
 /** Where the websocket is; it goes from each word only to those on its right. */
 type State = 'open' | 'closing' | 'closed';
 
@@ -496,6 +503,7 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
       websocket.#connection.terminate();
     };
     endListenerOf = (websocket) => websocket.#server?.listener;
+    queueOf = (websocket) => websocket.#queue;
     existingSignal = (websocket) => websocket.#controller?.signal;
   }
 }
