@@ -533,7 +533,8 @@ export function checkClose(code: number, reason: string): void {
   }
 }
 
-function checkDelay(ms: unknown, method: string): void {
+/** @throws {TypeError | RangeError} No time that a timer can wait. */
+export function checkDelay(ms: unknown, method: string): void {
   if (typeof ms === 'number' && ms >= 0 && ms <= MAX_DELAY) return;
   const cure = method === 'wait' ? '; leave it out to wait for ever' : '';
   throw argumentError(
