@@ -94,6 +94,7 @@ export class Acceptor {
     }
     this.#protocol = protocol;
     this.#headers = headersFor101(res);
+    shareHeaderText(res);
     let websocket: Websocket | undefined;
     this.#server.handleUpgrade(req, socket, head, (ws) => {
       websocket = this.#welcome(upgrade, ws as Connection<Websocket>, listener);
@@ -110,13 +111,25 @@ export class Acceptor {
 
   #welcome(upgrade: Upgrade, connection: Connection<Websocket>, listener: EndListener): Websocket {
     const { req } = upgrade;
-    const websocket = createWebsocket(connection, upgrade.socket, req, this.policy, {
+    const websocket = createWebsocket(
+      connection,
+      upgrade.socket,
+      req,
+      this.policy,
+      stateOf(upgrade.server).open,
       listener,
-      openWebsockets: stateOf(upgrade.server).open,
-    });
+    );
     markRequest(req, websocket);
     return websocket;
   }
+}
+
+/**
+ * `writeHead` leaves the text of all headers on the response, to be sent; it never is, and takes 400 bytes for as long
+ * as the websocket lives. That there is one is what says that headers are sent, so all responses share a short one.
+ */
+function shareHeaderText(res: ServerResponse): void {
+  (res as ServerResponse & { _header: string })._header = 'HTTP/1.1 101 Switching Protocols\r\n\r\n';
 }
 
 // Of the connection (RFC 9110, 7.6.1), of a body, and of the handshake itself: those are ours and ws's to send.

@@ -65,7 +65,7 @@ export function stopBeat(beat: Beat): void {
 function schedule(beats: Set<Beat>, beat: Beat): void {
   // From now on, not from when it was due: after the event loop was blocked, time that could not be heard in is not
   // held against the peer.
-  beat.due = now() + beat.step;
+  beat.due = Math.ceil(now() + beat.step);
   beats.delete(beat);
   beats.add(beat);
 }

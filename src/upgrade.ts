@@ -35,6 +35,7 @@ export class Upgrade implements Undecided {
     this.res = new ServerResponse(req);
     this.res.shouldKeepAlive = false;
     Object.defineProperty(req, KEY, { value: this, writable: true });
+    prepareShapes(req, this.res);
     stateOf(server).pending.add(this);
     // From the first tick on: a peer may reset the connection while middleware still decides.
     socket.on('error', ignore);
@@ -71,8 +72,11 @@ export class Upgrade implements Undecided {
   /** Takes the socket away from the response, which keeps its headers. The request no longer knows of its upgrade. */
   take(): { socket: Socket; head: Buffer } {
     this.#decide();
+    learnSymbols(this.req);
     this.res.detachSocket(this.socket);
     (this.req as { [KEY]?: Upgrade | undefined })[KEY] = undefined;
+    // ws has its own from now on.
+    this.socket.removeListener('error', ignore);
     return { socket: this.socket, head: this.#head };
   }
 
@@ -133,6 +137,41 @@ export class Upgrade implements Undecided {
 /** The upgrade that a request is, or `undefined` where no attached server has brought it, or a route has taken it. */
 export function upgradeOf(req: IncomingMessage): Upgrade | undefined {
   return (req as { [KEY]?: Upgrade })[KEY];
+}
+
+/**
+ * Names what Express and our wrappers are going to put on a request and its response, before Express changes their
+ * prototypes: V8 makes each property that is added after that a hidden class for this one object. Named before, all
+ * requests share theirs, which saves 2 KB of 9.6 for as long as a websocket lives.
+ *
+ * To Express, Connect and their middleware a property that is `undefined` is one that is not there.
+ */
+function prepareShapes(req: IncomingMessage, res: ServerResponse): void {
+  const own = req as unknown as Record<string | symbol, unknown>;
+  for (const name of ROUTING_NAMES) own[name] = undefined;
+  for (const symbol of routingSymbols) own[symbol] = undefined;
+  Object.assign(res, { locals: undefined, statusCode: res.statusCode, statusMessage: undefined });
+}
+
+const ROUTING_NAMES = [
+  'isWebsocket',
+  'websocket',
+  'res',
+  'next',
+  'baseUrl',
+  'originalUrl',
+  '_parsedUrl',
+  'route',
+  'params',
+] as const;
+
+// Express 5's router keeps the matched route under a symbol that is its own: learned from the first request that came
+// through it.
+let routingSymbols: readonly symbol[] = [];
+
+function learnSymbols(req: IncomingMessage): void {
+  if (routingSymbols.length > 0) return;
+  routingSymbols = Object.getOwnPropertySymbols(req).filter((symbol) => symbol.description?.startsWith('router.'));
 }
 
 /** What Node does with a request and its response when their connection is gone; harmless when done before. */

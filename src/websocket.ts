@@ -47,18 +47,8 @@ export interface EndListener {
 }
 
 /**
- * What a websocket of a server has, and a client's has not.
- *
- * @internal
- */
-export interface ServerSide {
-  readonly listener: EndListener;
-  /** Where it is found while it is open. */
-  readonly openWebsockets: Set<Websocket>;
-}
-
-/**
- * Makes the websocket of a connection whose handshake is complete.
+ * Makes the websocket of a connection whose handshake is complete. `openWebsockets`, where it is found while it is open,
+ * is for that of a server; without it, it is a client's and masks what it sends.
  *
  * @internal
  */
@@ -67,7 +57,8 @@ export let createWebsocket: (
   socket: Duplex,
   request: IncomingMessage,
   policy: Policy,
-  server: ServerSide | undefined,
+  openWebsockets?: Set<Websocket>,
+  listener?: EndListener,
 ) => Websocket;
 
 /**
@@ -128,7 +119,8 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
   readonly #policy: Policy;
   readonly #queue: MessageQueue<M>;
   readonly #outbox: Outbox;
-  readonly #server: ServerSide | undefined;
+  readonly #openWebsockets: Set<Websocket> | undefined;
+  readonly #listener: EndListener | undefined;
   #state: State = 'open';
   #closeCode: number = CloseCode.abnormal;
   #closeReason = '';
@@ -150,18 +142,20 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
     socket: Duplex,
     request: IncomingMessage,
     policy: Policy,
-    server: ServerSide | undefined,
+    openWebsockets: Set<Websocket> | undefined,
+    listener: EndListener | undefined,
   ) {
     this.#request = request;
     this.#connection = connection;
     this.#socket = socket;
     this.#policy = policy;
     this.#queue = new MessageQueue<M>(policy.maxQueue, connection);
-    this.#outbox = new Outbox(connection, socket, policy, server !== undefined);
-    this.#server = server;
+    this.#outbox = new Outbox(connection, socket, policy, openWebsockets !== undefined);
+    this.#openWebsockets = openWebsockets;
+    this.#listener = listener;
     connection.owner = this;
     connection.handlers = Websocket.#handlers;
-    server?.openWebsockets.add(this);
+    openWebsockets?.add(this);
     if (policy.heartbeat !== false) {
       this.#beat = new Beat(policy.heartbeat, connection, socket as { bytesRead?: number });
       startBeat(this.#beat);
@@ -465,9 +459,9 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
     this.#wasClean = wasClean;
     debug('%s: closed with %d %s', this.request.url, this.#closeCode, this.#closeReason);
     if (onClose.hasSubscribers) onClose.publish({ websocket: this, ...this.#closeInfo() });
-    this.#server?.openWebsockets.delete(this);
+    this.#openWebsockets?.delete(this);
     this.#closed?.resolve(this.#closeInfo());
-    this.#server?.listener.websocketEnded();
+    this.#listener?.websocketEnded();
   }
 
   #sendLate(): PromiseLike<boolean> {
@@ -502,7 +496,7 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
     terminateWebsocket = (websocket) => {
       websocket.#connection.terminate();
     };
-    endListenerOf = (websocket) => websocket.#server?.listener;
+    endListenerOf = (websocket) => websocket.#listener;
     queueOf = (websocket) => websocket.#queue;
     existingSignal = (websocket) => websocket.#controller?.signal;
   }
