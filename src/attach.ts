@@ -79,7 +79,7 @@ class Attachment {
       if (others) this.#leaveToOthers(req, socket);
       else this.#take(req, socket, head);
     } else if (!this.#isOwn(req)) {
-      if (!others) this.#expectAnAnswer(req, socket);
+      if (!others) this.#answerForNobody(req, socket);
     } else if (others) {
       shieldSocket(socket, () => {
         this.#take(req, socket, head);
@@ -121,13 +121,14 @@ class Attachment {
 
   #leaveToOthers(req: http.IncomingMessage, socket: Duplex): void {
     debug('%s: left to the other upgrade listeners of this server', req.url);
-    const path = (req.url ?? '/').split('?', 1)[0] ?? '/';
+    // The line must not name the path of this request: it may well be the other library's own.
     warnOnce(
       this.#server,
       'WEBSOCKET_SHARED_SERVER',
-      `another library listens to 'upgrade' on this server, too, so the request for ${path} was left to it. ` +
-        'Where routes of dwebsocket are behind this server, say which requests are theirs: ' +
-        `attachWebsocket(server, { owns: (req) => req.url.startsWith('${path}') })`,
+      "another library listens to 'upgrade' on this server, too, so the request for " +
+        `${(req.url ?? '').replace(/\?.*/s, '')} was left to it. Where routes of dwebsocket are behind this server, ` +
+        "say which requests are theirs: attachWebsocket(server, { owns: (req) => req.url.startsWith('/your/path') }); " +
+        'where none are, say that: attachWebsocket(server, { owns: () => false })',
     );
     this.#expectAnAnswer(req, socket);
   }
@@ -139,13 +140,17 @@ class Attachment {
     const timer = setTimeout(() => {
       socket.removeListener('close', stop);
       if (socket.destroyed || !socket.writable || (socket as Socket).bytesWritten !== bytesWritten) return;
-      debug('%s: 503, nobody has answered', req.url);
-      answerRaw(socket, 503, 'nobody on this server has answered this upgrade request');
+      this.#answerForNobody(req, socket);
     }, this.handshakeTimeout).unref();
     const stop = (): void => {
       clearTimeout(timer);
     };
     socket.once('close', stop);
+  }
+
+  #answerForNobody(req: http.IncomingMessage, socket: Duplex): void {
+    debug('%s: 503, nobody has answered', req.url);
+    answerRaw(socket, 503, 'nobody on this server has answered this upgrade request');
   }
 
   /**
@@ -166,7 +171,9 @@ class Attachment {
    * parser.
    */
   #answerBeforeUpgrade(): () => void {
-    const server = this.#server as Server & { shouldUpgradeCallback?: (req: http.IncomingMessage) => boolean };
+    const server = this.#server as Server & {
+      shouldUpgradeCallback?: (req: http.IncomingMessage) => boolean;
+    };
     if (typeof server.shouldUpgradeCallback !== 'function') return () => undefined;
     return replaceMethod(server, 'shouldUpgradeCallback', (original) => (req: http.IncomingMessage) => {
       if (this.#others() === 0 && !isWebsocketUpgrade(req)) return false;
@@ -183,7 +190,12 @@ function replaceMethod(target: object, name: string, make: (original: Method) =>
   const holder = target as Record<string, Method>;
   const own = Object.getOwnPropertyDescriptor(holder, name);
   const replacement = make(holder[name] as Method);
-  Object.defineProperty(holder, name, { value: replacement, configurable: true, writable: true, enumerable: false });
+  Object.defineProperty(holder, name, {
+    value: replacement,
+    configurable: true,
+    writable: true,
+    enumerable: false,
+  });
   return () => {
     if (holder[name] !== replacement) return;
     if (own === undefined) Reflect.deleteProperty(holder, name);
@@ -259,5 +271,8 @@ export function checkServer(server: unknown, name: string): void {
   const methods = server as { on?: unknown; emit?: unknown; close?: unknown } | undefined | null;
   if (typeof methods?.close === 'function' && typeof methods.on === 'function') return;
   const app = typeof server === 'function' ? ' (an Express app is no server: app.listen() returns one)' : '';
-  throw argumentError(TypeError, `${name} takes an http.Server or https.Server; got ${describe(server)}${app}`);
+  throw argumentError(
+    TypeError,
+    `${name} takes an http.Server or https.Server; got ${describe(server)}${app}`,
+  );
 }

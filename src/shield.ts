@@ -8,7 +8,8 @@ const EVENTS = ['error', 'finish', 'close', 'data', 'end', 'readable', 'drain', 
  *
  * Node gives one socket to all listeners, and several libraries answer at once what is not for them: `ws` with a
  * `path` writes a 400. So for the length of the event the socket has no hands, and what was hung on it meanwhile is
- * taken off. One that answers later (socket.io after a second, if nothing was written by then) is not stopped by this.
+ * taken off. One that looks later, whether anybody has answered (socket.io does after a second, and ends the socket),
+ * finds that somebody has, however long our middleware takes.
  */
 export function shieldSocket(socket: Duplex, whenCalled: () => void): void {
   const before = EVENTS.map((event) => socket.rawListeners(event));
@@ -23,8 +24,16 @@ export function shieldSocket(socket: Duplex, whenCalled: () => void): void {
         if (!before[i]?.includes(listener)) socket.removeListener(event, listener as () => void);
       }
     });
+    Object.defineProperty(socket, 'bytesWritten', { get: countBytesWritten, configurable: true });
     // As Node left it for the upgrade: nobody reads yet.
     if (socket.readableFlowing !== null) Object.assign(socket, { readableFlowing: null });
     whenCalled();
   });
+}
+
+/** Never 0, which others take for "nobody has answered". */
+function countBytesWritten(this: Duplex): number {
+  return (
+    (Reflect.get(Object.getPrototypeOf(this) as object, 'bytesWritten', this) as number | undefined) || 1
+  );
 }

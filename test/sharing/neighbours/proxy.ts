@@ -1,0 +1,53 @@
+import http from 'node:http';
+import { createProxyMiddleware } from 'http-proxy-middleware';
+import { attachWebsocket } from 'dwebsocket';
+import { expect } from 'vitest';
+import { WebSocketServer } from 'ws';
+import { connect } from '../../support/client.js';
+import { request } from '../../support/request.js';
+import { listen } from '../../support/serve.js';
+import type { Neighbour } from './neighbour.js';
+
+interface Options {
+  /** Whether it is given the server's upgrades by hand, or begins to listen with its first HTTP request. */
+  byHand: boolean;
+}
+
+/** http-proxy-middleware with `ws: true` before a server of its own, which counts what arrives. */
+export function proxy({ byHand }: Options): Neighbour {
+  return {
+    name: `http-proxy-middleware that ${byHand ? 'is given the upgrades' : 'listens with its first request'}`,
+    async join(server, app) {
+      let visits = 0;
+      let websockets = 0;
+      const backend = await listen(http.createServer((_req, res) => res.end('backend')));
+      const wss = new WebSocketServer({ server: backend.server as http.Server });
+      // It is in this process, too, and has nothing of ours.
+      attachWebsocket(backend.server, { owns: () => false });
+      wss.on('connection', (ws) => {
+        websockets++;
+        ws.on('message', (data: Buffer) => ws.send(`backend: ${data.toString()}`));
+      });
+      const middleware = createProxyMiddleware({
+        target: `http://127.0.0.1:${backend.port}`,
+        pathFilter: '/backend',
+        ws: true,
+      });
+      app.use(middleware);
+      if (byHand) server.on('upgrade', middleware.upgrade);
+      return {
+        async visit(site) {
+          visits++;
+          if (!byHand) expect((await request(site, '/backend')).body).toBe('backend');
+          const client = await connect(site, '/backend');
+          client.send('hello');
+          expect(await client.next()).toBe('backend: hello');
+          await client.close();
+        },
+        expectUndisturbed() {
+          expect(websockets).toBe(visits);
+        },
+      };
+    },
+  };
+}

@@ -1,0 +1,67 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createServer } from 'vite';
+import { expect, onTestFinished } from 'vitest';
+import { connect } from '../../support/client.js';
+import { request } from '../../support/request.js';
+import type { Site } from '../../support/serve.js';
+import type { Neighbour } from './neighbour.js';
+
+/** The dev server of Vite as a middleware, with hot module replacement over the same server. */
+export const vite: Neighbour = {
+  name: 'Vite in middleware mode with HMR',
+  async join(server, app) {
+    let visits = 0;
+    let connections = 0;
+    const root = mkdtempSync(join(tmpdir(), 'dwebsocket-vite-'));
+    const file = join(root, 'main.js');
+    const write = (value: number) => {
+      writeFileSync(file, `export const value = ${value};\nimport.meta.hot?.accept();\n`);
+    };
+    write(0);
+    const dev = await createServer({
+      root,
+      configFile: false,
+      logLevel: 'silent',
+      appType: 'custom',
+      optimizeDeps: { noDiscovery: true },
+      // Without a watcher of files, so that the test tells when one has changed.
+      server: { middlewareMode: true, watch: null, hmr: { server } },
+    });
+    app.use(dev.middlewares);
+    dev.ws.on('connection', () => connections++);
+    onTestFinished(async () => {
+      await dev.close();
+      rmSync(root, { recursive: true });
+    });
+
+    /** What Vite's own client in the browser sends along. */
+    async function readToken(site: Site): Promise<string> {
+      const { body } = await request(site, '/@vite/client');
+      const [, token] = /wsToken = "([^"]+)"/.exec(body) ?? [];
+      expect(token).toBeDefined();
+      return token!;
+    }
+
+    return {
+      async visit(site) {
+        visits++;
+        const client = await connect(site, `/?token=${await readToken(site)}`, {
+          protocols: ['vite-hmr'],
+          origin: `http://127.0.0.1:${site.port}`,
+        });
+        expect(JSON.parse(String(await client.next()))).toEqual({ type: 'connected' });
+        expect((await request(site, '/main.js')).body).toContain('export const value');
+        write(visits);
+        dev.watcher.emit('change', file);
+        const update: unknown = JSON.parse(String(await client.next()));
+        expect(update).toMatchObject({ type: 'update', updates: [{ path: '/main.js' }] });
+        await client.close();
+      },
+      expectUndisturbed() {
+        expect(connections).toBe(visits);
+      },
+    };
+  },
+};

@@ -1,0 +1,145 @@
+import http from 'node:http';
+import https from 'node:https';
+import express, { type Express } from 'express';
+import { attachWebsocket, requireWebsocket } from 'dwebsocket';
+import { describe, expect, test } from 'vitest';
+import { connect } from '../support/client.js';
+import { defer } from '../support/inbox.js';
+import { requestUpgrade } from '../support/request.js';
+import { CERTIFICATE, listen, type Site } from '../support/serve.js';
+import { watchWarnings } from '../support/warnings.js';
+import type { Guest, Neighbour } from './neighbours/neighbour.js';
+import { plainWs } from './neighbours/plain-ws.js';
+import { proxy } from './neighbours/proxy.js';
+import { socketIo } from './neighbours/socket-io.js';
+import { vite } from './neighbours/vite.js';
+
+const NEIGHBOURS: Neighbour[] = [
+  plainWs,
+  socketIo({ transports: ['websocket'] }),
+  socketIo({ transports: ['polling', 'websocket'] }),
+  vite,
+  proxy({ byHand: true }),
+  proxy({ byHand: false }),
+];
+
+// Longer than any test may take: whoever waits for it fails.
+const handshakeTimeout = 60_000;
+const owns = (req: http.IncomingMessage) => req.url!.startsWith('/chat/');
+
+/** Our own routes; the middleware before them takes a turn of the event loop, as one that asks a database does. */
+function addChat(app: Express): { handled: () => number } {
+  let handled = 0;
+  app.get(
+    '/chat/:room',
+    (_req, _res, next) => void setImmediate(next),
+    requireWebsocket<{ room: string }>(async (req) => {
+      handled++;
+      for await (const message of req.websocket) req.websocket.send(`${req.params.room}: ${String(message)}`);
+    }),
+  );
+  return { handled: () => handled };
+}
+
+async function visitChat(site: Site, room: string): Promise<void> {
+  const client = await connect(site, `/chat/${room}`);
+  client.send('hello');
+  expect(await client.next()).toBe(`${room}: hello`);
+  client.send('x'.repeat(100_000));
+  expect(await client.next()).toHaveLength(100_000 + room.length + 2);
+  expect((await client.close(4000)).code).toBe(4000);
+}
+
+describe.each(NEIGHBOURS)('beside $name', (neighbour) => {
+  test.for(['we come first', 'the neighbour comes first'])(
+    'each client reaches its own; %s',
+    async (order) => {
+      const warnings = watchWarnings();
+      const app = express();
+      const server = http.createServer(app);
+      const attach = () => attachWebsocket(server, { owns, handshakeTimeout });
+      if (order === 'we come first') attach();
+      const guest = await neighbour.join(server, app);
+      if (order !== 'we come first') attach();
+      const { handled } = addChat(app);
+      const site = await listen(server);
+
+      for (let round = 0; round < 2; round++) {
+        await Promise.all([visitChat(site, 'a'), guest.visit(site), visitChat(site, 'b')]);
+      }
+      expect(handled()).toBe(4);
+      guest.expectUndisturbed();
+      expect(warnings.rest()).toEqual([]);
+    },
+  );
+
+  test('without owns its clients reach it, ours do not, and one warning shows the line to add', async () => {
+    const warnings = watchWarnings();
+    const app = express();
+    const server = http.createServer(app);
+    const guest = await neighbour.join(server, app);
+    const { handled } = addChat(app);
+    const site = await listen(server);
+    // Without this call nothing at all is written to a socket that was left to others.
+    attachWebsocket(server, { handshakeTimeout: 50 });
+
+    await guest.visit(site);
+    const { status } = await requestUpgrade(site, '/chat/a');
+    expect([400, 503]).toContain(status);
+    await guest.visit(site);
+    guest.expectUndisturbed();
+    expect(handled()).toBe(0);
+    const [warning, ...more] = warnings.rest();
+    expect(more).toEqual([]);
+    expect(warning?.code).toBe('WEBSOCKET_SHARED_SERVER');
+    expect(warning?.message).toContain("attachWebsocket(server, { owns: (req) => req.url.startsWith('/");
+  });
+});
+
+// Without the plain `ws`, which answers 400 to the clients of all others.
+test.for([{ tls: false }, { tls: true }])('beside all of them at once, %o', async ({ tls }) => {
+  const app = express();
+  const server = tls ? https.createServer(CERTIFICATE, app) : http.createServer(app);
+  const guests: Guest[] = [];
+  guests.push(await socketIo({ transports: ['polling', 'websocket'] }).join(server, app));
+  guests.push(await proxy({ byHand: true }).join(server, app));
+  attachWebsocket(server, { owns, handshakeTimeout });
+  addChat(app);
+  guests.push(await vite.join(server, app));
+  const site = await listen(server);
+  await Promise.all([
+    visitChat(site, 'a'),
+    ...guests.map((guest) => guest.visit(site)),
+    visitChat(site, 'b'),
+  ]);
+  for (const guest of guests) guest.expectUndisturbed();
+});
+
+test('socket.io ends what is not its own after a while, but no socket of ours, however slow its middleware', async () => {
+  const app = express();
+  const server = http.createServer(app);
+  await socketIo({ transports: ['websocket'], destroyUpgradeTimeout: 20 }).join(server, app);
+  attachWebsocket(server, { owns });
+  const late = defer();
+  app.use((_req, _res, next) => void late.promise.then(next));
+  addChat(app);
+  const site = await listen(server);
+
+  const ours = visitChat(site, 'slow');
+  // Its timer was set before this one and is not longer.
+  server.once('upgrade', () => setTimeout(late.resolve, 40));
+  await ours;
+});
+
+test('what is not ours, on a server where nobody else listens, is answered at once', async () => {
+  const app = express();
+  const server = http.createServer(app);
+  attachWebsocket(server, { owns, handshakeTimeout });
+  addChat(app);
+  const site = await listen(server);
+  const answer = await requestUpgrade(site, '/backend');
+  expect(answer).toMatchObject({
+    status: 503,
+    body: 'nobody on this server has answered this upgrade request\n',
+  });
+});
