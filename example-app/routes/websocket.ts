@@ -1,6 +1,6 @@
 import { requireWebsocket } from 'dwebsocket';
 
-/** Waits for one message and sends it back. The websocket closes when the handler returns. */
+/** One message in, the same one out; the return closes the websocket. */
 export const websocket = requireWebsocket(async (req) => {
   const message = await req.websocket.wait();
   if (message !== null) req.websocket.send(message);

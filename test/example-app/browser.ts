@@ -26,8 +26,8 @@ export const phone = { viewport: { width: 360, height: 740 }, hasTouch: true, is
 
 /** What a test has of the browser: pages of the app, and the app's server to stop and start. */
 export interface Visitor {
-  /** Opens a path of the app in a fresh browser context. */
-  visit(path: string, options?: BrowserContextOptions): Promise<Page>;
+  /** Opens a path of the app in a fresh browser context; `prepare` sees the page before it loads. */
+  visit(path: string, options?: BrowserContextOptions, prepare?: (page: Page) => void): Promise<Page>;
   stopApp(): Promise<void>;
   /** Starts the app again, where it was. */
   startApp(): Promise<void>;
@@ -38,21 +38,22 @@ export interface Visitor {
  * blocks, fails the test.
  */
 export function describeInBrowser(name: string, tests: (visitor: Visitor) => void): void {
-  describe.skipIf(!hasChromium)(name, () => {
+  describe.skipIf(!hasChromium)(name, { timeout: 30_000 }, () => {
     let browser: Browser;
     let server: Server;
     let port = 0;
     const faults: string[] = [];
 
     const visitor: Visitor = {
-      async visit(path, options) {
+      async visit(path, options, prepare) {
         const context = await browser.newContext(options);
-        context.setDefaultTimeout(8_000);
+        context.setDefaultTimeout(20_000);
         const page = await context.newPage();
         page.on('pageerror', (error) => faults.push(error.message));
         page.on('console', (message) => {
           if (message.text().includes('Content Security Policy')) faults.push(message.text());
         });
+        prepare?.(page);
         await page.goto(`http://localhost:${String(port)}${path}`);
         return page;
       },
@@ -94,4 +95,14 @@ export async function findBarriers(page: Page): Promise<string[]> {
 /** Pixels by which a page is wider than its window: above 0 it scrolls sideways. */
 export async function measureOverflow(page: Page): Promise<number> {
   return await page.evaluate('document.documentElement.scrollWidth - innerWidth');
+}
+
+/** Waits until the first status of a page says this. */
+export async function seeStatus(page: Page, text: string | RegExp): Promise<void> {
+  await page.locator('.status').filter({ hasText: text }).waitFor();
+}
+
+/** Presses the button of this name. */
+export async function press(page: Page, name: string): Promise<void> {
+  await page.getByRole('button', { name, exact: true }).click();
 }

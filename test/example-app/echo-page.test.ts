@@ -1,22 +1,19 @@
 import type { Page } from 'playwright-core';
 import { expect, test } from 'vitest';
-import { describeInBrowser } from './browser.js';
+import { describeInBrowser, press, seeStatus } from './browser.js';
 
 const suffix = '这是你发来的。。。';
 
-const status = (page: Page, text: string | RegExp) =>
-  page.getByRole('status').filter({ hasText: text }).waitFor();
-const press = (page: Page, name: string) => page.getByRole('button', { name, exact: true }).click();
 const messages = (page: Page) => page.getByRole('log').getByRole('listitem');
 
 describeInBrowser('the echo page', ({ visit, stopApp, startApp }) => {
   test('connects, sends the preset text and shows the answer', async () => {
     const page = await visit('/echo/');
     expect(await page.getByLabel('Message', { exact: true }).inputValue()).toBe('Hello, World!');
-    await status(page, 'Not connected');
+    await seeStatus(page, 'Not connected');
 
     await press(page, 'Connect');
-    await status(page, /^Connected$/);
+    await seeStatus(page, /^Connected$/);
     await press(page, 'Send');
 
     await messages(page)
@@ -28,7 +25,7 @@ describeInBrowser('the echo page', ({ visit, stopApp, startApp }) => {
   test('shows the newest message on top', async () => {
     const page = await visit('/echo/');
     await press(page, 'Connect');
-    await status(page, /^Connected$/);
+    await seeStatus(page, /^Connected$/);
     for (const text of ['first', 'second', 'third']) {
       await page.getByLabel('Message', { exact: true }).fill(text);
       await page.keyboard.press('Enter');
@@ -46,11 +43,11 @@ describeInBrowser('the echo page', ({ visit, stopApp, startApp }) => {
     expect(await messages(page).count()).toBe(0);
 
     await press(page, 'Connect');
-    await status(page, /^Connected$/);
+    await seeStatus(page, /^Connected$/);
     expect(await warning.textContent()).toBe('');
 
     await press(page, 'Close');
-    await status(page, /^Closed/);
+    await seeStatus(page, /^Closed/);
     await press(page, 'Send');
     await warning.filter({ hasText: 'You are not connected' }).waitFor();
   });
@@ -58,7 +55,7 @@ describeInBrowser('the echo page', ({ visit, stopApp, startApp }) => {
   test('shows what it is sent as text, never as markup', async () => {
     const page = await visit('/echo/');
     await press(page, 'Connect');
-    await status(page, /^Connected$/);
+    await seeStatus(page, /^Connected$/);
     await page.getByLabel('Message', { exact: true }).fill('<img src=x onerror=alert(1)>');
     await press(page, 'Send');
     await messages(page).filter({ hasText: '<img src=x onerror=alert(1)>' }).waitFor();
@@ -67,9 +64,9 @@ describeInBrowser('the echo page', ({ visit, stopApp, startApp }) => {
   test('talks to the route that answers once, and shows that it is done', async () => {
     const page = await visit('/echo/#websocket');
     await press(page, 'Connect');
-    await status(page, /^Connected$/);
+    await seeStatus(page, /^Connected$/);
     await press(page, 'Send');
-    await status(page, 'Closed: done');
+    await seeStatus(page, 'Closed: done');
     expect(await messages(page).count()).toBe(1);
     expect(await messages(page).textContent()).toMatch(/^Hello, World!\d/);
   });
@@ -77,16 +74,16 @@ describeInBrowser('the echo page', ({ visit, stopApp, startApp }) => {
   test('shows a server that goes away as closed, and connects again when it is back', async () => {
     const page = await visit('/echo/');
     await press(page, 'Connect');
-    await status(page, /^Connected$/);
+    await seeStatus(page, /^Connected$/);
 
     await stopApp();
-    await status(page, /^Closed: the server is shutting down or restarting \(1001\)$/);
+    await seeStatus(page, /^Closed: the server is shutting down or restarting \(1001\)$/);
     await press(page, 'Connect');
-    await status(page, 'Closed: the server cannot be reached');
+    await seeStatus(page, 'Closed: the server cannot be reached');
 
     await startApp();
     await press(page, 'Connect');
-    await status(page, /^Connected$/);
+    await seeStatus(page, /^Connected$/);
     await press(page, 'Send');
     await messages(page)
       .filter({ hasText: `Hello, World!${suffix}` })
@@ -100,7 +97,7 @@ describeInBrowser('the echo page', ({ visit, stopApp, startApp }) => {
     await page.keyboard.press('Tab');
     expect(await focused().textContent()).toBe('Connect');
     await page.keyboard.press('Enter');
-    await status(page, /^Connected$/);
+    await seeStatus(page, /^Connected$/);
     await page.keyboard.press('Tab');
     await page.keyboard.press('Space');
     await messages(page).filter({ hasText: suffix }).waitFor();

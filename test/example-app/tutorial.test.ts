@@ -1,67 +1,45 @@
 import { once } from 'node:events';
-import type { Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import request from 'supertest';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import WebSocket from 'ws';
-import { createApp } from '../../example-app/app.js';
+import { describe, expect, test } from 'vitest';
+import { receive, useApp } from './running-app.js';
 
 // The app of the original tutorial, without a browser.
 
-let server: Server;
-
-beforeAll(async () => {
-  server = createApp().listen(0);
-  await once(server, 'listening');
-});
-
-afterAll(() => new Promise<void>((resolve) => void server.close(() => resolve())));
-
-async function open(path: string): Promise<WebSocket> {
-  const { port } = server.address() as AddressInfo;
-  const websocket = new WebSocket(`ws://localhost:${String(port)}${path}`);
-  await once(websocket, 'open');
-  return websocket;
-}
-
-async function receive(websocket: WebSocket): Promise<string> {
-  const [data] = (await once(websocket, 'message')) as [Buffer];
-  return data.toString();
-}
+const app = useApp();
 
 test('/ leads to /home/', async () => {
-  const answer = await request(server).get('/').redirects(1);
+  const answer = await request(app.server).get('/').redirects(1);
   expect(answer.status).toBe(200);
   expect(answer.redirects[0]).toMatch(/\/home\/$/);
 });
 
 test('every page forbids inline scripts', async () => {
-  const answer = await request(server).get('/home/');
+  const answer = await request(app.server).get('/home/');
   expect(answer.headers['content-security-policy']).toMatch(/default-src 'self'/);
   expect(answer.headers['content-security-policy']).not.toMatch(/unsafe|script-src/);
 });
 
 describe('/echo/', () => {
   test('returns the message of a plain request, as text', async () => {
-    const answer = await request(server).get('/echo/').query({ message: '<b>你好</b>' });
+    const answer = await request(app.server).get('/echo/').query({ message: '<b>你好</b>' });
     expect(answer.text).toBe('<b>你好</b>');
     expect(answer.headers['content-type']).toBe('text/plain; charset=utf-8');
   });
 
   test('returns an empty message, too', async () => {
-    const answer = await request(server).get('/echo/?message=');
+    const answer = await request(app.server).get('/echo/?message=');
     expect([answer.status, answer.text]).toEqual([200, '']);
   });
 
   test('renders its page for a plain request without a message', async () => {
-    const answer = await request(server).get('/echo/');
+    const answer = await request(app.server).get('/echo/');
     expect(answer.status).toBe(200);
     expect(answer.headers['content-type']).toBe('text/html; charset=utf-8');
     expect(answer.text).toMatch('Received Messages');
   });
 
   test('answers each message of a websocket', async () => {
-    const websocket = await open('/echo/');
+    const websocket = await app.open('/echo/');
     for (const message of ['Hello, World!', '你好', '']) {
       websocket.send(message);
       expect(await receive(websocket)).toBe(`${message}这是你发来的。。。`);
@@ -73,7 +51,7 @@ describe('/echo/', () => {
 
 describe('/websocket/', () => {
   test('sends one message back and is done', async () => {
-    const websocket = await open('/websocket/');
+    const websocket = await app.open('/websocket/');
     websocket.send('once');
     const closed = once(websocket, 'close');
     expect(await receive(websocket)).toBe('once');
@@ -81,7 +59,7 @@ describe('/websocket/', () => {
   });
 
   test('refuses plain HTTP', async () => {
-    const answer = await request(server).get('/websocket/');
+    const answer = await request(app.server).get('/websocket/');
     expect(answer.status).toBe(400);
     expect(answer.headers['upgrade']).toBe('websocket');
   });

@@ -1,0 +1,32 @@
+// `npm run compare`: what /compare/ shows, measured without a browser, for the documents.
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { measure } from './measure.js';
+import { writeMarkdown, writeSvg } from './report.js';
+
+const { values } = parseArgs({
+  options: {
+    rate: { type: 'string', default: '0.5' },
+    interval: { type: 'string', default: '1000' },
+    seconds: { type: 'string', default: '60' },
+    out: { type: 'string', default: 'docs' },
+  },
+});
+
+const settings = { rate: read('rate'), interval: read('interval'), seconds: read('seconds') };
+console.log(`Measuring for ${settings.seconds} seconds …`);
+const results = await measure(settings);
+const markdown = writeMarkdown(results, settings);
+await mkdir(values.out, { recursive: true });
+await writeFile(join(values.out, 'compare.md'), markdown);
+await writeFile(join(values.out, 'compare.svg'), writeSvg(results));
+console.log(markdown);
+console.log(`Written to ${join(values.out, 'compare.md')} and compare.svg`);
+
+function read(name: 'rate' | 'interval' | 'seconds'): number {
+  const number = Number(values[name]);
+  if (number > 0 && number <= 60_000) return number;
+  console.error(`--${name} must be a number above 0, not ${JSON.stringify(values[name])}`);
+  process.exit(1);
+}

@@ -1,0 +1,76 @@
+import type { Page } from 'playwright-core';
+import { expect, test } from 'vitest';
+import { describeInBrowser, press, seeStatus } from './browser.js';
+
+const ways = ['polling', 'long-polling', 'streaming', 'websocket'];
+
+const read = async (page: Page, id: string) => (await page.locator(`#${id}`).textContent()) ?? '';
+const readNumber = async (page: Page, id: string) => parseFloat((await read(page, id)).replace(',', ''));
+const picture = (page: Page) => page.evaluate("document.getElementById('chart').toDataURL()");
+
+/** Many events and frequent polls, so that there is soon something to see. */
+async function hurry(page: Page): Promise<void> {
+  await page.getByLabel('Polling', { exact: true }).selectOption({ label: 'every 0.25 s' });
+  await page.getByLabel('Events').selectOption({ label: '10 per second' });
+}
+
+describeInBrowser('the comparison', ({ visit, stopApp, startApp }) => {
+  test('shows delay, requests and bytes of each way, and what they would be for many', async () => {
+    const page = await visit('/compare/');
+    await seeStatus(page, 'Running');
+    await hurry(page);
+    for (const way of ways) {
+      await page
+        .locator(`#${way}-latency`)
+        .filter({ hasText: /\d ms|\d s/ })
+        .waitFor();
+      await page
+        .locator(`#${way}-100000`)
+        .filter({ hasText: /bit\/s/ })
+        .waitFor();
+    }
+    await expect.poll(() => readNumber(page, 'polling-requests'), { timeout: 20_000 }).toBeGreaterThan(5);
+    expect(await read(page, 'streaming-requests')).toBe('1');
+    expect(await read(page, 'websocket-requests')).toBe('1');
+
+    // The bars compare what goes on, without what it took to connect.
+    const bar = (way: string) =>
+      page.locator(`#${way}-bar`).evaluate((element: unknown) => (element as { value: number }).value);
+    await expect.poll(() => bar('websocket'), { timeout: 20_000 }).toBeLessThan(0.2);
+    expect(await bar('long-polling')).toBe(1);
+  });
+
+  test('moves its chart while it runs, and stands still when it is stopped', async () => {
+    const page = await visit('/compare/');
+    await seeStatus(page, 'Running');
+    const first = await picture(page);
+    await expect.poll(() => picture(page)).not.toBe(first);
+    await press(page, 'Stop');
+    await seeStatus(page, 'Stopped');
+    const last = await picture(page);
+    await page.evaluate('new Promise((next) => requestAnimationFrame(() => requestAnimationFrame(next)))');
+    expect(await picture(page)).toBe(last);
+    await press(page, 'Start');
+    await seeStatus(page, 'Running');
+  });
+
+  test('begins to count anew when a setting changes', async () => {
+    const page = await visit('/compare/');
+    await hurry(page);
+    await expect
+      .poll(() => readNumber(page, 'long-polling-requests'), { timeout: 20_000 })
+      .toBeGreaterThan(10);
+    await page.getByLabel('Events').selectOption({ label: 'every 5 s' });
+    await expect.poll(() => readNumber(page, 'long-polling-requests'), { timeout: 20_000 }).toBeLessThan(3);
+  });
+
+  test('says so when the server goes away, and starts again when it is back', async () => {
+    const page = await visit('/compare/');
+    await seeStatus(page, 'Running');
+    await stopApp();
+    await seeStatus(page, 'Closed: the server cannot be reached');
+    await startApp();
+    await press(page, 'Start');
+    await seeStatus(page, 'Running');
+  });
+});
