@@ -1,11 +1,20 @@
 import { fileURLToPath } from 'node:url';
 import express, { type Express } from 'express';
 import helmet from 'helmet';
+import { accessLog } from './access-log.js';
+import { account } from './routes/account.js';
 import { byteMeter } from './compare/byte-meter.js';
 import { compare } from './routes/compare.js';
 import { echo } from './routes/echo.js';
+import { figures } from './routes/figures.js';
+import { frames } from './routes/frames.js';
 import { home } from './routes/home.js';
+import { job } from './routes/job.js';
+import { log } from './routes/log.js';
 import { meter } from './routes/meter.js';
+import { notices } from './routes/notices.js';
+import { quiz } from './routes/quiz.js';
+import { shell } from './routes/shell.js';
 import { websocket } from './routes/websocket.js';
 
 const folder = (name: string) => fileURLToPath(new URL(name, import.meta.url));
@@ -31,7 +40,7 @@ export function createApp(): Express {
     }),
   );
 
-  app.use(byteMeter);
+  app.use(byteMeter, accessLog);
 
   app.get('/', (_req, res) => res.redirect('/home/'));
   app.get('/home/', home);
@@ -40,6 +49,15 @@ export function createApp(): Express {
 
   app.get('/compare/', compare);
   app.get('/compare/meter', meter);
+
+  app.get('/figures/', figures);
+  app.get('/log/', log);
+  app.get('/job/', job);
+  app.get('/shell/', shell);
+  app.get('/frames/', frames);
+  app.get('/quiz/', quiz);
+  app.use('/account/', account);
+  app.use('/notices/', notices);
 
   app.use(express.static(folder('public')));
   // Each page shows the route that serves it, as it is on disk.

@@ -1,7 +1,19 @@
 import { expect, test } from 'vitest';
 import { describeInBrowser, findBarriers, measureOverflow, phone } from './browser.js';
 
-const pages = ['/home/', '/echo/', '/compare/'];
+const pages = [
+  '/home/',
+  '/echo/',
+  '/compare/',
+  '/figures/',
+  '/log/',
+  '/job/',
+  '/shell/',
+  '/frames/',
+  '/quiz/',
+  '/account/',
+  '/notices/',
+];
 
 describeInBrowser('every page', ({ visit }) => {
   for (const path of pages) {

@@ -1,0 +1,16 @@
+import { appendFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import morgan from 'morgan';
+
+const folder = mkdtempSync(join(tmpdir(), 'dwebsocket-example-'));
+process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+
+/** The access log of this process, for /log/ to follow. */
+export const logFile = join(folder, 'access.log');
+
+/** Morgan, as in any Express app. It logs a WebSocket, too: with 101, when it has ended. */
+export const accessLog = morgan(':date[iso] :method :url :status :response-time ms', {
+  stream: { write: (line) => appendFileSync(logFile, line) },
+});
+appendFileSync(logFile, `${new Date().toISOString()} the example app has started\n`);

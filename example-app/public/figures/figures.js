@@ -1,0 +1,25 @@
+import { byId, startConnection } from '/tour.js';
+
+const megabytes = [];
+
+startConnection('/figures/', (data) => {
+  const { memory, load, uptime } = JSON.parse(data);
+  byId('memory').textContent = `${(memory / 2 ** 20).toFixed(1)} MB`;
+  byId('load').textContent = load.toFixed(2);
+  byId('uptime').textContent = `${Math.floor(uptime / 60)} min ${Math.floor(uptime % 60)} s`;
+  megabytes.push(memory / 2 ** 20);
+  if (megabytes.length > 60) megabytes.shift();
+  drawCurve();
+});
+
+/** The last minute, from the left to the right, with some air above and below. */
+function drawCurve() {
+  const low = Math.min(...megabytes) - 1;
+  const high = Math.max(...megabytes) + 1;
+  const points = megabytes.map((value, index) => {
+    const x = 60 - megabytes.length + index + 1;
+    const y = 12 - (12 * (value - low)) / (high - low);
+    return `${x},${y.toFixed(2)}`;
+  });
+  byId('curve').setAttribute('points', points.join(' '));
+}

@@ -1,0 +1,3 @@
+import { setUpConnection } from '/tour.js';
+
+setUpConnection('/account/', () => {});

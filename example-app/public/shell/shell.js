@@ -1,0 +1,13 @@
+import { byId, print, startConnection } from '/tour.js';
+
+const screen = byId('screen');
+const line = byId('line');
+
+const connection = startConnection('/shell/', (data) => print(screen, data));
+
+byId('form').addEventListener('submit', (event) => {
+  event.preventDefault();
+  if (!connection.send(line.value)) return;
+  print(screen, `${line.value}\n`);
+  line.value = '';
+});

@@ -1,0 +1,16 @@
+import { loadavg } from 'node:os';
+import { acceptWebsocket } from 'dwebsocket';
+import { sendPage } from '../send-page.js';
+
+/** Push loop: look, send, sleep. `sleep` is true each second, and false as soon as the browser has left. */
+export const figures = acceptWebsocket(async (req, res) => {
+  if (!req.isWebsocket()) return sendPage(res, 'figures');
+
+  do {
+    req.websocket.send(JSON.stringify(lookAtMyself()));
+  } while (await req.websocket.sleep(1000));
+});
+
+function lookAtMyself() {
+  return { memory: process.memoryUsage().heapUsed, load: loadavg()[0], uptime: process.uptime() };
+}

@@ -1,0 +1,19 @@
+import { pbkdf2 } from 'node:crypto';
+import { promisify } from 'node:util';
+import { acceptWebsocket } from 'dwebsocket';
+import { sendPage } from '../send-page.js';
+
+const steps = 30;
+
+/** Progress of a job: a message after each step. When the handler returns the websocket closes: done. */
+export const job = acceptWebsocket(async (req, res) => {
+  if (!req.isWebsocket()) return sendPage(res, 'job');
+
+  for (let step = 1; step <= steps && !req.websocket.isClosed(); step++) {
+    await work(step);
+    req.websocket.send(JSON.stringify({ step, steps }));
+  }
+});
+
+/** Something that takes the processor a while, in another thread. */
+const work = (step: number) => promisify(pbkdf2)('password', `salt ${step}`, 100_000, 32, 'sha256');
