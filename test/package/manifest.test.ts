@@ -5,6 +5,7 @@ import { expect, test } from 'vitest';
 import { readEntries } from '../../scripts/entries.js';
 
 interface Manifest {
+  readonly version: string;
   readonly scripts: Record<string, string>;
   readonly dependencies: Record<string, string>;
   readonly peerDependencies: Record<string, string>;
@@ -28,12 +29,23 @@ test('nothing runs when the package is installed', () => {
   expect(names.filter((name) => name in manifest.scripts)).toEqual([]);
 });
 
-test.for(readEntries())('$specifier leads to its source here, as it does for users', ({ specifier, file }) => {
-  expect(existsSync(path(`src/${file}.ts`))).toBe(true);
-  const { config } = ts.parseConfigFileTextToJson('tsconfig.json', read('tsconfig.json')) as {
-    config: { compilerOptions: { paths: Record<string, string[]> } };
-  };
-  expect(config.compilerOptions.paths[specifier]).toEqual([`./src/${file}.ts`]);
+test.for(readEntries())(
+  '$specifier leads to its source here, as it does for users',
+  ({ specifier, file }) => {
+    expect(existsSync(path(`src/${file}.ts`))).toBe(true);
+    const { config } = ts.parseConfigFileTextToJson('tsconfig.json', read('tsconfig.json')) as {
+      config: { compilerOptions: { paths: Record<string, string[]> } };
+    };
+    expect(config.compilerOptions.paths[specifier]).toEqual([`./src/${file}.ts`]);
+  },
+);
+
+test('the changelog tells of this version', () => {
+  expect(
+    read('CHANGELOG.md')
+      .split('\n')
+      .some((line) => line.startsWith(`## ${manifest.version} `)),
+  ).toBe(true);
 });
 
 test('the lock file holds for every registry', () => {
