@@ -30,7 +30,8 @@ export interface Backplane {
    * Resolves when everything that is published from now on by other processes will arrive, unchanged, once, and in the
    * order in which each process published it. Rejects when that cannot be had now; it is tried again.
    *
-   * What this process publishes itself MAY arrive as well.
+   * What this process publishes itself MAY arrive as well, and what came shortly before an outage MAY arrive again after
+   * it: groups know what they have had.
    */
   subscribe(channel: string): PromiseLike<unknown>;
 

@@ -7,3 +7,4 @@ export { MemoryHub } from './memory-hub.js';
 export type { RedisBackplaneOptions, RedisStreamBackplaneOptions } from './redis/options.js';
 export type { RedisClient } from './redis/port.js';
 export { redisBackplane } from './redis/redis-backplane.js';
+export { redisStreamBackplane } from './redis/redis-stream-backplane.js';

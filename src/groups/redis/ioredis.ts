@@ -59,6 +59,7 @@ export function openIoredis(client: Ioredis): RedisPort {
     isCluster,
     connectCure: 'call "await client.connect()", or leave out lazyConnect',
     isReady: () => client.status === 'ready',
+    ping: () => client.callBuffer('PING'),
     publish: (channel, data) =>
       isCluster ? client.spublish(channel, data) : client.publish(prefix + channel, data),
     command: (_key, [name, ...args]) => client.callBuffer(String(name), ...args),

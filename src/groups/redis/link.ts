@@ -31,7 +31,7 @@ export class RedisLink {
   #timer: NodeJS.Timeout | undefined;
   #state: 'new' | 'starting' | 'up' | 'cut' | 'closed' = 'new';
   #wasReady = false;
-  // Resolves when it is known for the first time whether Redis is there.
+  #wasConnected = false;
   #known!: () => void;
   readonly #isKnown = new Promise<void>((resolve) => (this.#known = resolve));
   #startingTicks = 0;
@@ -72,6 +72,16 @@ export class RedisLink {
     return this.#sender.isReady();
   }
 
+  /** Whether both directions work. */
+  isUp(): boolean {
+    return this.#state === 'up';
+  }
+
+  /** Resolves when it is known for the first time whether Redis is there. */
+  whenKnown(): Promise<void> {
+    return this.#isKnown;
+  }
+
   channelOf(group: string): string {
     return this.#channelPrefix + group;
   }
@@ -87,7 +97,7 @@ export class RedisLink {
   }
 
   async subscribe(group: string): Promise<void> {
-    if (this.#state === 'starting') await this.#isKnown;
+    await this.#isKnown;
     if (this.#listener === undefined || this.#state === 'closed') throw closedError();
     await this.#listener.subscribe(this.channelOf(group));
   }
@@ -125,6 +135,7 @@ export class RedisLink {
     const isReady = this.#sender.isReady();
     if (isReady && !this.#wasReady) this.#events?.ready();
     this.#wasReady = isReady;
+    this.#wasConnected ||= isReady;
     const isUp = isReady && this.#listener?.hears() === true;
     if (isUp) this.#becomeUp();
     // At the start an error is the answer to the question whether Redis is there; until it comes there is hope.
@@ -142,14 +153,17 @@ export class RedisLink {
   #becomeCut(): void {
     this.#state = 'cut';
     this.#known();
-    const { timeout } = this.#options;
-    const cause =
-      this.#lastError ??
-      new Error(
-        this.#port.isReady()
-          ? `Redis has not answered for ${timeout} ms`
-          : `the client of Redis is not connected; ${this.#port.connectCure}`,
-      );
+    const cause = this.#lastError ?? this.#whyCut();
     this.#events?.cutOff(cutOffError(cause));
+  }
+
+  #whyCut(): Error {
+    if (!this.#port.isReady()) {
+      const cure = this.#wasConnected ? '' : `; ${this.#port.connectCure}`;
+      return new Error(`the client of Redis is not connected${cure}`);
+    }
+    return this.#sender.isReady()
+      ? new Error('the connection for subscriptions is lost')
+      : this.#sender.whyNot();
   }
 }

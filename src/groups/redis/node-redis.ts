@@ -58,15 +58,17 @@ export function openNodeRedis(client: NodeRedis): RedisPort {
   const isCluster = 'masters' in client;
   // A client of sentinels has both names, too; its commands say first whether they only read.
   const isSentinel = !isCluster && 'getMasterNode' in client;
+  const run = (key: string | undefined, args: (string | Buffer)[]): Promise<unknown> => {
+    if (isCluster) return client.sendCommand(key, false, args, AS_BUFFERS);
+    return isSentinel ? client.sendCommand(false, args, AS_BUFFERS) : client.sendCommand(args, AS_BUFFERS);
+  };
   return {
     isCluster,
     connectCure: 'call "await client.connect()"',
     isReady: () => client.isReady ?? client.isOpen,
     publish: (channel, data) => (isCluster ? client.sPublish(channel, data) : client.publish(channel, data)),
-    command(key, args) {
-      if (isCluster) return client.sendCommand(key, false, args, AS_BUFFERS);
-      return isSentinel ? client.sendCommand(false, args, AS_BUFFERS) : client.sendCommand(args, AS_BUFFERS);
-    },
+    command: run,
+    ping: () => run(undefined, ['PING']),
     watch: (changed) => watch(client, changed),
     openSubscriber: (events) => new NodeRedisSubscriber(client, isCluster, events),
   };

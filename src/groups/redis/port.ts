@@ -23,6 +23,7 @@ export interface RedisPort {
   readonly connectCure: string;
   /** Whether a command would go out now, and not wait in the client's own queue. */
   isReady(): boolean;
+  ping(): Promise<unknown>;
   publish(channel: string, data: Buffer): Promise<unknown>;
   /** Runs a command on the node that has the key; strings in the reply are Buffers. */
   command(key: string, args: (string | Buffer)[]): Promise<unknown>;

@@ -56,18 +56,21 @@ export class RedisSender {
     return pending.promise;
   }
 
-  /** The connection is lost: what it took with it is not waited for. */
+  /** The connection is lost: what it took with it is not waited for, and the next one is not judged by it. */
   lost(error: unknown): void {
-    for (const pending of this.#pending) pending.reject(cutOffError(error));
-    this.#pending.clear();
+    this.#isStuck = false;
+    this.#failAll(error);
   }
 
-  /** Called now and then: whether answers are late. */
+  /** Called now and then: whether answers are late, or come again. */
   checkTime(): void {
     const [oldest] = this.#pending;
-    if (oldest === undefined || now() - oldest.since < this.#timeout) return;
-    this.#isStuck = true;
-    this.lost(this.whyNot());
+    if (oldest === undefined) {
+      if (this.#isStuck && this.#port.isReady()) this.try((port) => port.ping()).catch(ignore);
+    } else if (now() - oldest.since >= this.#timeout) {
+      this.#isStuck = true;
+      this.#failAll(this.whyNot());
+    }
   }
 
   whyNot(): Error {
@@ -80,6 +83,15 @@ export class RedisSender {
     await Promise.allSettled([...this.#pending].map(({ promise }) => promise));
     this.#isClosed = true;
   }
+
+  #failAll(error: unknown): void {
+    for (const pending of this.#pending) pending.reject(cutOffError(error));
+    this.#pending.clear();
+  }
+}
+
+function ignore(): void {
+  // Its answer is what counts.
 }
 
 /** A command without an answer yet. */

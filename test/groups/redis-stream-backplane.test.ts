@@ -1,0 +1,30 @@
+import { redisStreamBackplane } from 'dwebsocket/groups';
+import { afterAll, beforeAll, describe, test } from 'vitest';
+import { backplaneContract } from '../../src/testing/backplane-contract.js';
+import { clientKinds, type OpenClient } from './support/clients.js';
+import { hasRedis, RedisServer } from './support/redis-server.js';
+
+describe.runIf(hasRedis).each(clientKinds)('over $name', (kind) => {
+  let server: RedisServer;
+  const open: OpenClient[] = [];
+
+  beforeAll(async () => {
+    server = await RedisServer.start(['--appendonly', 'yes', '--appendfsync', 'always']);
+  });
+
+  afterAll(async () => {
+    for (const { end } of open) end();
+    await server.stop();
+  });
+
+  backplaneContract('redisStreamBackplane', {
+    test: (name, run) => test(name, { timeout: 30_000 }, run),
+    async create() {
+      const opened = await kind.connect(server.url);
+      open.push(opened);
+      return redisStreamBackplane(opened.client, { maxLength: 10_000, timeout: 1_000 });
+    },
+    outage: { begin: () => server.kill(), end: () => server.begin() },
+    keepsMissed: true,
+  });
+});
