@@ -16,6 +16,8 @@ export interface HandshakeOptions {
 export interface RawClientOptions extends HandshakeOptions {
   host?: string;
   localAddress?: string;
+  /** Does not end its side when the server ends its own. */
+  allowHalfOpen?: boolean;
   /** Bytes in the same segment as the handshake, behind it. */
   early?: Buffer;
   /** What to send in place of a handshake. */
@@ -190,10 +192,11 @@ export async function connectRaw(port: number, options: RawClientOptions = {}): 
   const {
     host = '127.0.0.1',
     localAddress,
+    allowHalfOpen = false,
     early = Buffer.alloc(0),
     request = handshakeRequest(options),
   } = options;
-  const socket = connect({ port, host, ...(localAddress !== undefined && { localAddress }) });
+  const socket = connect({ port, host, allowHalfOpen, ...(localAddress !== undefined && { localAddress }) });
   const client = new RawClient(socket);
   await new Promise<void>((resolve, reject) => {
     socket.once('connect', resolve);
