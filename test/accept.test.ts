@@ -1,0 +1,323 @@
+import { createServer, type Server } from 'node:http';
+import { createServer as createTcpServer, type Socket } from 'node:net';
+import express from 'express';
+import { describe, expect, test } from 'vitest';
+import { acceptWebsocket, attachWebsocket, requireWebsocket, type Websocket } from 'dwebsocket';
+import { connect } from './support/client.js';
+import { defer, Inbox } from './support/inbox.js';
+import { connectRaw, handshakeRequest, openRaw } from './support/raw-client.js';
+import { binary, close, Opcode, text } from './support/raw-frames.js';
+import { request, requestUpgrade } from './support/request.js';
+import { listen, serve, type Site } from './support/serve.js';
+import { watchWarnings } from './support/warnings.js';
+
+const greet = requireWebsocket(({ websocket }) => void websocket.send('welcome'));
+
+describe('on the request', () => {
+  test('isWebsocket() is true and req.websocket is there for a WebSocket, false and null for plain HTTP', async () => {
+    const seen = new Inbox<unknown>();
+    const site = await serve(
+      acceptWebsocket((req, res) => {
+        seen.push([req.isWebsocket(), req.websocket === null]);
+        if (!req.isWebsocket()) res.end();
+      }),
+    );
+    await connect(site);
+    expect(await seen.next()).toEqual([true, false]);
+    await request(site, '/');
+    expect(await seen.next()).toEqual([false, true]);
+    await request(site, '/', { method: 'POST', body: 'x' });
+    expect(await seen.next()).toEqual([false, true]);
+  });
+
+  test('the handshake is complete before the handler runs', async () => {
+    const mayEnd = defer();
+    const site = await serve(requireWebsocket(() => mayEnd.promise));
+    const client = await connect(site);
+    mayEnd.resolve();
+    await client.closed();
+  });
+});
+
+describe('what is sent right behind the handshake', () => {
+  test('in the same segment is there when async middleware has decided', async () => {
+    const mayGoOn = defer();
+    const decides = defer();
+    const app = express();
+    app.use((_req, _res, next) => {
+      decides.resolve();
+      void mayGoOn.promise.then(() => next());
+    });
+    app.get(
+      '/',
+      requireWebsocket(async ({ websocket }) => {
+        for await (const message of websocket) websocket.send(message);
+      }),
+    );
+    const early = Buffer.concat([text('first'), binary(Buffer.from([1, 2])), text('third')]);
+    const client = await connectRaw((await serve(app)).port, { early });
+    await decides.promise;
+    client.write(text('fourth')); // while the middleware still decides
+    mayGoOn.resolve();
+    await client.until(() => client.framesOf(Opcode.text, Opcode.binary).length === 4, 'four echoes');
+    expect(client.frames.map(({ payload }) => payload.toString('latin1'))).toEqual([
+      'first',
+      '\x01\x02',
+      'third',
+      'fourth',
+    ]);
+    client.destroy();
+  });
+
+  test('and a close frame as well: the messages are delivered first', async () => {
+    const seen = new Inbox<unknown>();
+    const mayGoOn = defer();
+    const app = express();
+    app.use((_req, _res, next) => void mayGoOn.promise.then(() => next()));
+    app.get(
+      '/',
+      requireWebsocket(async ({ websocket }) => {
+        seen.push(await websocket.wait());
+        seen.push(await websocket.wait());
+      }),
+    );
+    const early = Buffer.concat([text('and gone'), close(1000)]);
+    const client = await connectRaw((await serve(app)).port, { early });
+    mayGoOn.resolve();
+    expect([await seen.next(), await seen.next()]).toEqual(['and gone', null]);
+    client.destroy();
+  });
+
+  test('a handshake that comes byte by byte is one', async () => {
+    const client = await connectRaw((await serve(greet)).port, { request: '' });
+    await client.writeSlowly(Buffer.from(handshakeRequest()));
+    expect((await client.response()).status).toBe(101);
+    expect((await client.nextFrame())?.payload.toString()).toBe('welcome');
+    client.destroy();
+  });
+});
+
+describe('the headers of the 101', () => {
+  test('are those that middleware has put on the response', async () => {
+    const app = express();
+    app.use((_req, res, next) => {
+      res.cookie('a', '1').cookie('b', '2');
+      res.set({ 'X-Request-Id': '42', 'Access-Control-Allow-Origin': '*' });
+      res.set('X-List', ['one', 'two']);
+      next();
+    });
+    app.get('/', greet);
+    const client = await openRaw((await serve(app)).port);
+    const { head } = await client.response();
+    const lines = head.split('\r\n');
+    expect(lines).toEqual(
+      expect.arrayContaining([
+        'HTTP/1.1 101 Switching Protocols',
+        'Set-Cookie: a=1; Path=/',
+        'Set-Cookie: b=2; Path=/',
+        'X-Request-Id: 42',
+        'X-List: one',
+        'X-List: two',
+        'Access-Control-Allow-Origin: *',
+      ]),
+    );
+    client.destroy();
+  });
+
+  test('are not those of a body, of the connection, or of the handshake', async () => {
+    const app = express();
+    app.use((_req, res, next) => {
+      res.set({
+        'Content-Type': 'text/html',
+        'Content-Length': '5',
+        'Content-Encoding': 'gzip',
+        'Transfer-Encoding': 'chunked',
+        ETag: '"1"',
+        Connection: 'close',
+        'Keep-Alive': 'timeout=5',
+        Upgrade: 'h2',
+        'Sec-WebSocket-Accept': 'forged',
+        'Sec-WebSocket-Protocol': 'forged',
+      });
+      next();
+    });
+    app.get('/', greet);
+    const client = await openRaw((await serve(app)).port);
+    const { headers } = await client.response();
+    expect(Object.fromEntries(headers)).toEqual({
+      upgrade: 'websocket',
+      connection: 'Upgrade',
+      'sec-websocket-accept': 's3pPLMBiTxaQ9kYGzzhZRbK+xOo=',
+      'x-powered-by': 'Express',
+    });
+    expect((await client.nextFrame())?.payload.toString()).toBe('welcome');
+    client.destroy();
+  });
+
+  test('a hook on writeHead can still add one', async () => {
+    const app = express();
+    app.use((_req, res, next) => {
+      const { writeHead } = res;
+      // eslint-disable-next-line @typescript-eslint/no-explicit-any -- as on-headers does it
+      res.writeHead = function (this: typeof res, ...args: any[]) {
+        res.setHeader('X-Hooked', `at ${String(args[0])}`);
+        return writeHead.apply(this, args as never);
+      } as never;
+      next();
+    });
+    app.get('/', greet);
+    expect((await connect(await serve(app))).headers['x-hooked']).toBe('at 101');
+  });
+
+  test('a hook that fails is 500 for the client and an error of the app', async () => {
+    const errors = new Inbox<Error>();
+    const app = express();
+    app.use((_req, res, next) => {
+      const { writeHead } = res;
+      res.writeHead = () => {
+        res.writeHead = writeHead;
+        throw new Error('the session store is down');
+      };
+      next();
+    });
+    app.get('/', greet);
+    app.use(((error: Error, _req, _res, next) => {
+      errors.push(error);
+      next(error);
+    }) as express.ErrorRequestHandler);
+    expect((await requestUpgrade(await serve(app), '/')).status).toBe(500);
+    expect(await errors.next()).toMatchObject({ message: 'the session store is down' });
+  });
+});
+
+describe('a wrapper inside a wrapper', () => {
+  test('gets the same websocket, which closes when the outer handler ends', async () => {
+    const websockets: (Websocket | null)[] = [];
+    const inner = acceptWebsocket((req) => {
+      websockets.push(req.websocket);
+      req.websocket?.send('inner');
+    });
+    const outer = acceptWebsocket(async (req, res) => {
+      websockets.push(req.websocket);
+      inner(req, res);
+      req.websocket?.send(`outer ${String(await req.websocket.wait())}`);
+    });
+    const client = await connect(await serve(outer));
+    expect(await client.next()).toBe('inner');
+    client.send('still open');
+    expect(await client.next()).toBe('outer still open');
+    expect(await client.closed()).toEqual({ code: 1000, reason: '' });
+    expect(websockets[0]).toBe(websockets[1]);
+  });
+
+  test('is plain HTTP for a plain request', async () => {
+    const inner = acceptWebsocket((req, res) => void res.end(JSON.stringify(req.websocket)));
+    expect(await request(await serve(acceptWebsocket((req, res) => inner(req, res))), '/')).toMatchObject({
+      status: 200,
+      body: 'null',
+    });
+  });
+});
+
+test('a client that resets while async middleware decides never reaches the handler, and nothing breaks', async () => {
+  const mayGoOn = defer();
+  const events = new Inbox<string>();
+  const app = express();
+  app.use((req, res, next) => {
+    res.on('close', () => events.push('res closed'));
+    req.on('close', () => events.push('req closed'));
+    events.push('in middleware');
+    void mayGoOn.promise.then(() => {
+      next();
+      events.push('went on');
+    });
+  });
+  app.get(
+    '/',
+    requireWebsocket(() => events.push('in handler')),
+  );
+  const site = await serve(app);
+  const client = await connectRaw(site.port);
+  expect(await events.next()).toBe('in middleware');
+  client.reset();
+  expect([await events.next(), await events.next()].sort()).toEqual(['req closed', 'res closed']);
+  mayGoOn.resolve();
+  expect(await events.next()).toBe('went on');
+  expect(events.rest()).toEqual([]);
+});
+
+test('a client that leaves with FIN while async middleware decides is seen to leave', async () => {
+  const mayGoOn = defer();
+  const decides = defer();
+  const ends = new Inbox<unknown>();
+  const app = express();
+  app.use((_req, _res, next) => {
+    decides.resolve();
+    void mayGoOn.promise.then(() => next());
+  });
+  app.get(
+    '/',
+    requireWebsocket(async ({ websocket }) => {
+      ends.push(await websocket.wait());
+      ends.push(await websocket.closed);
+    }),
+  );
+  const site = await serve(app);
+  const client = await connectRaw(site.port);
+  await decides.promise;
+  client.destroy();
+  mayGoOn.resolve();
+  expect(await ends.next()).toBeNull();
+  expect(await ends.next()).toEqual({ code: 1006, reason: '', wasClean: false });
+});
+
+test('a request that a middleware has answered before it calls next() is not accepted', async () => {
+  const app = express();
+  app.use((_req, res, next) => {
+    res.status(403).end('no');
+    next();
+  });
+  app.get(
+    '/',
+    requireWebsocket(() => expect.unreachable()),
+  );
+  expect(await requestUpgrade(await serve(app), '/')).toMatchObject({ status: 403, body: 'no' });
+});
+
+describe('a connection that somebody else accepted and handed to the server', () => {
+  /** A TCP server that hands its connections over, as a TLS terminator or a balancer with sticky sessions does. */
+  async function serveBehind(handOver: (server: Server, socket: Socket) => void): Promise<Site> {
+    const server = createServer(greet);
+    const outer = createTcpServer((socket) => handOver(server, socket));
+    const { port, tls, sockets } = await listen(outer as Server);
+    return { server, port, tls, sockets };
+  }
+
+  test('at once gets its websocket', async () => {
+    const site = await serveBehind((server, socket) => server.emit('connection', socket));
+    expect(await (await connect(site)).next()).toBe('welcome');
+  });
+
+  test('later gets 503 with the cure, and one warning tells the operator', async () => {
+    const warnings = watchWarnings();
+    const site = await serveBehind((server, socket) => setImmediate(() => server.emit('connection', socket)));
+    for (let i = 0; i < 3; i++) {
+      const { status, body } = await requestUpgrade(site, '/chat');
+      expect(status).toBe(503);
+      expect(body).toContain('call attachWebsocket(server) before server.emit("connection", socket)');
+    }
+    expect(await warnings.next()).toMatchObject({
+      code: 'WEBSOCKET_NOT_ATTACHED',
+      message: expect.stringContaining('attachWebsocket(server)'),
+    });
+    expect(warnings.rest()).toEqual([]);
+  });
+
+  test('later, to a server that is attached, gets its websocket', async () => {
+    const site = await serveBehind((server, socket) => {
+      attachWebsocket(server);
+      setImmediate(() => server.emit('connection', socket));
+    });
+    expect(await (await connect(site)).next()).toBe('welcome');
+  });
+});
