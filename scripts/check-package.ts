@@ -42,7 +42,7 @@ try {
   const tarball = join(folder, packed.filename);
   checkFiles(packed);
   run(root, 'node_modules/.bin/publint', 'run', '--strict', tarball);
-  run(root, 'node_modules/.bin/attw', tarball, '--format', 'table-flipped');
+  run(root, 'node_modules/.bin/attw', tarball, '--format', 'table-flipped', '--no-color');
   installConsumer(tarball);
   checkMaps(packed);
   for (const node of nodes) useFromJavaScript(node);
