@@ -159,10 +159,10 @@ class Attachment {
    */
   #closeWithServer(): () => void {
     const server = this.#server;
-    return replaceMethod(server, 'close', (original) => (callback?: (error?: Error) => void) => {
+    return replaceMethod(server, 'close', (original) => (callback) => {
       stateOf(server).closeCalled = true;
       void closeWebsockets(server);
-      return original.call(server, callback) as Server;
+      return original.call(server, callback);
     });
   }
 
@@ -175,15 +175,15 @@ class Attachment {
       shouldUpgradeCallback?: (req: http.IncomingMessage) => boolean;
     };
     if (typeof server.shouldUpgradeCallback !== 'function') return () => undefined;
-    return replaceMethod(server, 'shouldUpgradeCallback', (original) => (req: http.IncomingMessage) => {
-      if (this.#others() === 0 && !isWebsocketUpgrade(req)) return false;
+    return replaceMethod(server, 'shouldUpgradeCallback', (original) => (req) => {
+      if (this.#others() === 0 && !isWebsocketUpgrade(req as http.IncomingMessage)) return false;
       return original.call(server, req);
     });
   }
 }
 
-// eslint-disable-next-line @typescript-eslint/no-explicit-any -- whatever the method takes and returns
-type Method = (this: any, ...args: any[]) => any;
+/** A method, whatever it takes and returns. */
+type Method = (this: unknown, ...args: unknown[]) => unknown;
 
 /** Puts an own method in the place of another; returns what undoes it, if nobody has replaced ours meanwhile. */
 function replaceMethod(target: object, name: string, make: (original: Method) => Method): () => void {

@@ -2,14 +2,14 @@ import { WebSocket } from 'ws';
 
 /** What happens to a connection, told to its owner. */
 export interface ConnectionHandlers<Owner> {
-  message(owner: Owner, data: Buffer, isBinary: boolean): void;
-  ping(owner: Owner, data: Buffer): void;
-  pong(owner: Owner, data: Buffer): void;
-  error(owner: Owner, error: Error): void;
+  readonly message: (owner: Owner, data: Buffer, isBinary: boolean) => void;
+  readonly ping: (owner: Owner, data: Buffer) => void;
+  readonly pong: (owner: Owner, data: Buffer) => void;
+  readonly error: (owner: Owner, error: Error) => void;
   /** Either side begins to close; there is no code when the peer's close frame had none. */
-  closing(owner: Owner, code: number | undefined, reason: Buffer | string | undefined): void;
+  readonly closing: (owner: Owner, code: number | undefined, reason: Buffer | string | undefined) => void;
   /** The connection has ended; 1006: without a close frame of the peer. */
-  close(owner: Owner, code: number): void;
+  readonly close: (owner: Owner, code: number) => void;
 }
 
 /**
@@ -21,12 +21,13 @@ export interface ConnectionHandlers<Owner> {
  */
 export class Connection<Owner = unknown> extends WebSocket {
   declare owner: Owner;
-  declare handlers: ConnectionHandlers<Owner> | undefined;
+  /** Those of the owner; typed so that a connection of anybody is a `Connection`. */
+  declare handlers: ConnectionHandlers<never> | undefined;
 
   override emit(event: string | symbol, first?: unknown, second?: unknown): boolean {
     const handle = this.handlers?.[event as keyof ConnectionHandlers<Owner>];
     if (handle === undefined) return super.emit(event, first, second);
-    handle(this.owner, first as never, second as never);
+    handle(this.owner as never, first as never, second as never);
     return true;
   }
 
@@ -35,7 +36,7 @@ export class Connection<Owner = unknown> extends WebSocket {
    * breaks the protocol: it is the one place through which every orderly end passes.
    */
   override close(code?: number, reason?: string | Buffer): void {
-    this.handlers?.closing(this.owner, code, reason);
+    this.handlers?.closing(this.owner as never, code, reason);
     super.close(code, reason);
   }
 }

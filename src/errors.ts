@@ -82,8 +82,10 @@ export function argumentError(Kind: Nature, message: string): WebsocketArgumentE
 
 /** A short text for a value in an error message: its type and, where that is short, its content. */
 export function describe(value: unknown): string {
-  if (value === null || value === undefined) return String(value);
+  if (value === null) return 'null';
   switch (typeof value) {
+    case 'undefined':
+      return 'undefined';
     case 'string':
       return `the string ${JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value)}`;
     case 'function':
@@ -92,8 +94,14 @@ export function describe(value: unknown): string {
       const name = (value as { constructor?: { name?: unknown } }).constructor?.name;
       return typeof name === 'string' && name !== 'Object' ? `an instance of ${name}` : 'an object';
     }
-    default:
+    case 'symbol':
+      return value.toString();
+    case 'number':
+    case 'bigint':
+    case 'boolean':
       return `the ${typeof value} ${String(value)}`;
+    default:
+      return typeof value;
   }
 }
 

@@ -61,7 +61,10 @@ export function judgeHandshake(req: IncomingMessage, policy: Policy): Verdict {
   if (headers['sec-websocket-version'] !== '13') {
     const version = headers['sec-websocket-version'];
     return version === undefined
-      ? refusal(400, 'the header Sec-WebSocket-Version is missing; a websocket handshake has version 13 (RFC 6455)')
+      ? refusal(
+          400,
+          'the header Sec-WebSocket-Version is missing; a websocket handshake has version 13 (RFC 6455)',
+        )
       : refusal(426, 'this server speaks version 13 of the WebSocket protocol (RFC 6455)', {
           'Sec-WebSocket-Version': '13',
           Upgrade: 'websocket',
@@ -69,18 +72,30 @@ export function judgeHandshake(req: IncomingMessage, policy: Policy): Verdict {
   }
   const key = headers['sec-websocket-key'];
   if (key === undefined || !KEY.test(key)) {
-    return refusal(400, 'the header Sec-WebSocket-Key is missing or is not 16 bytes in base64 (RFC 6455, 4.2.1)');
+    return refusal(
+      400,
+      'the header Sec-WebSocket-Key is missing or is not 16 bytes in base64 (RFC 6455, 4.2.1)',
+    );
   }
   if (headers.host === undefined) return refusal(400, 'the header Host is missing (RFC 6455, 4.2.1)');
   if (req.httpVersionMajor < 1 || (req.httpVersionMajor === 1 && req.httpVersionMinor < 1)) {
-    return refusal(400, 'a websocket handshake needs HTTP/1.1 (RFC 6455, 4.2.1); a proxy may be speaking HTTP/1.0');
+    return refusal(
+      400,
+      'a websocket handshake needs HTTP/1.1 (RFC 6455, 4.2.1); a proxy may be speaking HTTP/1.0',
+    );
   }
   const offered = parseProtocols(headers['sec-websocket-protocol']);
   if (offered === undefined) {
-    return refusal(400, 'the header Sec-WebSocket-Protocol is malformed: it is a list of different names, a, b');
+    return refusal(
+      400,
+      'the header Sec-WebSocket-Protocol is malformed: it is a list of different names, a, b',
+    );
   }
   if (!areExtensionsValid(headers['sec-websocket-extensions'], policy)) {
-    return refusal(400, 'the header Sec-WebSocket-Extensions is malformed or asks for what cannot be (RFC 7692, 7.1)');
+    return refusal(
+      400,
+      'the header Sec-WebSocket-Extensions is malformed or asks for what cannot be (RFC 7692, 7.1)',
+    );
   }
   return judgeOrigin(req, policy) ?? { refused: false, protocol: chooseProtocol(offered, req, policy) };
 }
@@ -134,13 +149,19 @@ function judgeOrigin(req: IncomingMessage, { origins }: Policy): Refusal | undef
       // A promise is truthy: it would let in everybody.
       throw optionError(TypeError, 'origins', 'a function that returns true or false at once', answer);
     }
-    return refusal(403, `origin ${quote(origin)} is not allowed here; the function given as origins refused it`);
+    return refusal(
+      403,
+      `origin ${quote(origin)} is not allowed here; the function given as origins refused it`,
+    );
   }
   // No browser: what an Origin header protects is the cookies of a browser's user (RFC 6455, 10.2).
   if (origin === undefined) return undefined;
   if (origins === SAME_ORIGIN) return judgeSameOrigin(req, origin);
   if (origins.some((allowed) => matches(allowed, origin))) return undefined;
-  return refusal(403, `origin ${quote(origin)} is not allowed here; add it to origins, or pass origins: 'any'`);
+  return refusal(
+    403,
+    `origin ${quote(origin)} is not allowed here; add it to origins, or pass origins: 'any'`,
+  );
 }
 
 function judgeSameOrigin(req: IncomingMessage, origin: string): Refusal | undefined {
@@ -160,8 +181,9 @@ function hostOf(req: IncomingMessage): string | undefined {
   const forwarded = req.headers['x-forwarded-host'];
   if (typeof forwarded !== 'string') return req.headers.host;
   const { app } = req as { app?: { get?: (setting: string) => unknown } };
-  const trusts = app?.get?.('trust proxy fn');
-  if (typeof trusts !== 'function' || trusts(req.socket.remoteAddress, 0) !== true) return req.headers.host;
+  const trusts = app?.get?.('trust proxy fn') as
+    ((address: string | undefined, hop: number) => boolean) | undefined;
+  if (typeof trusts !== 'function' || !trusts(req.socket.remoteAddress, 0)) return req.headers.host;
   return forwarded.split(',', 1)[0]?.trim();
 }
 
@@ -177,7 +199,9 @@ function isSameHost(origin: string, host: string | undefined): boolean {
 }
 
 function isLoopback(name: string): boolean {
-  return name === 'localhost' || name.endsWith('.localhost') || name === '[::1]' || /^127(?:\.\d+){3}$/.test(name);
+  return (
+    name === 'localhost' || name.endsWith('.localhost') || name === '[::1]' || /^127(?:\.\d+){3}$/.test(name)
+  );
 }
 
 function matches(allowed: string | RegExp, origin: string): boolean {

@@ -8,7 +8,7 @@ import { debug } from './notices.js';
 import { resolveOptions, type Policy, type WebsocketOptions } from './options.js';
 import { markRequest, markRequestLazily } from './request.js';
 import { giveSink } from './response.js';
-import type { Next, WebsocketRoute } from './types.js';
+import type { WebsocketRoute } from './types.js';
 import { upgradeOf } from './upgrade.js';
 import type { Websocket } from './websocket.js';
 
@@ -77,7 +77,10 @@ export function createMiddleware(options: WebsocketMiddlewareOptions, defaults?:
 }
 
 function leaveClosed(req: IncomingMessage): null {
-  debug('%s: req.websocket is null, for its route is not wrapped with acceptWebsocket or requireWebsocket', req.url);
+  debug(
+    '%s: req.websocket is null, for its route is not wrapped with acceptWebsocket or requireWebsocket',
+    req.url,
+  );
   return null;
 }
 

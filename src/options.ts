@@ -84,7 +84,8 @@ export interface WebsocketOptions<Kind extends MessageKind = MessageKind> {
    */
   highWaterMark?: number | undefined;
   /**
-   * Bytes waiting to be sent beyond which a peer that reads too slowly is cut off.
+   * Bytes waiting to be sent beyond which a peer that reads too slowly is cut off, when the next message is sent to it. One
+   * message may be larger.
    *
    * @default 16_777_216 (16 MiB)
    */
@@ -145,7 +146,8 @@ const CHECKS: { readonly [Name in keyof Policy]: (value: unknown, name: string) 
   highWaterMark: checkSize,
   maxBuffered: checkSize,
   heartbeat: (value, name) => {
-    if (value !== false) checkNumber(value, name, 'whole milliseconds from 1 to 2 ** 31 - 1, or false for none');
+    if (value !== false)
+      checkNumber(value, name, 'whole milliseconds from 1 to 2 ** 31 - 1, or false for none');
   },
   closeTimeout: checkTime,
   perMessageDeflate: checkDeflate,
@@ -192,13 +194,15 @@ function checkSize(value: unknown, name: string): void {
 
 function checkNumber(value: unknown, name: string, rule: string): void {
   if (typeof value !== 'number') throw optionError(TypeError, name, rule, value);
-  if (!Number.isInteger(value) || value < 1 || value > MAX_INT) throw optionError(RangeError, name, rule, value);
+  if (!Number.isInteger(value) || value < 1 || value > MAX_INT)
+    throw optionError(RangeError, name, rule, value);
 }
 
 function checkMessages(value: unknown, name: string): void {
   const rule = "'text', 'binary' or 'both'";
   if (typeof value !== 'string') throw optionError(TypeError, name, rule, value);
-  if (value !== 'both' && value !== 'text' && value !== 'binary') throw optionError(RangeError, name, rule, value);
+  if (value !== 'both' && value !== 'text' && value !== 'binary')
+    throw optionError(RangeError, name, rule, value);
 }
 
 // A token of RFC 9110, 5.6.2, which is what a subprotocol's name is.
@@ -210,35 +214,46 @@ function checkProtocols(value: unknown, name: string): void {
   if (!Array.isArray(value)) throw optionError(TypeError, name, rule, value);
   for (const item of value as unknown[]) {
     if (typeof item !== 'string') throw optionError(TypeError, name, rule, item);
-    if (!TOKEN.test(item)) throw optionError(RangeError, name, `${rule} (a name is a token of RFC 9110)`, item);
+    if (!TOKEN.test(item))
+      throw optionError(RangeError, name, `${rule} (a name is a token of RFC 9110)`, item);
   }
 }
 
 const ORIGIN = /^(?:null|[a-z][a-z0-9+.-]*:\/\/[^/?#@\s]+)$/i;
 
 function checkOrigins(value: unknown, name: string): void {
-  const rule = "'any', a list such as ['https://example.org', /^https:\\/\\/[a-z]+\\.example\\.org$/], or a function";
+  const rule =
+    "'any', a list such as ['https://example.org', /^https:\\/\\/[a-z]+\\.example\\.org$/], or a function";
   if (value === 'any' || typeof value === 'function') return;
   if (!Array.isArray(value)) throw optionError(TypeError, name, rule, value);
   for (const item of value as unknown[]) {
     if (item instanceof RegExp) {
       // A RegExp with g or y remembers where it stopped: it would let in every other request.
-      if (item.global || item.sticky) throw optionError(TypeError, name, 'a RegExp without the flags g and y', item);
+      if (item.global || item.sticky)
+        throw optionError(TypeError, name, 'a RegExp without the flags g and y', item);
     } else if (typeof item !== 'string') {
       throw optionError(TypeError, name, rule, item);
     } else if (!ORIGIN.test(item)) {
-      throw optionError(RangeError, name, 'an origin: scheme://host, or scheme://host:port, and no path', item);
+      throw optionError(
+        RangeError,
+        name,
+        'an origin: scheme://host, or scheme://host:port, and no path',
+        item,
+      );
     }
   }
 }
 
 function checkDeflate(value: unknown, name: string): void {
-  if (typeof value === 'boolean' || (typeof value === 'object' && value !== null && !Array.isArray(value))) return;
+  if (typeof value === 'boolean' || (typeof value === 'object' && value !== null && !Array.isArray(value)))
+    return;
   throw optionError(TypeError, name, "true, false, or an object with ws's settings", value);
 }
 
 /** Checks that what is given as a handler is one. */
 export function checkHandler(handler: unknown, wrapper: string): void {
   if (typeof handler === 'function') return;
-  throw new TypeError(`${wrapper} takes the route's handler, a function (req, res) => …; got ${describe(handler)}`);
+  throw new TypeError(
+    `${wrapper} takes the route's handler, a function (req, res) => …; got ${describe(handler)}`,
+  );
 }

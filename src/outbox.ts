@@ -77,10 +77,11 @@ export class Outbox {
     const isBinary = binary ?? typeof data !== 'string';
     // ws keeps what it is given until it is compressed or written; the caller may refill it at once.
     const payload = typeof data === 'string' ? data : Buffer.from(asBytes(data));
+    const before = this.buffered;
     this.#ws.send(payload, { binary: isBinary }, () => {
       this.#flushed();
     });
-    return this.#level();
+    return this.#level(before);
   }
 
   /** Sends a ready frame. */
@@ -105,7 +106,7 @@ export class Outbox {
       this.#flushed();
     });
     if (this.#corked) this.#uncork();
-    return this.#level();
+    return this.#level(before);
   }
 
   /** The websocket has begun to close: who waits for the peer to read learns it. */
@@ -113,12 +114,12 @@ export class Outbox {
     this.#settle(false);
   }
 
-  #level(): Promise<boolean> {
-    const { buffered } = this;
-    if (buffered <= this.#marks.highWaterMark) return TRUE;
-    if (buffered > this.#marks.maxBuffered) {
-      debug('cut off: %d bytes wait to be sent, more than maxBuffered (%d)', buffered, this.#marks.maxBuffered);
+  /** `before`: what waited already when the message came. A message alone may be larger than all that may wait. */
+  #level(before: number): Promise<boolean> {
+    if (this.buffered <= this.#marks.highWaterMark) return TRUE;
+    if (before > this.#marks.maxBuffered) {
       // A peer that does not read must not fill our memory (nothing else would end it: its pongs may still come).
+      debug('cut off: %d bytes wait to be sent, more than maxBuffered (%d)', before, this.#marks.maxBuffered);
       this.#ws.terminate();
       return FALSE;
     }

@@ -1,9 +1,10 @@
+import { checkClose } from './arguments.js';
 import { CloseCode } from './close-codes.js';
 import { checkNames, checkTime, DEFAULT_CLOSE_TIMEOUT } from './options.js';
 import { debug } from './notices.js';
 import { clearTimeout, setTimeout } from './real-timers.js';
 import { stateOf, type Server } from './server-state.js';
-import { checkClose, terminateWebsocket, type Websocket } from './websocket.js';
+import { terminateWebsocket, type Websocket } from './websocket.js';
 
 export interface CloseWebsocketsOptions {
   /**

@@ -1,10 +1,11 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { CloseCode, isSendableCloseCode, MAX_REASON_BYTES } from './close-codes.js';
+import { checkClose, checkDelay, checkMessage } from './arguments.js';
+import { CloseCode } from './close-codes.js';
 import type { Connection, ConnectionHandlers } from './connection.js';
 import { onClose, onReceive, onSend } from './diagnostics.js';
-import { argumentError, describe, WebsocketClosedError } from './errors.js';
-import { asBytes, type Data } from './frame.js';
+import { WebsocketClosedError } from './errors.js';
+import type { Data } from './frame.js';
 import { Beat, startBeat, stopBeat } from './heartbeat.js';
 import { later, rejectLater } from './later.js';
 import { MessageQueue, type Waiter } from './message-queue.js';
@@ -34,7 +35,6 @@ export interface SendOptions {
   binary?: boolean | undefined;
 }
 
-const MAX_DELAY = 2 ** 31 - 1;
 const LATE_SENDS_TOLERATED = 100;
 const SENT_NOTHING: Promise<boolean> = Promise.resolve(false);
 
@@ -125,6 +125,8 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
   #closeCode: number = CloseCode.abnormal;
   #closeReason = '';
   #wasClean = false;
+  /** For the operator who reads NODE_DEBUG. */
+  #closedBy = '';
   #ignoring = false;
   #endTold = false;
   #sleepEndTold = false;
@@ -201,24 +203,23 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
     // On a later turn, so that a loop around wait(0) leaves the others alive.
     if (timeout === 0) return later(null);
     return new Promise((resolve) => {
-      let timer: NodeJS.Timeout | undefined;
+      const settle = (message: M | null): void => {
+        clearTimeout(timer);
+        resolve(message);
+      };
       const waiter: Waiter<M> = {
-        message: (received) => {
-          clearTimeout(timer);
-          resolve(received);
-        },
+        message: settle,
         end: () => {
-          clearTimeout(timer);
           this.#endTold = true;
-          resolve(null);
+          settle(null);
         },
       };
-      this.#queue.wait(waiter);
-      if (timeout === undefined) return;
-      timer = setTimeout(() => {
+      const giveUp = (): void => {
         this.#queue.giveUp(waiter);
         resolve(null);
-      }, timeout);
+      };
+      const timer = timeout === undefined ? undefined : setTimeout(giveUp, timeout);
+      this.#queue.wait(waiter);
     });
   }
 
@@ -279,7 +280,7 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
     }
     if (onSend.hasSubscribers) {
       checkMessage(data);
-      onSend.publish({ websocket: this, bytes: Buffer.byteLength(data as string) });
+      onSend.publish({ websocket: this, bytes: Buffer.byteLength(data) });
     }
     return this.#outbox.send(data, binary, this.#queue.length > 0);
   }
@@ -296,7 +297,10 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
    */
   close(code: number = CloseCode.normal, reason = ''): PromiseLike<void> {
     checkClose(code, reason);
-    if (this.#state === 'open') this.#connection.close(code, reason);
+    if (this.#state === 'open') {
+      this.#beginClose(code, reason, 'this side');
+      this.#connection.close(code, reason);
+    }
     return this.closed.then(noop);
   }
 
@@ -392,11 +396,11 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
       websocket.#pings?.answer(data);
     },
     error: (websocket, error) => {
-      // The close that follows tells the handler; ws has already sent the peer its code.
-      debug('%s: %s', websocket.#request.url, error.message);
+      // ws has closed it already, with the code that fits.
+      websocket.#closedBy = `a fault of the peer: ${error.message}`;
     },
     closing: (websocket, code = CloseCode.noStatus, reason = '') => {
-      websocket.#beginClose(code, reason.toString());
+      websocket.#beginClose(code, reason.toString(), 'the peer');
     },
     close: (websocket, code) => {
       websocket.#finishClose(code !== CloseCode.abnormal);
@@ -407,7 +411,7 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
     if (this.#state !== 'open' || this.#ignoring) return;
     const { messages } = this.#policy;
     if (messages === (isBinary ? 'text' : 'binary')) {
-      this.#connection.close(CloseCode.unsupportedData, `this route takes ${messages} messages only`);
+      void this.close(CloseCode.unsupportedData, `this route takes ${messages} messages only`);
       return;
     }
     // The check above and the type that `messages` gives to the handler say the same.
@@ -436,9 +440,10 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
     });
   }
 
-  #beginClose(code: number, reason: string): void {
+  #beginClose(code: number, reason: string, by: string): void {
     if (this.#state !== 'open') return;
     this.#state = 'closing';
+    this.#closedBy = by;
     this.#closeCode = code;
     this.#closeReason = reason;
     if (this.#beat !== undefined) stopBeat(this.#beat);
@@ -454,10 +459,16 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
   }
 
   #finishClose(wasClean: boolean): void {
-    this.#beginClose(CloseCode.abnormal, '');
+    this.#beginClose(CloseCode.abnormal, '', 'nobody: the connection was lost');
     this.#state = 'closed';
     this.#wasClean = wasClean;
-    debug('%s: closed with %d %s', this.request.url, this.#closeCode, this.#closeReason);
+    debug(
+      '%s: closed with %d %j by %s',
+      this.#request.url,
+      this.#closeCode,
+      this.#closeReason,
+      this.#closedBy,
+    );
     if (onClose.hasSubscribers) onClose.publish({ websocket: this, ...this.#closeInfo() });
     this.#openWebsockets?.delete(this);
     this.#closed?.resolve(this.#closeInfo());
@@ -500,41 +511,6 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
     queueOf = (websocket) => websocket.#queue;
     existingSignal = (websocket) => websocket.#controller?.signal;
   }
-}
-
-function checkMessage(data: unknown): void {
-  if (typeof data !== 'string') asBytes(data);
-}
-
-/** @throws {RangeError} A code that may not be sent, or a reason that is too long. */
-export function checkClose(code: number, reason: string): void {
-  if (!isSendableCloseCode(code)) {
-    throw argumentError(
-      RangeError,
-      'a close code is one of 1000 to 1003, 1007 to 1014, or 3000 to 4999 (4000 to 4999 are free for applications); ' +
-        `got ${describe(code)}`,
-    );
-  }
-  if (typeof reason !== 'string') {
-    throw argumentError(TypeError, `a close reason is a string; got ${describe(reason)}`);
-  }
-  const bytes = Buffer.byteLength(reason);
-  if (bytes > MAX_REASON_BYTES) {
-    throw argumentError(
-      RangeError,
-      `a close reason is at most ${String(MAX_REASON_BYTES)} bytes in UTF-8; this one is ${String(bytes)}`,
-    );
-  }
-}
-
-/** @throws {TypeError | RangeError} No time that a timer can wait. */
-export function checkDelay(ms: unknown, method: string): void {
-  if (typeof ms === 'number' && ms >= 0 && ms <= MAX_DELAY) return;
-  const cure = method === 'wait' ? '; leave it out to wait for ever' : '';
-  throw argumentError(
-    typeof ms === 'number' ? RangeError : TypeError,
-    `${method}() takes milliseconds from 0 to 2 ** 31 - 1${cure}; got ${describe(ms)}`,
-  );
 }
 
 function noop(): void {
