@@ -11,7 +11,7 @@ import { Server, Socket } from 'node:net';
 import { afterAll, vi } from 'vitest';
 
 /** How long what is already ending may take: sockets close some turns of the event loop after the call. */
-const PATIENCE = 5_000;
+const PATIENCE = 10_000;
 
 // Taken before any test can put a fake in its place.
 const { setImmediate } = globalThis;
