@@ -101,8 +101,8 @@ export class Groups extends EventEmitter<GroupsEvents> {
       message: (channel, data) => this.#receive(channel, data),
       cutOff: (error) => this.#cutOff(error),
       back: () => this.#back(),
-      missed: (group, count) => this.#tell('missed', { group, count }),
-      dropped: (group, count, error) => this.#tell('dropped', { group, count, error }),
+      missed: (group, count) => this.#missed(group, count),
+      dropped: (group, count, error) => this.#dropped(group, count, error),
     });
   }
 
@@ -199,8 +199,7 @@ export class Groups extends EventEmitter<GroupsEvents> {
       { group },
     );
     debug('%s', error.message);
-    warnOnce(this, error.code, error.message);
-    this.#tell('refused', error);
+    this.#tell('refused', error, error.message);
   }
 
   #subscriptionFailed(channel: Channel, cause: unknown): void {
@@ -213,19 +212,14 @@ export class Groups extends EventEmitter<GroupsEvents> {
       { group: channel.name, cause },
     );
     debug('%s', error.message);
-    if (this.listenerCount('refused') === 0) warnOnce(this, error.code, error.message);
-    this.#tell('refused', error);
+    this.#tell('refused', error, error.message);
   }
 
   #cutOff(error: Error): void {
     if (this.#cutOffSince !== undefined || this.#closed !== undefined) return;
     this.#cutOffSince = now();
     debug('cut off: %s', error.message);
-    if (this.listenerCount('cutOff') === 0) {
-      const cure = "listen for it with groups.on('cutOff', …) and groups.on('back', …)";
-      warnOnce(this, 'ERR_WEBSOCKET_BACKPLANE_CUT_OFF', `${error.message}; ${cure}`);
-    }
-    this.#tell('cutOff', error);
+    this.#tell('cutOff', error, error.message);
   }
 
   #back(): void {
@@ -237,11 +231,29 @@ export class Groups extends EventEmitter<GroupsEvents> {
     this.#tell('back', { after });
   }
 
-  // On a turn of its own: a listener that throws must not do so inside a network client's event.
-  #tell<Name extends keyof GroupsEvents>(name: Name, ...args: GroupsEvents[Name]): void {
-    if (this.listenerCount(name) === 0) return;
+  #missed(group: string, count: number | undefined): void {
+    const text = `${count ?? 'some'} messages of other processes to group ${JSON.stringify(group)} are lost`;
+    debug('%s', text);
+    this.#tell('missed', { group, count }, text);
+  }
+
+  #dropped(group: string, count: number, error: Error): void {
+    const text = `${count} messages to group ${JSON.stringify(group)} have not left this process: ${error.message}`;
+    debug('%s', text);
+    this.#tell('dropped', { group, count, error }, text);
+  }
+
+  /**
+   * Emits an event, and says `unheard` to the process once when nobody listens for it. On a turn of its own: a listener
+   * that throws must not do so inside a network client's event, and those that are added right after `createGroups` hear
+   * of what was so from the start.
+   */
+  #tell<Name extends keyof GroupsEvents>(name: Name, fact: GroupsEvents[Name][0], unheard?: string): void {
     process.nextTick(() => {
-      (this as EventEmitter).emit(name, ...args);
+      const isHeard = (this as EventEmitter).emit(name, fact);
+      if (isHeard || unheard === undefined) return;
+      const text = `${unheard}; to deal with it say groups.on('${name}', …)`;
+      warnOnce(this, `WEBSOCKET_GROUPS_${name.toUpperCase()}`, text);
     });
   }
 }

@@ -1,0 +1,394 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { WebsocketError } from 'dwebsocket';
+import {
+  BackplaneError,
+  type Backplane,
+  type BackplaneEvents,
+  createGroups,
+  MemoryHub,
+} from 'dwebsocket/groups';
+import { describe, expect, test } from 'vitest';
+import { defer, Inbox, within } from '../support/inbox.js';
+import { watchWarnings } from '../support/warnings.js';
+import { FakeMember } from './support/members.js';
+
+/** A backplane that does what the test says, and notes what is asked of it. */
+function script(overrides: Partial<Backplane> = {}) {
+  const asked: string[] = [];
+  const published = new Inbox<Buffer>();
+  let events!: BackplaneEvents;
+  const note = async (what: string) => {
+    asked.push(what);
+  };
+  const backplane: Backplane = {
+    start: (given) => (events = given),
+    publish: (channel, data) => {
+      published.push(data);
+      return note(`publish ${channel}`);
+    },
+    subscribe: (channel) => note(`subscribe ${channel}`),
+    unsubscribe: (channel) => note(`unsubscribe ${channel}`),
+    close: () => note('close'),
+    ...overrides,
+  };
+  const groups = createGroups({ backplane });
+  return { groups, asked, published, events };
+}
+
+/** Until everything that is only waiting for microtasks is done. */
+const nextTurn = () => new Promise((resolve) => setImmediate(resolve));
+
+describe('group(name)', () => {
+  test('gives the same group for the same name', () => {
+    const groups = createGroups();
+    expect(groups.group('a')).toBe(groups.group('a'));
+    expect(groups.group('a')).not.toBe(groups.group('b'));
+    expect(groups.group('__proto__').name).toBe('__proto__');
+  });
+
+  test('a name that is no string throws', () => {
+    expect(() => createGroups().group(undefined as never)).toThrow(
+      'group() takes a name, a string; got undefined',
+    );
+  });
+
+  test('groups that are empty and that nobody holds are let go; those with members stay', async () => {
+    setFlagsFromString('--expose-gc');
+    const collectGarbage = runInNewContext('gc') as () => void;
+    const groups = createGroups();
+    const member = new FakeMember();
+    void groups.group('full').add(member);
+    const gone = new Set(Array.from({ length: 1_000 }, (_, index) => index));
+    const registry = new FinalizationRegistry<number>((index) => gone.delete(index));
+    // In a function of its own, so that no variable holds the last one.
+    const touch = (index: number) => {
+      const group = groups.group(String(index));
+      registry.register(group, index);
+      group.send('nobody is here');
+    };
+    for (const index of gone) touch(index);
+    for (let round = 0; gone.size > 0 && round < 100; round++) {
+      await nextTurn();
+      collectGarbage();
+    }
+    expect(gone.size).toBe(0);
+    groups.group('full').send('still here');
+    expect(member.got).toEqual(['still here']);
+  });
+});
+
+describe('options', () => {
+  test('a Redis client in place of a backplane is told so', () => {
+    const client = { publish() {}, subscribe() {}, unsubscribe() {}, duplicate() {} };
+    expect(() => createGroups({ backplane: client as never })).toThrow(
+      /redisBackplane\(client\).*lacks start, close/,
+    );
+  });
+
+  test('an unknown option and a wrong type throw', () => {
+    expect(() => createGroups({ backplan: {} } as never)).toThrow(/option "backplan" must be left out/);
+    for (const backplane of [null, 1, 'redis', {}]) {
+      expect(() => createGroups({ backplane: backplane as never })).toThrow(
+        expect.objectContaining({ code: 'ERR_WEBSOCKET_OPTION', option: 'backplane' }),
+      );
+    }
+  });
+});
+
+describe('over a backplane', () => {
+  test('a channel is subscribed while there are members, and no longer', async () => {
+    const { groups, asked } = script();
+    const [one, two] = [new FakeMember(), new FakeMember()];
+    groups.group('empty').send('x');
+    expect(await groups.group('a').add(one)).toBe(true);
+    expect(await groups.group('a').add(two)).toBe(true);
+    one.leave();
+    await nextTurn();
+    expect(asked).toEqual(['publish empty', 'subscribe a']);
+    two.leave();
+    await nextTurn();
+    expect(asked).toEqual(['publish empty', 'subscribe a', 'unsubscribe a']);
+  });
+
+  test('coming and going while a subscription is on its way ends as it should, one step at a time', async () => {
+    const steps = new Inbox<{ what: string; resolve: () => void }>();
+    const slow = (what: string) => {
+      const { promise, resolve } = defer();
+      steps.push({ what, resolve });
+      return promise;
+    };
+    const { groups } = script({
+      subscribe: () => slow('subscribe'),
+      unsubscribe: () => slow('unsubscribe'),
+    });
+    const group = groups.group('a');
+    const member = new FakeMember();
+    const first = group.add(member);
+    group.delete(member);
+    expect(await first).toBe(false);
+    const second = group.add(member);
+    group.delete(member);
+    const third = group.add(member);
+    const subscribe = await steps.next();
+    expect([subscribe.what, steps.rest()]).toEqual(['subscribe', []]);
+    subscribe.resolve();
+    expect(await Promise.all([second, third])).toEqual([false, true]);
+    group.delete(member);
+    const unsubscribe = await steps.next();
+    const fourth = group.add(member);
+    await nextTurn();
+    expect([unsubscribe.what, steps.rest()]).toEqual(['unsubscribe', []]);
+    unsubscribe.resolve();
+    const again = await steps.next();
+    expect(again.what).toBe('subscribe');
+    again.resolve();
+    expect(await fourth).toBe(true);
+  });
+
+  test('a subscription that fails is told, and tried again', async () => {
+    let fails = 2;
+    const { groups } = script({
+      subscribe: async () => {
+        if (fails-- > 0) throw new Error('not allowed');
+      },
+    });
+    const told = new Inbox<BackplaneError>();
+    const subscribed = new Inbox<boolean>();
+    groups.on('refused', (error) => told.push(error));
+    const member = new FakeMember();
+    expect(await groups.group('a').add(member)).toBe(false);
+    expect(await told.next()).toMatchObject({
+      code: 'ERR_WEBSOCKET_BACKPLANE_REFUSED',
+      group: 'a',
+      message: expect.stringContaining('not allowed'),
+    });
+    await told.next();
+    const poll = async () => {
+      while (!(await groups.group('a').add(member))) await nextTurn();
+      subscribed.push(true);
+    };
+    void poll();
+    expect(await subscribed.next()).toBe(true);
+    await groups.close();
+  });
+
+  test('a backplane that throws where it should reject does no harm', async () => {
+    const thrower = () => {
+      throw new Error('broken');
+    };
+    const { groups } = script({ publish: thrower, subscribe: thrower, unsubscribe: thrower, close: thrower });
+    const warnings = watchWarnings();
+    const member = new FakeMember();
+    expect(await groups.group('a').add(member)).toBe(false);
+    expect((await warnings.next()).message).toMatch(/broken; it is tried again; .*groups\.on\('refused'/);
+    expect(await groups.group('a').send('x')).toMatchObject({
+      local: 1,
+      backplane: false,
+      error: { message: 'broken' },
+    });
+    await groups.close();
+  });
+
+  test('send tells what the backplane says, and never rejects', async () => {
+    const replies = [Promise.resolve(3), Promise.resolve('later'), Promise.reject(new Error('cut off'))];
+    const { groups } = script({ publish: () => replies.shift()! });
+    const group = groups.group('a');
+    expect(await group.send('1')).toEqual({ local: 0, backplane: true, error: null });
+    expect(await group.send('2')).toEqual({ local: 0, backplane: 'later', error: null });
+    expect(await group.send('3')).toMatchObject({
+      local: 0,
+      backplane: false,
+      error: { message: 'cut off' },
+    });
+  });
+
+  test('members of this process have a message before the backplane is asked to do anything', async () => {
+    const { groups } = script({ publish: () => new Promise(() => {}) });
+    const member = new FakeMember();
+    void groups.group('a').add(member);
+    groups.group('a').send('at once');
+    expect(member.got).toEqual(['at once']);
+  });
+
+  test('what comes back to its own process is not delivered again', async () => {
+    const { groups, published, events } = script();
+    const member = new FakeMember();
+    await groups.group('a').add(member);
+    groups.group('a').send('once');
+    events.message('a', await published.next());
+    expect(member.got).toEqual(['once']);
+  });
+
+  test('what comes twice is delivered once', async () => {
+    const sender = script();
+    const receiver = script();
+    const member = new FakeMember();
+    await receiver.groups.group('a').add(member);
+    for (const text of ['1', '2', '3']) sender.groups.group('a').send(text);
+    const [one, two, three] = sender.published.rest();
+    // As when a client sends again what it had sent before the connection broke.
+    for (const data of [one, two, one, two, three, three]) receiver.events.message('a', data!);
+    expect(member.got).toEqual(['1', '2', '3']);
+  });
+
+  test('what comes for a group without members is passed over', async () => {
+    const sender = script();
+    const receiver = script();
+    sender.groups.group('a').send('x');
+    const data = await sender.published.next();
+    const member = new FakeMember();
+    receiver.events.message('a', data);
+    await receiver.groups.group('a').add(member);
+    receiver.groups.group('a').delete(member);
+    receiver.events.message('a', data);
+    expect(member.got).toEqual([]);
+  });
+
+  test("a stranger's message warns the process once when nobody listens", async () => {
+    const warnings = watchWarnings();
+    const { groups, events } = script();
+    await groups.group('a').add(new FakeMember());
+    for (let round = 0; round < 3; round++) events.message('a', Buffer.from('hello'));
+    expect((await warnings.next()).message).toMatch(
+      /group "a" was refused: it is not from dwebsocket\. .*prefix/,
+    );
+    await nextTurn();
+    expect(warnings.rest()).toEqual([]);
+  });
+
+  test("strangers' messages are refused and harm nothing", async () => {
+    const { groups, events } = script();
+    const told = new Inbox<BackplaneError>();
+    groups.on('refused', (error) => told.push(error));
+    const member = new FakeMember();
+    await groups.group('a').add(member);
+    const head = Buffer.concat([Buffer.from('dw\x01'), Buffer.from([1]), Buffer.alloc(18)]);
+    const withByte = (at: number, value: number) => {
+      const copy = Buffer.from(head);
+      copy[at] = value;
+      return copy;
+    };
+    const strange: [Buffer, RegExp][] = [
+      [Buffer.alloc(0), /not from dwebsocket/],
+      [Buffer.from('hello, this is somebody else'), /not from dwebsocket/],
+      [withByte(2, 2), /version 2; this is version 1/],
+      [withByte(3, 9), /unknown kind \(9\)/],
+      [Buffer.concat([head, Buffer.from([0xff, 0xfe])]), /not UTF-8/],
+      [withByte(3, 3), /close code/],
+      [Buffer.concat([withByte(3, 3), Buffer.from([0x03, 0xed])]), /close code/],
+      [Buffer.concat([withByte(3, 3), Buffer.from([0x03, 0xe8]), Buffer.alloc(124, 'x')]), /close reason/],
+    ];
+    for (const [data, reason] of strange) {
+      events.message('a', data);
+      const error = await told.next();
+      expect(error.message).toMatch(reason);
+      expect(error).toMatchObject({ code: 'ERR_WEBSOCKET_BACKPLANE_STRANGER', group: 'a' });
+    }
+    expect([member.got, member.closes]).toEqual([[], []]);
+  });
+});
+
+describe('an outage', () => {
+  test('is told with cutOff and back; groups go on in this process meanwhile', async () => {
+    const hub = new MemoryHub();
+    const here = createGroups({ backplane: hub.connect() });
+    const there = createGroups({ backplane: hub.connect() });
+    const told = new Inbox<string>();
+    here.on('cutOff', (error) => told.push(error.message));
+    here.on('back', ({ after }) => told.push(`back after ${typeof after}`));
+    there.on('cutOff', () => {});
+    const [near, far] = [new FakeMember(), new FakeMember()];
+    await here.group('a').add(near);
+    await there.group('a').add(far);
+    hub.cutOff();
+    expect([here.isCutOff(), await told.next()]).toEqual([true, 'the hub is cut off: call restore()']);
+    expect(await here.group('a').send('here only')).toMatchObject({
+      local: 1,
+      backplane: false,
+      error: { code: 'ERR_WEBSOCKET_BACKPLANE_CUT_OFF' },
+    });
+    hub.restore();
+    expect([here.isCutOff(), await told.next()]).toEqual([false, 'back after number']);
+    await here.group('a').send('everywhere');
+    expect(await far.inbox.next()).toBe('everywhere');
+    expect(near.got).toEqual(['here only', 'everywhere']);
+  });
+
+  test('warns the process once when nobody listens', async () => {
+    const warnings = watchWarnings();
+    const hub = new MemoryHub();
+    const groups = createGroups({ backplane: hub.connect() });
+    for (let round = 0; round < 3; round++) {
+      hub.cutOff();
+      hub.restore();
+    }
+    expect((await warnings.next()).message).toMatch(/^the hub is cut off.*groups\.on\('cutOff', …\)/);
+    await nextTurn();
+    expect(warnings.rest()).toEqual([]);
+    await groups.close();
+  });
+
+  test('is told when it was there before the groups', async () => {
+    const hub = new MemoryHub();
+    hub.cutOff();
+    const groups = createGroups({ backplane: hub.connect() });
+    const told = new Inbox<Error>();
+    groups.on('cutOff', (error) => told.push(error));
+    expect(await told.next()).toBeInstanceOf(WebsocketError);
+    const member = new FakeMember();
+    expect(await groups.group('a').add(member)).toBe(false);
+    hub.restore();
+    expect(await groups.group('a').add(member)).toBe(true);
+  });
+
+  test('missed and dropped messages are told with the name of the group', async () => {
+    const { groups, events } = script();
+    const told = new Inbox<unknown>();
+    groups.on('missed', (info) => told.push(info));
+    groups.on('dropped', (info) => told.push(info));
+    events.missed('a', 7);
+    events.missed('b', undefined);
+    const error = new Error('full');
+    events.dropped('c', 2, error);
+    expect([await told.next(), await told.next(), await told.next()]).toEqual([
+      { group: 'a', count: 7 },
+      { group: 'b', count: undefined },
+      { group: 'c', count: 2, error },
+    ]);
+  });
+});
+
+describe('close', () => {
+  test('members leave and stay open, the backplane is closed, and groups go on in this process', async () => {
+    const { groups, asked } = script();
+    const member = new FakeMember();
+    const group = groups.group('a');
+    await group.add(member);
+    await groups.close();
+    await groups.close();
+    expect(asked).toEqual(['subscribe a', 'unsubscribe a', 'close']);
+    expect([group.size, member.closes]).toEqual([0, []]);
+    expect(await group.add(member)).toBe(false);
+    expect(await group.send('here')).toMatchObject({
+      local: 1,
+      backplane: false,
+      error: { code: 'ERR_WEBSOCKET_BACKPLANE_CLOSED' },
+    });
+  });
+
+  test('is what `await using` does', async () => {
+    const { groups, asked } = script();
+    await within(groups[Symbol.asyncDispose](), 'close');
+    expect(asked).toEqual(['close']);
+  });
+});
+
+test('errors are known by their code', () => {
+  const error = new BackplaneError('ERR_WEBSOCKET_BACKPLANE_CUT_OFF', 'x', { group: 'a' });
+  expect(error).toBeInstanceOf(WebsocketError);
+  expect(error).toBeInstanceOf(Error);
+  expect(Object.assign(new Error('x'), { code: error.code })).toBeInstanceOf(BackplaneError);
+  expect(new WebsocketError('ERR_WEBSOCKET_CLOSED', 'x')).not.toBeInstanceOf(BackplaneError);
+  expect([error.name, error.group]).toEqual(['BackplaneError', 'a']);
+});
