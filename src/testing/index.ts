@@ -1,0 +1,15 @@
+export { backplaneContract, type BackplaneContractOptions } from './backplane-contract.js';
+export { connect } from './connect.js';
+export type { Agent, ConnectOptions } from './client-options.js';
+export type { Target } from './dial.js';
+export { WebsocketExpectationError, WebsocketHandshakeError } from './errors.js';
+export { closeClients } from './open-clients.js';
+export type { RawFrame } from './raw-frame.js';
+export {
+  runHandler,
+  type HandlerEnd,
+  type HandlerFields,
+  type RunHandlerOptions,
+  type RunningHandler,
+} from './run-handler.js';
+export { TestClient } from './test-client.js';

@@ -1,0 +1,110 @@
+import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
+import { CloseCode } from '../close-codes.js';
+import { Connection, type ConnectionHandlers } from '../connection.js';
+import { describe } from '../errors.js';
+import type { Message } from '../options.js';
+import { createWebsocket, type Websocket } from '../websocket.js';
+import { headersOf, type ClientSettings } from './client-options.js';
+import type { Way } from './dial.js';
+import { WebsocketExpectationError, type Site } from './errors.js';
+import { failureAtOtherEnd } from './handler-failures.js';
+import { FAILED, shakeHands, type Welcome } from './handshake.js';
+
+/** A client's connection, with a websocket of the core on it, and what a failing test wants to know of it. */
+export class Line<M extends Message> {
+  readonly connection: Connection<Websocket>;
+  readonly websocket: Websocket<M>;
+  readonly socket: Socket;
+  /** What the 101 has brought; rejects when the handshake has failed. */
+  readonly opened: Promise<Welcome>;
+  #isConnecting = true;
+  #hasLeft = false;
+  #lastMessage: string | undefined;
+  #end: { readonly code: number; readonly reason: string } | undefined;
+
+  constructor(way: Way, settings: ClientSettings, site: Site, onClose: () => void) {
+    const { policy, origin } = settings;
+    let socket!: Socket;
+    const options = {
+      createConnection: () => (socket = way.open()),
+      headers: headersOf(settings, way.url.pathname),
+      origin,
+      autoPong: false,
+      maxPayload: policy.maxPayload,
+      perMessageDeflate: policy.perMessageDeflate,
+      closeTimeout: policy.closeTimeout,
+    };
+    this.connection = new Connection(way.url, [], options);
+    this.socket = socket;
+    this.opened = shakeHands(this.connection, way.url, settings, site).finally(() => {
+      this.#isConnecting = false;
+    });
+    // For those who do not await it.
+    this.opened.catch(() => undefined);
+    // Of its request a client's websocket needs no more than a name for the lines of NODE_DEBUG.
+    const request = { url: `client of ${way.url.pathname}` } as IncomingMessage;
+    this.websocket = createWebsocket(this.connection, socket, request, policy) as Websocket<M>;
+    this.#listen(onClose);
+  }
+
+  get isConnecting(): boolean {
+    return this.#isConnecting;
+  }
+
+  /** The test ends it: no end is a failure from now on. */
+  leave(): void {
+    this.#hasLeft = true;
+  }
+
+  /** Whether it has ended as nobody can have wanted it: the handler has failed, or the connection broke. */
+  get hasFailed(): boolean {
+    const code = this.#end?.code;
+    return !this.#hasLeft && (code === CloseCode.internalError || code === CloseCode.abnormal);
+  }
+
+  /** The error of somebody who has waited in vain. */
+  explain(expected: string): WebsocketExpectationError {
+    const failure = failureAtOtherEnd(this.socket);
+    return new WebsocketExpectationError(expected, this.#describe(failure), failure?.error);
+  }
+
+  #describe(failure: { readonly error: unknown } | undefined): string {
+    const last = this.#lastMessage === undefined ? '' : `; the last message was ${this.#lastMessage}`;
+    if (this.#isConnecting) return 'the handshake is not complete';
+    if (this.#end === undefined) {
+      const unread = this.websocket.countMessages();
+      const came = unread === 0 ? 'nothing came' : `messages are unread: ${String(unread)}`;
+      return `the websocket is open, and ${came}${last}`;
+    }
+    const { code, reason } = this.#end;
+    const why = failure === undefined ? '' : `, for the handler failed: ${String(failure.error)}`;
+    return `the websocket closed with ${String(code)}${reason === '' ? '' : ` (${reason})`}${why}${last}`;
+  }
+
+  /** Sees what happens on the connection before the websocket does. */
+  #listen(onClose: () => void): void {
+    const { connection } = this;
+    const handlers = connection.handlers as ConnectionHandlers<Websocket>;
+    connection.handlers = {
+      ...handlers,
+      message: (owner, data, isBinary) => {
+        this.#lastMessage = isBinary ? `${String(data.length)} bytes` : describe(data.toString());
+        handlers.message(owner, data, isBinary);
+      },
+      error: (owner, error) => {
+        connection.emit(FAILED, error);
+        handlers.error(owner, error);
+      },
+      closing: (owner, code, reason) => {
+        this.#end ??= { code: code ?? CloseCode.noStatus, reason: reason?.toString() ?? '' };
+        handlers.closing(owner, code, reason);
+      },
+      close: (owner, code) => {
+        this.#end ??= { code: CloseCode.abnormal, reason: '' };
+        handlers.close(owner, code);
+        onClose();
+      },
+    };
+  }
+}
