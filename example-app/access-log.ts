@@ -10,7 +10,7 @@ process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
 export const logFile = join(folder, 'access.log');
 
 /** Morgan, as in any Express app. It logs a WebSocket, too: with 101, when it has ended. */
-export const accessLog = morgan(':date[iso] :method :url :status :response-time ms', {
+export const accessLog = morgan('tiny', {
   stream: { write: (line) => appendFileSync(logFile, line) },
 });
-appendFileSync(logFile, `${new Date().toISOString()} the example app has started\n`);
+appendFileSync(logFile, 'The example app has started\n');

@@ -2,6 +2,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { format, resolveConfig } from 'prettier';
 import { measure } from './measure.js';
 import { writeMarkdown, writeSvg } from './report.js';
 
@@ -17,12 +18,16 @@ const { values } = parseArgs({
 const settings = { rate: read('rate'), interval: read('interval'), seconds: read('seconds') };
 console.log(`Measuring for ${settings.seconds} seconds …`);
 const results = await measure(settings);
-const markdown = writeMarkdown(results, settings);
+const file = join(values.out, 'compare.md');
+const markdown = await format(writeMarkdown(results, settings), {
+  ...(await resolveConfig(import.meta.filename)),
+  parser: 'markdown',
+});
 await mkdir(values.out, { recursive: true });
-await writeFile(join(values.out, 'compare.md'), markdown);
+await writeFile(file, markdown);
 await writeFile(join(values.out, 'compare.svg'), writeSvg(results));
 console.log(markdown);
-console.log(`Written to ${join(values.out, 'compare.md')} and compare.svg`);
+console.log(`Written to ${file} and compare.svg`);
 
 function read(name: 'rate' | 'interval' | 'seconds'): number {
   const number = Number(values[name]);

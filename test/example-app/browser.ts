@@ -7,6 +7,7 @@ import { chromium, type Browser, type BrowserContextOptions, type Page } from 'p
 import { afterAll, afterEach, beforeAll, describe, expect } from 'vitest';
 import { createApp } from '../../example-app/app.js';
 import { requirement } from '../support/requirements.js';
+import { removeLog } from './running-app.js';
 
 const executablePath = process.env['CHROMIUM_PATH'] ?? '/usr/bin/chromium';
 const hasChromium = requirement('Chromium', existsSync(executablePath));
@@ -79,6 +80,7 @@ export function describeInBrowser(name: string, tests: (visitor: Visitor) => voi
     afterAll(async () => {
       await browser.close();
       await visitor.stopApp();
+      removeLog();
     });
 
     tests(visitor);

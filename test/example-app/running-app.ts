@@ -1,8 +1,11 @@
 import { once } from 'node:events';
+import { rmSync } from 'node:fs';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { dirname } from 'node:path';
 import { afterAll, beforeAll } from 'vitest';
 import WebSocket, { type ClientOptions } from 'ws';
+import { logFile } from '../../example-app/access-log.js';
 import { createApp } from '../../example-app/app.js';
 
 export interface RunningApp {
@@ -26,6 +29,7 @@ export function useApp(): RunningApp {
     server.close();
     server.closeAllConnections();
     await closed;
+    removeLog();
   });
 
   return {
@@ -41,6 +45,11 @@ export function useApp(): RunningApp {
       return websocket;
     },
   };
+}
+
+/** Vitest ends its processes without the exit that would remove the log. */
+export function removeLog(): void {
+  rmSync(dirname(logFile), { recursive: true, force: true });
 }
 
 /** The next message of a websocket, as text. */

@@ -1,11 +1,13 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
+import { connect, createServer, type AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { createInterface } from 'node:readline';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import WebSocket from 'ws';
+
+// Processes start slowly where many of them run at once.
+vi.setConfig({ testTimeout: 30_000 });
 
 const children: ChildProcess[] = [];
 
@@ -54,7 +56,6 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 test('a connection that never asks for anything does not keep the process', async () => {
   const child = startServer(0);
   const url = new URL(await readUrl(child));
-  const { connect } = await import('node:net');
   const socket = connect(Number(url.port), 'localhost');
   socket.on('error', () => {});
   await once(socket, 'connect');
@@ -62,6 +63,23 @@ test('a connection that never asks for anything does not keep the process', asyn
   child.kill('SIGTERM');
   expect(await exit).toEqual([0, null]);
   socket.destroy();
+});
+
+test('an answer that never ends does not keep the process', async () => {
+  const child = startServer(0);
+  const url = await readUrl(child);
+  const controller = new AbortController();
+  const { signal } = controller;
+  const answer = await fetch(new URL('/compare/?way=streaming&rate=50', url), { signal });
+  await answer.body?.getReader().read();
+  const waiting = fetch(new URL('/compare/?way=long-polling&rate=0.1', url), { signal }).catch(
+    () => undefined,
+  );
+  const exit = once(child, 'exit');
+  child.kill('SIGTERM');
+  expect(await exit).toEqual([0, null]);
+  controller.abort();
+  await waiting;
 });
 
 test('a port that is taken gets one clear line', async () => {

@@ -147,7 +147,8 @@ function formatBytes(bytes) {
 
 function formatBits(bits) {
   const [size, unit] = bits < 1e6 ? [1e3, 'kbit/s'] : bits < 1e9 ? [1e6, 'Mbit/s'] : [1e9, 'Gbit/s'];
-  return `${Number((bits / size).toPrecision(2)).toLocaleString('en')} ${unit}`;
+  // On a phone the unit goes below the number.
+  return `${Number((bits / size).toPrecision(2)).toLocaleString('en')}\n${unit}`;
 }
 
 byId('settings').addEventListener('submit', (event) => {
