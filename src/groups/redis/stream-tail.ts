@@ -61,7 +61,10 @@ export class StreamTail {
    * the outage calls for it again.
    */
   catchUp(cutFor: number): Promise<void> {
-    return (this.#reading ??= this.#read(cutFor).finally(() => (this.#reading = undefined)));
+    this.#reading ??= Promise.resolve()
+      .then(() => this.#read(cutFor))
+      .finally(() => (this.#reading = undefined));
+    return this.#reading;
   }
 
   async #read(cutFor: number): Promise<void> {

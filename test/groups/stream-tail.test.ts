@@ -1,0 +1,170 @@
+import { describe, expect, test } from 'vitest';
+import { StreamTail } from '../../src/groups/redis/stream-tail.js';
+
+type Row = [id: string, data: string];
+
+/** A stream in memory, and a tail that reads it. */
+async function openTail(rows: Row[], maxAge = 60_000) {
+  let stream = rows;
+  const got: string[] = [];
+  const missed: (number | undefined)[] = [];
+  const reads: string[] = [];
+  const compare = (a: string, b: string) => {
+    const [one, two] = [a, b].map((id) => id.split('-').map(Number));
+    return one![0]! - two![0]! || one![1]! - two![1]!;
+  };
+  let beforeReply = () => {};
+  const tail = new StreamTail({
+    maxAge,
+    async read(command, from, _to, count) {
+      reads.push(`${command} ${from}`);
+      const all = stream.filter(([id]) => from === '-' || from === '+' || compare(id, from) >= 0);
+      const part = command === 'XREVRANGE' ? all.reverse().slice(0, count) : all.slice(0, count);
+      beforeReply();
+      return part.map(([id, data]) => [Buffer.from(id), [Buffer.from('d'), Buffer.from(data)]]);
+    },
+    deliver: (data) => got.push(data.toString()),
+    missed: (count) => missed.push(count),
+  });
+  await tail.begin();
+  return {
+    tail,
+    got,
+    missed,
+    reads,
+    /** Puts something in the place of all that is in the stream. */
+    replace: (...news: Row[]) => (stream = news),
+    add: (...news: Row[]) => (stream = [...stream, ...news]),
+    publish: ([id, data]: Row) => tail.take(Buffer.from(String.fromCharCode(id.length) + id + data)),
+    whileReading: (action: () => void) => (beforeReply = action),
+  };
+}
+
+const rows = (era: number, from: number, to: number): Row[] =>
+  Array.from({ length: to - from + 1 }, (_, index) => [`${era}-${from + index}`, `${era}:${from + index}`]);
+
+const texts = (list: Row[]) => list.map(([, data]) => data);
+
+describe('while it is connected', () => {
+  test('begins at the end, and takes what is published without reading', async () => {
+    const { publish, got, reads } = await openTail(rows(1, 1, 3));
+    for (const row of rows(1, 4, 6)) publish(row);
+    expect(got).toEqual(['1:4', '1:5', '1:6']);
+    expect(reads).toEqual(['XREVRANGE +']);
+  });
+
+  test('takes nothing twice', async () => {
+    const { publish, got } = await openTail(rows(1, 1, 3));
+    for (const row of [...rows(1, 2, 5), ...rows(1, 4, 6)]) publish(row);
+    expect(got).toEqual(['1:4', '1:5', '1:6']);
+  });
+
+  test('reads what was left out', async () => {
+    const { tail, publish, add, got, missed } = await openTail(rows(1, 1, 3));
+    add(...rows(1, 4, 6));
+    publish(rows(1, 6, 6)[0]!);
+    await tail.catchUp(0);
+    expect([got, missed]).toEqual([['1:4', '1:5', '1:6'], []]);
+  });
+
+  test('a stream that begins while it listens is taken from its first entry', async () => {
+    const { publish, got, missed } = await openTail([]);
+    for (const row of [...rows(7, 1, 2), ...rows(9, 1, 2)]) publish(row);
+    expect([got, missed]).toEqual([['7:1', '7:2', '9:1', '9:2'], []]);
+  });
+
+  test('what is not from a stream goes on to the group, which refuses it', async () => {
+    const { tail, got } = await openTail([]);
+    tail.take(Buffer.from('hello'));
+    tail.take(Buffer.alloc(0));
+    expect(got).toEqual(['hello', '']);
+  });
+});
+
+describe('after an outage', () => {
+  test('reads all that came, page by page, and what is published meanwhile, in order', async () => {
+    const { tail, add, publish, whileReading, got, missed } = await openTail(rows(1, 1, 3));
+    add(...rows(1, 4, 1_003));
+    let late = 1_004;
+    whileReading(() => {
+      if (late > 1_010) return;
+      const next = rows(1, late, late++);
+      add(...next);
+      publish(next[0]!);
+    });
+    await tail.catchUp(1_000);
+    expect(got).toEqual(texts(rows(1, 4, 1_010)));
+    publish(rows(1, 1_011, 1_011)[0]!);
+    expect(got).toHaveLength(1_008);
+    expect(missed).toEqual([]);
+  });
+
+  test('says nothing when nothing came', async () => {
+    const { tail, got, missed } = await openTail(rows(1, 1, 3));
+    await tail.catchUp(1_000);
+    expect([got, missed]).toEqual([[], []]);
+  });
+
+  test('says how many are missing when the outage was longer than the stream', async () => {
+    const { tail, replace, got, missed } = await openTail(rows(1, 1, 3));
+    replace(...rows(1, 10, 12));
+    await tail.catchUp(1_000);
+    expect([got, missed]).toEqual([texts(rows(1, 10, 12)), [6]]);
+  });
+
+  test('misses nothing when just what it had has been trimmed', async () => {
+    const { tail, replace, got, missed } = await openTail(rows(1, 1, 3));
+    replace(...rows(1, 4, 6));
+    await tail.catchUp(1_000);
+    expect([got, missed]).toEqual([texts(rows(1, 4, 6)), []]);
+  });
+
+  test('says so when Redis has lost the stream, and takes the new one', async () => {
+    const { tail, replace, publish, got, missed } = await openTail(rows(1, 1, 3));
+    replace(...rows(5, 1, 2));
+    await tail.catchUp(1_000);
+    publish(rows(5, 3, 3)[0]!);
+    expect([got, missed]).toEqual([texts(rows(5, 1, 3)), [undefined]]);
+  });
+
+  test('notices that Redis has gone back to an earlier state, by the entry it had last', async () => {
+    const { tail, replace, got, missed } = await openTail(rows(1, 1, 9));
+    // 8 and 9 are lost, and others have taken their places.
+    replace(...rows(1, 1, 7), ['1-8', 'new 8'], ['1-9', 'new 9'], ['1-10', 'new 10']);
+    await tail.catchUp(1_000);
+    // Groups pass over what they have had.
+    expect([got, missed]).toEqual([[...texts(rows(1, 1, 7)), 'new 8', 'new 9', 'new 10'], [undefined]]);
+  });
+
+  test('an era with a smaller number is a new one, too', async () => {
+    const { tail, replace, got } = await openTail(rows(9, 1, 3));
+    replace(...rows(5, 1, 2));
+    await tail.catchUp(1_000);
+    expect(got).toEqual(['5:1', '5:2']);
+  });
+
+  test('a stream that has expired is no loss, unless the outage was as long', async () => {
+    const idle = await openTail(rows(1, 1, 3), 1);
+    const cut = await openTail(rows(1, 1, 3), 1);
+    const young = await openTail(rows(1, 1, 3), 60_000);
+    for (const { replace } of [idle, cut, young]) replace();
+    const start = performance.now();
+    while (performance.now() - start < 2) await new Promise((resolve) => setImmediate(resolve));
+    await Promise.all([idle.tail.catchUp(0.5), cut.tail.catchUp(2), young.tail.catchUp(0.5)]);
+    expect([idle.missed, cut.missed, young.missed]).toEqual([[], [undefined], [undefined]]);
+    idle.publish(rows(4, 1, 1)[0]!);
+    expect(idle.got).toEqual(['4:1']);
+  });
+
+  test('a second outage while it reads is no harm: it is called again', async () => {
+    const { tail, add, whileReading, got } = await openTail(rows(1, 1, 3));
+    add(...rows(1, 4, 5));
+    whileReading(() => {
+      whileReading(() => {});
+      throw new Error('cut off');
+    });
+    await expect(tail.catchUp(1_000)).rejects.toThrow('cut off');
+    await tail.catchUp(1_000);
+    expect(got).toEqual(['1:4', '1:5']);
+  });
+});
