@@ -278,7 +278,7 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
       checkMessage(data);
       return this.#sendLate();
     }
-    if (onSend.hasSubscribers) {
+    if (onSend.hasSubscribers && this.#isServer) {
       checkMessage(data);
       onSend.publish({ websocket: this, bytes: Buffer.byteLength(data) });
     }
@@ -416,7 +416,9 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
     }
     // The check above and the type that `messages` gives to the handler say the same.
     const message = (isBinary ? data : data.toString()) as M;
-    if (onReceive.hasSubscribers) onReceive.publish({ websocket: this, message, bytes: data.length });
+    if (onReceive.hasSubscribers && this.#isServer) {
+      onReceive.publish({ websocket: this, message, bytes: data.length });
+    }
     this.#queue.push(message, data.length);
   }
 
@@ -469,7 +471,7 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
       this.#closeReason,
       this.#closedBy,
     );
-    if (onClose.hasSubscribers) onClose.publish({ websocket: this, ...this.#closeInfo() });
+    if (onClose.hasSubscribers && this.#isServer) onClose.publish({ websocket: this, ...this.#closeInfo() });
     this.#openWebsockets?.delete(this);
     this.#closed?.resolve(this.#closeInfo());
     this.#listener?.websocketEnded();
@@ -486,6 +488,11 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
       );
     }
     return SENT_NOTHING;
+  }
+
+  /** Operators listen to their server, and not to the client of a test in the same process. */
+  get #isServer(): boolean {
+    return this.#openWebsockets !== undefined;
   }
 
   #closeInfo(): CloseInfo {
