@@ -5,11 +5,11 @@ import { CloseCode } from './close-codes.js';
 import { defineKind, optionError, WebsocketError } from './errors.js';
 import { isWebsocketUpgrade, type Refusal } from './handshake.js';
 import { debug } from './notices.js';
-import { resolveOptions, type Policy, type WebsocketOptions } from './options.js';
+import { checkObject, resolveOptions, type Policy, type WebsocketOptions } from './options.js';
 import { markRequest, markRequestLazily } from './request.js';
 import { giveSink } from './response.js';
 import type { WebsocketRoute } from './types.js';
-import { upgradeOf } from './upgrade.js';
+import { closeRequest, upgradeOf } from './upgrade.js';
 import type { Websocket } from './websocket.js';
 
 /** Options of {@link websocketMiddleware}: those of the wrappers, and one more. */
@@ -62,6 +62,7 @@ export function websocketMiddleware(options: WebsocketMiddlewareOptions = {}): W
 }
 
 export function createMiddleware(options: WebsocketMiddlewareOptions, defaults?: Policy): WebsocketRoute {
+  checkObject(options);
   const { acceptAll = false, ...rest } = options;
   if (typeof acceptAll !== 'boolean') throw optionError(TypeError, 'acceptAll', 'true or false', acceptAll);
   const acceptor = new Acceptor(resolveOptions(rest, defaults));
@@ -90,7 +91,7 @@ function open(acceptor: Acceptor, req: IncomingMessage, res: ServerResponse): We
   const websocket = acceptor.open(req, res, {
     websocketEnded() {
       if (!res.writableEnded) res.end();
-      if (!req.destroyed) req.resume();
+      closeRequest(req);
     },
   });
   if (websocket === undefined) {

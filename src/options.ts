@@ -167,15 +167,18 @@ export function resolveOptions(options: WebsocketOptions | undefined, defaults: 
 
 /** The options that are given (and not `undefined`), after a check that each name is one of `names`. */
 export function checkNames(options: unknown, names: readonly string[]): Record<string, unknown> {
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    throw optionError(TypeError, 'options', 'an object', options);
-  }
+  checkObject(options);
   const given: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(options)) {
     if (!names.includes(name)) throw optionError(TypeError, name, unknownRule(name, names), value);
     if (value !== undefined) given[name] = value;
   }
   return given;
+}
+
+export function checkObject(options: unknown): asserts options is object {
+  if (typeof options === 'object' && options !== null && !Array.isArray(options)) return;
+  throw optionError(TypeError, 'options', 'an object', options);
 }
 
 function unknownRule(name: string, names: readonly string[]): string {
