@@ -4,10 +4,10 @@ import { onError } from './diagnostics.js';
 import { WebsocketClosedError } from './errors.js';
 import { debug } from './notices.js';
 import { setImmediate } from './real-timers.js';
-import { giveSink } from './response.js';
+import { endResponse, giveSink } from './response.js';
 import { failAlone, type AnyHandler } from './serve-http.js';
 import type { Next } from './types.js';
-import { closeExchange } from './upgrade.js';
+import { closeExchange, closeRequest } from './upgrade.js';
 import { existingSignal, type EndListener, type Websocket } from './websocket.js';
 
 /**
@@ -116,9 +116,8 @@ export class Exchange implements EndListener {
 
   /** Ends the response as the end of any response: loggers log, sessions are saved, 'finish' and 'close' come. */
   #end(): void {
-    giveSink(this.#res);
-    if (!this.#res.writableEnded) this.#res.end();
-    if (!this.#req.destroyed) this.#req.resume();
+    endResponse(this.#res);
+    closeRequest(this.#req);
   }
 }
 

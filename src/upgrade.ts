@@ -112,7 +112,9 @@ export class Upgrade implements Undecided {
   };
 
   #onTimeout(): void {
-    this.abandon('no route has answered this upgrade request in time; does a middleware forget to call next()?');
+    this.abandon(
+      'no route has answered this upgrade request in time; does a middleware forget to call next()?',
+    );
   }
 
   #decide(): void {
@@ -171,7 +173,9 @@ let routingSymbols: readonly symbol[] = [];
 
 function learnSymbols(req: IncomingMessage): void {
   if (routingSymbols.length > 0) return;
-  routingSymbols = Object.getOwnPropertySymbols(req).filter((symbol) => symbol.description?.startsWith('router.'));
+  routingSymbols = Object.getOwnPropertySymbols(req).filter((symbol) =>
+    symbol.description?.startsWith('router.'),
+  );
 }
 
 /** What Node does with a request and its response when their connection is gone; harmless when done before. */
@@ -181,6 +185,11 @@ export function closeExchange(req: IncomingMessage, res: ServerResponse): void {
     (res as { _closed?: boolean })._closed = true;
     res.emit('close');
   }
+  closeRequest(req);
+}
+
+/** Brings 'close' on a request. */
+export function closeRequest(req: IncomingMessage): void {
   // Read to its end, a request closes by itself and is not taken for one that was broken off.
   if (!req.destroyed) req.resume();
 }
