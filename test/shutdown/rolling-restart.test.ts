@@ -1,0 +1,84 @@
+import { once } from 'node:events';
+import { expect, test } from 'vitest';
+import { connect } from '../support/client.js';
+import { within } from '../support/inbox.js';
+import { startChild, type Child } from './child.js';
+
+const CLIENTS = 30;
+const ENOUGH = 300;
+
+/** A client that reads numbers from one server and, when that one goes away, goes on with the next. */
+class Follower {
+  readonly name: string;
+  /** The number that comes next: all before it have come, in order. */
+  expected = 0;
+  wrong: string | undefined;
+  readonly #isSlow: boolean;
+
+  constructor(index: number) {
+    this.name = `client-${index}`;
+    this.#isSlow = index % 3 === 0;
+  }
+
+  async open(server: Child) {
+    const start = this.expected;
+    const client = await connect(server.site, `/counting/${this.name}?from=${start}`);
+    const { ws } = client;
+    const closed = once(ws, 'close');
+    const reached = new Promise<void>((resolve) => {
+      const take = (message: string) => {
+        const [number] = message.split(' ');
+        if (Number(number) !== this.expected) this.wrong ??= `${number} in place of ${this.expected}`;
+        this.expected++;
+        // Load in the other direction, which nobody reads.
+        if (this.expected % 10 === 0 && ws.readyState === ws.OPEN) ws.send('x'.repeat(200));
+        if (this.expected !== start + ENOUGH) return;
+        // A slow one stops here, and what comes piles up until it reads again.
+        if (this.#isSlow) ws.pause();
+        resolve();
+      };
+      for (const message of client.unread()) take(String(message));
+      ws.on('message', (data: Buffer) => {
+        take(data.toString());
+      });
+    });
+    return { closed, reached, readOn: () => ws.resume() };
+  }
+}
+
+/** What `send()` has answered with `true`, by the name of the client. */
+function readSent(lines: string[]): Map<string, number> {
+  return new Map(
+    lines.flatMap((line) => {
+      const [, name, count] = /^sent (\S+) (\d+)$/.exec(line) ?? [];
+      return name === undefined ? [] : [[name, Number(count)] as const];
+    }),
+  );
+}
+
+test(
+  'a rolling restart loses no message that send() has answered with true',
+  { timeout: 60_000 },
+  async () => {
+    const followers = Array.from({ length: CLIENTS }, (_, i) => new Follower(i));
+    for (const server of await Promise.all([startChild(), startChild()])) {
+      const visits = await Promise.all(followers.map((follower) => follower.open(server)));
+      await within(Promise.all(visits.map(({ reached }) => reached)), 'load', 20_000);
+      server.stop();
+      // The slow ones begin to drain when the first of the others has been told.
+      await within(Promise.race(visits.map(({ closed }) => closed)), 'first close');
+      for (const { readOn } of visits) readOn();
+      const codes = (await Promise.all(visits.map(({ closed }) => closed))).map(([code]) => code as number);
+      expect(new Set(codes)).toEqual(new Set([1001]));
+
+      const { exit, lines } = await server.ended(10_000);
+      expect(exit).toEqual([0, null]);
+      const sent = readSent(lines);
+      expect(sent.size).toBe(CLIENTS);
+      for (const { name, expected, wrong } of followers) {
+        expect(wrong).toBeUndefined();
+        expect(expected).toBeGreaterThanOrEqual(sent.get(name)!);
+      }
+    }
+  },
+);

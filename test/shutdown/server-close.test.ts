@@ -1,0 +1,76 @@
+import { expect, test } from 'vitest';
+import { connect, type Client } from '../support/client.js';
+import { connectRaw, openRaw } from '../support/raw-client.js';
+import { closeCodeOf, Opcode } from '../support/raw-frames.js';
+import { startChild } from './child.js';
+
+async function openMany(count: number, open: () => Promise<Client>): Promise<Client[]> {
+  const clients: Client[] = [];
+  while (clients.length < count) {
+    const batch = Array.from({ length: Math.min(100, count - clients.length) }, open);
+    clients.push(...(await Promise.all(batch)));
+  }
+  return clients;
+}
+
+test(
+  'close() of a server with 1,000 websockets: all see 1001, it calls back, and the process ends',
+  { timeout: 60_000 },
+  async () => {
+    const child = await startChild({ CLOSE_TIMEOUT: '30000' });
+    const { site } = child;
+    const clients = [
+      ...(await openMany(300, () => connect(site, '/waiting'))),
+      ...(await openMany(230, () => connect(site, '/iterating'))),
+      ...(await openMany(230, () => connect(site, '/sleeping'))),
+      ...(await openMany(220, () => connect(site, '/stuck'))),
+    ];
+    const slow = await openMany(20, () => connect(site, '/sending'));
+    for (const client of slow) client.ws.pause();
+
+    child.stop();
+    for (const client of slow) client.ws.resume();
+    const closes = await Promise.all([...clients, ...slow].map((client) => client.closed()));
+    expect(closes).toHaveLength(1_000);
+    expect(new Set(closes.map(({ code }) => code))).toEqual(new Set([1001]));
+    // Long before the time-out: they have all answered.
+    const { exit, lines } = await child.ended(10_000);
+    expect(exit).toEqual([0, null]);
+    expect(lines).toContain('closed ');
+  },
+);
+
+test(
+  'clients that do not answer, and handshakes that nobody decides, are cut off after closeTimeout',
+  { timeout: 30_000 },
+  async () => {
+    const child = await startChild();
+    const { port } = child.site;
+    const paths = ['/waiting', '/iterating', '/sleeping', '/stuck'];
+    const silent = await Promise.all(paths.map((path) => openRaw(port, { path })));
+    // It has filled what there is between them, and reads nothing more.
+    const deaf = await openRaw(port, { path: '/sending' });
+    deaf.socket.pause();
+    const undecided = await Promise.all([1, 2, 3].map(() => connectRaw(port, { path: '/undecided' })));
+    const answering = await connect(child.site, '/waiting');
+
+    child.stop();
+    expect((await answering.closed()).code).toBe(1001);
+    for (const client of silent) {
+      const frame = await client.nextFrame();
+      expect(frame?.opcode).toBe(Opcode.close);
+      expect(closeCodeOf(frame!)).toBe(1001);
+    }
+    // The default of 5 seconds, plus a little.
+    const { exit, lines } = await child.ended(7_500);
+    expect(exit).toEqual([0, null]);
+    expect(lines).toContain('closed ');
+    for (const client of undecided) {
+      const { status, body } = await client.response();
+      expect(status).toBe(503);
+      expect(body()).toBe('the server is shutting down\n');
+    }
+    for (const client of [...silent, ...undecided]) await client.end();
+    deaf.destroy();
+  },
+);
