@@ -21,6 +21,7 @@ export class Line<M extends Message> {
   #isConnecting = true;
   #hasLeft = false;
   #lastMessage: string | undefined;
+  #failure: { readonly error: unknown } | undefined;
   #end: { readonly code: number; readonly reason: string } | undefined;
 
   constructor(way: Way, settings: ClientSettings, site: Site, onClose: () => void) {
@@ -65,11 +66,10 @@ export class Line<M extends Message> {
 
   /** The error of somebody who has waited in vain. */
   explain(expected: string): WebsocketExpectationError {
-    const failure = failureAtOtherEnd(this.socket);
-    return new WebsocketExpectationError(expected, this.#describe(failure), failure?.error);
+    return new WebsocketExpectationError(expected, this.#describe(), this.#failure?.error);
   }
 
-  #describe(failure: { readonly error: unknown } | undefined): string {
+  #describe(): string {
     const last = this.#lastMessage === undefined ? '' : `; the last message was ${this.#lastMessage}`;
     if (this.#isConnecting) return 'the handshake is not complete';
     if (this.#end === undefined) {
@@ -78,6 +78,7 @@ export class Line<M extends Message> {
       return `the websocket is open, and ${came}${last}`;
     }
     const { code, reason } = this.#end;
+    const failure = this.#failure;
     const why = failure === undefined ? '' : `, for the handler failed: ${String(failure.error)}`;
     return `the websocket closed with ${String(code)}${reason === '' ? '' : ` (${reason})`}${why}${last}`;
   }
@@ -97,14 +98,20 @@ export class Line<M extends Message> {
         handlers.error(owner, error);
       },
       closing: (owner, code, reason) => {
-        this.#end ??= { code: code ?? CloseCode.noStatus, reason: reason?.toString() ?? '' };
+        this.#ended(code ?? CloseCode.noStatus, reason?.toString() ?? '');
         handlers.closing(owner, code, reason);
       },
       close: (owner, code) => {
-        this.#end ??= { code: CloseCode.abnormal, reason: '' };
+        this.#ended(CloseCode.abnormal, '');
         handlers.close(owner, code);
         onClose();
       },
     };
+  }
+
+  #ended(code: number, reason: string): void {
+    if (this.#end !== undefined) return;
+    this.#end = { code, reason };
+    this.#failure = failureAtOtherEnd(this.socket);
   }
 }
