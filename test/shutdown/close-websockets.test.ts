@@ -90,15 +90,15 @@ test('a handshake that nobody decides gets 503 after the time-out that is given'
   expect(answer.body()).toBe('the server is shutting down\n');
 });
 
-test('a connection that was open before close() and asks for a websocket after it gets 503', async () => {
+test('a handshake that has begun before close() and is complete after it gets 503', async () => {
   const site = await serve(build().app);
-  // Has asked for nothing yet, so Node lets it live.
-  const idle = await connectRaw(site.port, { request: '' });
+  const late = await connectRaw(site.port, { request: 'GET /waiting HTTP/1.1\r\nHost: a\r\n' });
+  // Opened after it, and so the beginning above has arrived; the silence keeps close() under way.
   const silent = await openRaw(site.port, { path: '/waiting' });
   const closed = new Promise((resolve) => site.server.close(resolve));
-  idle.write('GET /waiting HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
-  expect((await idle.response()).status).toBe(503);
-  await idle.end();
+  late.write('Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
+  expect((await late.response()).status).toBe(503);
+  await late.end();
   await within(closed, 'callback of close()');
   await silent.end();
 });
