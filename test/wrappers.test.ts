@@ -1,0 +1,70 @@
+import express from 'express';
+import { describe, expect, test } from 'vitest';
+import { acceptWebsocket, requireWebsocket } from 'dwebsocket';
+import { FRAMEWORKS } from './support/frameworks.js';
+import { request, requestUpgrade } from './support/request.js';
+import { serve } from './support/serve.js';
+import { watchWarnings } from './support/warnings.js';
+
+describe('requireWebsocket', () => {
+  test.for(FRAMEWORKS)('answers plain HTTP with 400 and never runs the handler, on %s', async ([, build]) => {
+    const { route, app } = build();
+    route(
+      '/',
+      requireWebsocket(() => expect.unreachable()),
+    );
+    const site = await serve(app);
+    for (const method of ['GET', 'POST', 'PUT', 'DELETE']) {
+      const { status, headers, body } = await request(site, '/', { method });
+      expect([status, headers.upgrade, headers.connection]).toEqual([400, 'websocket', 'Upgrade']);
+      expect(headers['content-type']).toBe('text/plain; charset=utf-8');
+      expect(body).toBe('this address speaks WebSocket only: connect with a WebSocket client\n');
+    }
+    const head = await request(site, '/', { method: 'HEAD' });
+    expect([head.status, head.body]).toEqual([400, '']);
+  });
+
+  test('tells of a proxy that has dropped half of the handshake', async () => {
+    const site = await serve(requireWebsocket(() => {}));
+    const { status, body } = await request(site, '/', {
+      headers: { upgrade: 'websocket', connection: 'close' },
+    });
+    expect(status).toBe(400);
+    expect(body).toContain('a proxy on the way must forward both headers, Upgrade and Connection');
+  });
+
+  test('says no more than one thing: Express adds no body of its own', async () => {
+    const app = express();
+    app.get(
+      '/',
+      requireWebsocket(() => {}),
+    );
+    app.use((_req, res) => res.status(500).send('next() was called'));
+    expect((await request(await serve(app), '/')).status).toBe(400);
+  });
+});
+
+test('a wrapper around an async handler gives Express nothing to wait for or to fail on', async () => {
+  const rejected = acceptWebsocket(() => Promise.reject(new Error('for next() only')));
+  const errors: unknown[] = [];
+  const site = await serve((req, res) => {
+    const result: unknown = rejected(req, res, (error) => {
+      errors.push(error);
+      res.end('told');
+    });
+    expect(result).toBeUndefined();
+  });
+  expect((await request(site, '/')).body).toBe('told');
+  expect(errors).toHaveLength(1);
+});
+
+test('one handler wrapped twice serves two routes with options of their own', async () => {
+  watchWarnings();
+  const handler = () => {};
+  const app = express();
+  app.get('/a', requireWebsocket(handler, { origins: ['https://a.test'] }));
+  app.get('/b', requireWebsocket(handler, { origins: ['https://b.test'] }));
+  const site = await serve(app);
+  expect((await requestUpgrade(site, '/a', { origin: 'https://b.test' })).status).toBe(403);
+  expect((await requestUpgrade(site, '/b', { origin: 'https://a.test' })).status).toBe(403);
+});
