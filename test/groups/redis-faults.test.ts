@@ -1,0 +1,277 @@
+import {
+  type Backplane,
+  createGroups,
+  type Groups,
+  redisBackplane,
+  type RedisClient,
+  redisStreamBackplane,
+} from 'dwebsocket/groups';
+import { Redis } from 'ioredis';
+import { createClient, createClientPool } from 'redis';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { watchWarnings } from '../support/warnings.js';
+import { FakeMember } from './support/members.js';
+import { findFreePort, hasRedis, RedisServer } from './support/redis-server.js';
+import { Told } from './support/told.js';
+
+/** Both makes, with nobody who listens for their errors. */
+const makes = [
+  {
+    make: 'redis',
+    open(url: string): RedisClient & { ping(): Promise<string> } {
+      const client = createClient({ url });
+      client.connect().catch(() => {});
+      onTestFinished(() => {
+        if (client.isOpen) client.destroy();
+      });
+      return client;
+    },
+  },
+  {
+    make: 'ioredis',
+    open(url: string): RedisClient & { ping(): Promise<string> } {
+      const client = new Redis(url);
+      onTestFinished(() => {
+        client.disconnect();
+      });
+      return client;
+    },
+  },
+];
+
+function makeGroups(backplane: Backplane): { groups: Groups; told: Told } {
+  const groups = createGroups({ backplane });
+  onTestFinished(() => groups.close());
+  return { groups, told: new Told(groups) };
+}
+
+describe('what is no client of Redis', () => {
+  test('is refused, naming what to pass', () => {
+    for (const value of [undefined, null, 'redis://127.0.0.1', {}, createClientPool()]) {
+      expect(() => redisBackplane(value as never)).toThrow(/redisBackplane\(\) takes the client of "redis"/);
+      expect(() => redisStreamBackplane(value as never, { maxLength: 10 })).toThrow(TypeError);
+    }
+  });
+
+  test('options are checked', () => {
+    const client = createClient();
+    expect(() => redisBackplane(client, { prefix: '' })).toThrow(RangeError);
+    expect(() => redisBackplane(client, { prefix: '{a}' })).toThrow(/braces/);
+    expect(() => redisBackplane(client, { timeout: 0 })).toThrow(RangeError);
+    expect(() => redisBackplane(client, { maxPayload: '1' as never })).toThrow(TypeError);
+    expect(() => redisBackplane(client, { maxLength: 1 } as never)).toThrow(/no such option/);
+    expect(() => redisStreamBackplane(client, {} as never)).toThrow(
+      /option "maxLength" must be a whole number/,
+    );
+    expect(() => redisStreamBackplane(client, { maxLength: 0 })).toThrow(RangeError);
+    client.destroy();
+  });
+
+  test('a backplane serves one createGroups()', async () => {
+    const client = createClient();
+    const backplane = redisBackplane(client);
+    const { groups } = makeGroups(backplane);
+    expect(() => createGroups({ backplane })).toThrow(/serves one createGroups/);
+    await groups.close();
+  });
+});
+
+describe.each(makes)('$make, when Redis is not there', ({ open }) => {
+  test('the app goes on, and is told what to check', async () => {
+    const url = `redis://127.0.0.1:${await findFreePort()}`;
+    const { groups, told } = makeGroups(redisBackplane(open(url), { timeout: 1_000 }));
+    const member = new FakeMember();
+    const adding = groups.group('a').add(member);
+    const sending = groups.group('a').send('here');
+    expect(member.got).toEqual(['here']);
+    expect(await told.cutOff()).toMatchObject({
+      code: 'ERR_WEBSOCKET_BACKPLANE_CUT_OFF',
+      message: expect.stringMatching(/ECONNREFUSED.*check the URL/),
+    });
+    expect([await adding, await sending]).toMatchObject([false, { local: 1, backplane: false }]);
+    expect(await groups.group('a').send('here')).toMatchObject({
+      backplane: false,
+      error: { code: 'ERR_WEBSOCKET_BACKPLANE_CUT_OFF' },
+    });
+  });
+});
+
+describe.runIf(hasRedis).each(makes)('over $make', ({ open }) => {
+  let server: RedisServer;
+
+  beforeAll(async () => {
+    server = await RedisServer.start(['--proto-max-bulk-len', '1mb']);
+  });
+
+  afterAll(() => server.stop());
+
+  /** Two processes, so to say. */
+  function openTwo(options: Parameters<typeof redisBackplane>[1] = {}) {
+    const here = makeGroups(redisBackplane(open(server.url), { timeout: 1_000, ...options }));
+    const there = makeGroups(redisBackplane(open(server.url), { timeout: 1_000, ...options }));
+    return { here, there };
+  }
+
+  test('a password that is missing is named', async () => {
+    server.cli('CONFIG', 'SET', 'requirepass', 'secret');
+    onTestFinished(() => void server.cli('-a', 'secret', 'CONFIG', 'SET', 'requirepass', ''));
+    const { told } = makeGroups(redisBackplane(open(server.url), { timeout: 1_000 }));
+    expect((await told.cutOff()).message).toMatch(/NOAUTH.*check user and password/);
+  });
+
+  test('a user without permission for our channels is told which ones to allow', async () => {
+    server.cli('ACL', 'SETUSER', 'guest', 'on', '>pw', '~*', '+@all', 'resetchannels');
+    const { told } = makeGroups(
+      redisBackplane(open(server.url.replace('//', '//guest:pw@')), { timeout: 1_000 }),
+    );
+    expect((await told.cutOff()).message).toMatch(/NOPERM.*ACL SETUSER/);
+  });
+
+  test('a message that is too large stays here, says so, and harms no other', async () => {
+    const { here, there } = openTwo({ maxPayload: 1_000 });
+    const [near, far] = [new FakeMember(), new FakeMember()];
+    await here.groups.group('a').add(near);
+    expect(await there.groups.group('a').add(far)).toBe(true);
+    const large = 'x'.repeat(1_001);
+    expect(await here.groups.group('a').send(large)).toMatchObject({
+      local: 1,
+      backplane: false,
+      error: {
+        code: 'ERR_WEBSOCKET_BACKPLANE_TOO_LARGE',
+        message: expect.stringContaining('raise its maxPayload'),
+      },
+    });
+    expect(await here.groups.group('a').send('small')).toMatchObject({ backplane: true });
+    expect(await far.inbox.next()).toBe('small');
+    expect(near.got).toEqual([large, 'small']);
+  });
+
+  test('a message that Redis does not take says so, and groups recover', async () => {
+    const { here, there } = openTwo({ maxPayload: 2 ** 22 });
+    const far = new FakeMember();
+    expect(await there.groups.group('a').add(far)).toBe(true);
+    const sent = await here.groups.group('a').send('x'.repeat(2 ** 21));
+    expect(sent).toMatchObject({ local: 0, backplane: false, error: expect.any(Error) });
+    await here.told.cutOff();
+    await here.told.back();
+    expect(await here.groups.group('a').send('small')).toMatchObject({ backplane: true });
+    expect(await far.inbox.next()).toBe('small');
+  });
+
+  test('a subscriber that Redis cuts off because too much waits for it is back by itself', async () => {
+    const { there } = openTwo();
+    const far = new FakeMember();
+    expect(await there.groups.group('a').add(far)).toBe(true);
+    server.cli('CLIENT', 'KILL', 'TYPE', 'pubsub');
+    expect((await there.told.cutOff()).message).toMatch(/cut off/);
+    await there.told.back();
+    expect(await there.groups.group('a').add(far)).toBe(true);
+  });
+
+  test('only groups with members are subscribed, and after close there are no connections of ours', async () => {
+    const client = open(server.url);
+    const { groups } = makeGroups(redisBackplane(client, { prefix: 'mine' }));
+    const channels = () =>
+      server.cli('PUBSUB', 'CHANNELS', 'mine:group:*').split('\n').filter(Boolean).sort();
+    const [one, two] = [new FakeMember(), new FakeMember()];
+    await groups.group('a').add(one);
+    await groups.group('b').add(two);
+    await groups.group('c').send('to nobody');
+    expect(channels()).toEqual(['mine:group:a', 'mine:group:b']);
+    one.leave();
+    await one.closed;
+    // Commands of one connection are done in their order.
+    expect(await groups.group('b2').add(two)).toBe(true);
+    expect(channels()).toEqual(['mine:group:b', 'mine:group:b2']);
+    await groups.close();
+    await expect.poll(() => server.cli('PUBSUB', 'CHANNELS', 'mine:*')).toBe('');
+    expect(await client.ping()).toBe('PONG');
+  });
+
+  test('two apps with prefixes of their own do not hear each other', async () => {
+    const one = makeGroups(redisBackplane(open(server.url), { prefix: 'one' }));
+    const two = makeGroups(redisBackplane(open(server.url), { prefix: 'two' }));
+    const [atOne, atTwo] = [new FakeMember(), new FakeMember()];
+    await one.groups.group('a').add(atOne);
+    await two.groups.group('a').add(atTwo);
+    expect(await one.groups.group('a').send('from one')).toMatchObject({ backplane: true });
+    expect(await two.groups.group('a').send('from two')).toMatchObject({ backplane: true });
+    expect([atOne.got, atTwo.got]).toEqual([['from one'], ['from two']]);
+  });
+
+  test("a stranger's message is refused and told", async () => {
+    const warnings = watchWarnings();
+    const { here } = openTwo();
+    const member = new FakeMember();
+    await here.groups.group('a').add(member);
+    server.cli('PUBLISH', 'dwebsocket:group:a', 'I am somebody else');
+    expect((await here.told.refused.next()).message).toMatch(
+      /group "a" was refused: it is not from dwebsocket/,
+    );
+    expect([member.got, warnings.rest()]).toEqual([[], []]);
+  });
+
+  test('a script may connect, send and end: its message arrives', async () => {
+    const { there } = openTwo();
+    const far = new FakeMember();
+    expect(await there.groups.group('a').add(far)).toBe(true);
+    const groups = createGroups({ backplane: redisBackplane(open(server.url)) });
+    const sending = groups.group('a').send('paid');
+    await groups.close();
+    expect(await sending).toMatchObject({ backplane: true });
+    expect(await far.inbox.next()).toBe('paid');
+  });
+
+  test('a close reaches the members of other processes', async () => {
+    const { here, there } = openTwo();
+    const [near, far] = [new FakeMember(), new FakeMember()];
+    await here.groups.group('a').add(near);
+    expect(await there.groups.group('a').add(far)).toBe(true);
+    expect(await here.groups.group('a').close(4003, 'banned')).toMatchObject({ local: 1, backplane: true });
+    await far.closed;
+    expect([near.closes, far.closes]).toEqual([[[4003, 'banned']], [[4003, 'banned']]]);
+  });
+});
+
+describe.runIf(hasRedis)('a client that was never connected', () => {
+  test.each([
+    ['redis', (url: string) => createClient({ url })],
+    ['ioredis', (url: string) => new Redis(url, { lazyConnect: true })],
+  ])('of %s: the error names the call that is missing', async (_make, create) => {
+    const server = await RedisServer.start();
+    onTestFinished(() => server.stop());
+    const { groups, told } = makeGroups(redisBackplane(create(server.url), { timeout: 100 }));
+    expect((await told.cutOff()).message).toMatch(/call "await client\.connect\(\)"/);
+    await groups.close();
+  });
+});
+
+describe.runIf(hasRedis)('a keyPrefix of the client', () => {
+  let server: RedisServer;
+
+  beforeAll(async () => {
+    server = await RedisServer.start();
+  });
+
+  afterAll(() => server.stop());
+
+  test.each([
+    ['redisBackplane', (client: RedisClient) => redisBackplane(client)],
+    ['redisStreamBackplane', (client: RedisClient) => redisStreamBackplane(client, { maxLength: 10 })],
+  ])('is no harm to %s', async (_name, create) => {
+    const connect = () => {
+      const client = new Redis(server.url, { keyPrefix: 'app:' });
+      onTestFinished(() => {
+        client.disconnect();
+      });
+      return client;
+    };
+    const here = makeGroups(create(connect()));
+    const there = makeGroups(create(connect()));
+    const far = new FakeMember();
+    expect(await there.groups.group('a').add(far)).toBe(true);
+    expect(await here.groups.group('a').send('hello')).toMatchObject({ backplane: true });
+    expect(await far.inbox.next()).toBe('hello');
+    expect(server.cli('PUBSUB', 'CHANNELS', 'app:dwebsocket:group:a')).toBe('app:dwebsocket:group:a');
+  });
+});

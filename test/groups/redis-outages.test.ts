@@ -1,0 +1,226 @@
+import { createGroups, redisBackplane, type RedisClient, redisStreamBackplane } from 'dwebsocket/groups';
+import { Redis } from 'ioredis';
+import { createClient } from 'redis';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import { FakeMember } from './support/members.js';
+import { Proxy } from './support/proxy.js';
+import { hasRedis, RedisServer } from './support/redis-server.js';
+import { Told } from './support/told.js';
+
+const TIMEOUT = 400;
+
+const makes = [
+  {
+    make: 'redis',
+    async open(url: string): Promise<RedisClient> {
+      const client = createClient({ url });
+      await client.connect();
+      onTestFinished(() => client.destroy());
+      return client;
+    },
+  },
+  {
+    make: 'ioredis',
+    async open(url: string): Promise<RedisClient> {
+      const client = new Redis(url, { lazyConnect: true });
+      await client.connect();
+      onTestFinished(() => {
+        client.disconnect();
+      });
+      return client;
+    },
+  },
+];
+
+describe.runIf(hasRedis).each(makes)('over $make', { timeout: 30_000 }, ({ open }) => {
+  let server: RedisServer;
+  let args: string[] = [];
+
+  beforeEach(async () => {
+    server = await RedisServer.start(args);
+  });
+
+  afterEach(() => server.stop());
+
+  async function joinPubSub(url = server.url) {
+    const groups = createGroups({ backplane: redisBackplane(await open(url), { timeout: TIMEOUT }) });
+    onTestFinished(() => groups.close());
+    const member = new FakeMember();
+    expect(await groups.group('a').add(member)).toBe(true);
+    return { group: groups.group('a'), groups, member, told: new Told(groups) };
+  }
+
+  async function joinStream({ maxLength = 10_000, maxAge = 60_000 } = {}) {
+    const options = { timeout: TIMEOUT, maxLength, maxAge };
+    const groups = createGroups({ backplane: redisStreamBackplane(await open(server.url), options) });
+    onTestFinished(() => groups.close());
+    const member = new FakeMember();
+    expect(await groups.group('a').add(member)).toBe(true);
+    return { group: groups.group('a'), groups, member, told: new Told(groups) };
+  }
+
+  describe('redisBackplane', () => {
+    test('a Redis that is killed: groups go on here, and everywhere when it is back', async () => {
+      const [here, there] = [await joinPubSub(), await joinPubSub()];
+      await server.kill();
+      await Promise.all([here.told.cutOff(), there.told.cutOff()]);
+      expect(await here.group.send('in the dark')).toMatchObject({ local: 1, backplane: false });
+      await server.begin();
+      await Promise.all([here.told.back(), there.told.back()]);
+      expect(await here.group.send('in the light')).toMatchObject({ local: 1, backplane: true });
+      expect(await there.member.inbox.next()).toBe('in the light');
+      expect(here.member.got).toEqual(['in the dark', 'in the light']);
+    });
+
+    test('a Redis that does not answer: send says so in time, and is not held up for long', async () => {
+      const here = await joinPubSub();
+      server.freeze();
+      const sent = await here.group.send('x');
+      expect(sent).toMatchObject({
+        local: 1,
+        backplane: false,
+        error: { code: 'ERR_WEBSOCKET_BACKPLANE_CUT_OFF' },
+      });
+      expect(sent.error!.message).toMatch(/has not answered for 400 ms/);
+      await here.told.cutOff();
+      expect(await here.group.send('y')).toMatchObject({ backplane: false });
+      server.thaw();
+      await here.told.back();
+      expect(await here.group.send('z')).toMatchObject({ backplane: true });
+    });
+
+    test('a connection that dies without a sign is found out and replaced', async () => {
+      const proxy = await Proxy.start(server.port);
+      onTestFinished(() => proxy.stop());
+      const [here, there] = [await joinPubSub(proxy.url), await joinPubSub()];
+      const [, subscriber] = proxy.connections;
+      proxy.mute(subscriber!);
+      await here.told.cutOff();
+      await here.told.back();
+      await there.group.send('are you there?');
+      expect(await here.member.inbox.next()).toBe('are you there?');
+    });
+
+    test('groups that are joined and left in an outage are right after it', async () => {
+      const [here, there] = [await joinPubSub(), await joinPubSub()];
+      await server.kill();
+      await Promise.all([here.told.cutOff(), there.told.cutOff()]);
+      const late = new FakeMember();
+      expect(await there.groups.group('b').add(late)).toBe(false);
+      there.group.delete(there.member);
+      await server.begin();
+      await Promise.all([here.told.back(), there.told.back()]);
+      expect(await there.groups.group('b').add(late)).toBe(true);
+      await here.group.send('nobody is left');
+      await here.groups.group('b').send('welcome');
+      expect(await late.inbox.next()).toBe('welcome');
+      expect(there.member.got).toEqual([]);
+    });
+
+    test('close does not wait for a Redis that is away', async () => {
+      const here = await joinPubSub();
+      await server.kill();
+      const sending = here.group.send('x');
+      await here.groups.close();
+      expect(await sending).toMatchObject({ backplane: false });
+      await server.begin();
+    });
+  });
+
+  describe('redisStreamBackplane', () => {
+    test('what is sent in an outage is kept and arrives after it, once, in order', async () => {
+      args = ['--appendonly', 'yes', '--appendfsync', 'always'];
+      await server.stop();
+      server = await RedisServer.start(args);
+      args = [];
+      const [here, there] = [await joinStream(), await joinStream()];
+      await here.group.send('before');
+      await server.kill();
+      expect(await here.group.send('in the dark 1')).toMatchObject({ local: 1, backplane: 'later' });
+      await Promise.all([here.told.cutOff(), there.told.cutOff()]);
+      expect(await here.group.send('in the dark 2')).toMatchObject({ local: 1, backplane: 'later' });
+      await server.begin();
+      await Promise.all([here.told.back(), there.told.back()]);
+      await here.group.send('after');
+      const all = ['before', 'in the dark 1', 'in the dark 2', 'after'];
+      for (const text of all) expect(await there.member.inbox.next()).toBe(text);
+      expect([here.member.got, there.member.got, there.told.missed]).toEqual([all, all, []]);
+    });
+
+    test('one whose own connection is cut reads what it missed, and is back only then', async () => {
+      const [here, there] = [await joinStream(), await joinStream()];
+      const messages = Array.from({ length: 1_000 }, (_, index) => String(index));
+      for (const [index, message] of messages.entries()) {
+        void here.group.send(message);
+        if (index === 500) server.cli('CLIENT', 'KILL', 'TYPE', 'pubsub');
+      }
+      await there.told.cutOff();
+      await there.told.back();
+      await here.group.send('end');
+      while ((await there.member.inbox.next()) !== 'end');
+      expect(there.member.got).toEqual([...messages, 'end']);
+      expect(there.told.missed).toEqual([]);
+    });
+
+    test('an outage that was longer than the stream is told, with the number of messages', async () => {
+      const there = await joinStream();
+      const here = await joinStream({ maxLength: 100 });
+      await here.group.send('before');
+      expect(await there.member.inbox.next()).toBe('before');
+      // Redis cuts the subscribers, and lets them in again only when more was sent than it keeps.
+      server.cli('ACL', 'SETUSER', 'default', 'resetchannels', '&none');
+      server.cli('CLIENT', 'KILL', 'TYPE', 'pubsub');
+      await there.told.cutOff();
+      const messages = Array.from({ length: 1_000 }, (_, index) => String(index));
+      server.cli('ACL', 'SETUSER', 'default', 'allchannels', '-subscribe');
+      await Promise.all(messages.map((message) => here.group.send(message)));
+      server.cli('ACL', 'SETUSER', 'default', '+subscribe');
+      await there.told.back();
+      await here.group.send('end');
+      while ((await there.member.inbox.next()) !== 'end');
+      const got = there.member.got.slice(1, -1);
+      expect(got.length).toBeGreaterThanOrEqual(100);
+      expect(got).toEqual(messages.slice(-got.length));
+      expect(there.told.missed).toEqual([{ group: 'a', count: messages.length - got.length }]);
+    });
+
+    test('a Redis that has lost everything is told as a loss, and groups go on', async () => {
+      const [here, there] = [await joinStream(), await joinStream()];
+      await here.group.send('before');
+      expect(await there.member.inbox.next()).toBe('before');
+      await server.kill();
+      await there.told.cutOff();
+      await server.begin();
+      await there.told.back();
+      expect(there.told.missed).toEqual([{ group: 'a', count: undefined }]);
+      await here.told.back();
+      await here.group.send('after');
+      expect(await there.member.inbox.next()).toBe('after');
+    });
+
+    test('keeps maxLength messages of a group, for maxAge', async () => {
+      const here = await joinStream({ maxLength: 100, maxAge: 60_000 });
+      await Promise.all(Array.from({ length: 1_000 }, (_, index) => here.group.send(String(index))));
+      const length = Number(server.cli('XLEN', 'dwebsocket:group:a'));
+      expect(length).toBeGreaterThanOrEqual(100);
+      expect(length).toBeLessThan(300);
+      const left = Number(server.cli('PTTL', 'dwebsocket:group:a'));
+      expect(left).toBeGreaterThan(50_000);
+      expect(left).toBeLessThanOrEqual(60_000);
+    });
+
+    test('a stranger under the name of a stream is named', async () => {
+      const here = await joinStream();
+      server.cli('DEL', 'dwebsocket:group:b');
+      server.cli('SET', 'dwebsocket:group:b', 'mine');
+      expect(await here.groups.group('b').send('x')).toMatchObject({
+        backplane: false,
+        error: {
+          code: 'ERR_WEBSOCKET_BACKPLANE_REFUSED',
+          message: expect.stringMatching(/WRONGTYPE.*another prefix/),
+        },
+      });
+      expect(await here.group.send('y')).toMatchObject({ backplane: true });
+    });
+  });
+});

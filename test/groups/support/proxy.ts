@@ -1,0 +1,51 @@
+import { once } from 'node:events';
+import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+
+/** A network between a client and Redis that can fail. */
+export class Proxy {
+  readonly port: number;
+  /** The connections of clients, in the order in which they came. */
+  readonly connections: Socket[] = [];
+  readonly #server: Server;
+  readonly #muted = new Set<Socket>();
+
+  private constructor(server: Server, target: number) {
+    this.#server = server;
+    this.port = (server.address() as AddressInfo).port;
+    server.on('connection', (client) => {
+      this.connections.push(client);
+      const redis = connect(target, '127.0.0.1');
+      this.#pipe(client, redis, client);
+      this.#pipe(redis, client, client);
+    });
+  }
+
+  static async start(target: number): Promise<Proxy> {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    return new Proxy(server, target);
+  }
+
+  get url(): string {
+    return `redis://127.0.0.1:${this.port}`;
+  }
+
+  /** From now on what either side of a connection says is lost, and neither side learns it. */
+  mute(connection: Socket): void {
+    this.#muted.add(connection);
+  }
+
+  async stop(): Promise<void> {
+    this.#server.close();
+    for (const connection of this.connections) connection.destroy();
+    await once(this.#server, 'close');
+  }
+
+  #pipe(from: Socket, to: Socket, client: Socket): void {
+    from.on('data', (data) => {
+      if (!this.#muted.has(client)) to.write(data);
+    });
+    from.on('close', () => to.destroy());
+    from.on('error', () => {});
+  }
+}
