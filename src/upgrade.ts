@@ -148,24 +148,34 @@ export function upgradeOf(req: IncomingMessage): Upgrade | undefined {
  *
  * To Express, Connect and their middleware a property that is `undefined` is one that is not there.
  */
-function prepareShapes(req: IncomingMessage, res: ServerResponse): void {
-  const own = req as unknown as Record<string | symbol, unknown>;
-  for (const name of ROUTING_NAMES) own[name] = undefined;
-  for (const symbol of routingSymbols) own[symbol] = undefined;
-  Object.assign(res, { locals: undefined, statusCode: res.statusCode, statusMessage: undefined });
+function prepareShapes(req: Routed, res: ServerResponse & { locals?: unknown }): void {
+  req.isWebsocket = undefined;
+  req.websocket = undefined;
+  req.res = undefined;
+  req.next = undefined;
+  req.baseUrl = undefined;
+  req.originalUrl = undefined;
+  req._parsedUrl = undefined;
+  req.route = undefined;
+  req.params = undefined;
+  for (const symbol of routingSymbols) (req as unknown as Record<symbol, unknown>)[symbol] = undefined;
+  res.locals = undefined;
+  res.statusCode = 200;
+  (res as { statusMessage: string | undefined }).statusMessage = undefined;
 }
 
-const ROUTING_NAMES = [
-  'isWebsocket',
-  'websocket',
-  'res',
-  'next',
-  'baseUrl',
-  'originalUrl',
-  '_parsedUrl',
-  'route',
-  'params',
-] as const;
+/** A request with what Express and our wrappers put on it. */
+interface Routed extends IncomingMessage {
+  isWebsocket?: unknown;
+  websocket?: unknown;
+  res?: unknown;
+  next?: unknown;
+  baseUrl?: unknown;
+  originalUrl?: unknown;
+  _parsedUrl?: unknown;
+  route?: unknown;
+  params?: unknown;
+}
 
 // Express 5's router keeps the matched route under a symbol that is its own: learned from the first request that came
 // through it.
