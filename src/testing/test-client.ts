@@ -54,10 +54,7 @@ export class TestClient<M extends Message = Message> implements AsyncIterable<M>
     this.#queue = queueOf(this.#websocket);
     this.#deadline = settings.deadline;
     remember(this);
-    this.#line.opened.then(
-      (welcome) => (this.#welcome = welcome),
-      () => undefined,
-    );
+    this.#line.opened.then((welcome) => (this.#welcome = welcome), noop);
   }
 
   /** The headers of the 101, with names in lower case. */
@@ -171,7 +168,7 @@ export class TestClient<M extends Message = Message> implements AsyncIterable<M>
   }
 
   async #close(code: number, reason: string): Promise<void> {
-    if (this.#line.isConnecting) await this.#line.opened.catch(() => undefined);
+    if (this.#line.isConnecting) await this.#line.opened.catch(noop);
     // The one in ws follows a fake clock.
     const stop = startDeadline(this.#deadline, () => {
       this.#line.connection.terminate();
@@ -232,7 +229,9 @@ export class TestClient<M extends Message = Message> implements AsyncIterable<M>
   /** Cuts the connection without a word, as a client does that loses its network. */
   terminate(): void {
     this.#line.leave();
-    this.#line.connection.terminate();
+    this.#whenOpen(({ connection }) => {
+      connection.terminate();
+    });
   }
 
   /**
@@ -246,12 +245,21 @@ export class TestClient<M extends Message = Message> implements AsyncIterable<M>
 
   /** Sends bytes past the protocol, at once: frames of their own making, or none. */
   sendBytes(bytes: Uint8Array): void {
-    this.#line.socket.write(bytes);
+    const copy = Buffer.from(bytes);
+    this.#whenOpen(({ socket }) => {
+      socket.write(copy);
+    });
   }
 
   /** `await using client = await connect(…)`: the end of the block closes it. */
   [Symbol.asyncDispose](): Promise<void> {
     return Promise.resolve(this.close());
+  }
+
+  #whenOpen(act: (line: Line<M>) => void): void {
+    const line = this.#line;
+    if (!line.isConnecting) act(line);
+    else void line.opened.then(() => act(line), noop);
   }
 
   /** The next message, when there is none yet. */
@@ -302,4 +310,8 @@ function startTimer(ms: number, onPassed: () => void): () => void {
   return () => {
     clearTimeout(timer);
   };
+}
+
+function noop(): void {
+  // Whoever has connected is told why the handshake failed.
 }
