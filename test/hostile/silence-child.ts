@@ -27,7 +27,7 @@ const handlers: Record<string, (websocket: Websocket) => PromiseLike<unknown>> =
 const server = createServer(
   requireWebsocket(
     async (req) => {
-      const name = decodeURIComponent(req.url!.slice(1));
+      const name = decodeURIComponent(req.url.slice(1));
       await handlers[name]?.(req.websocket);
       const { code } = await req.websocket.closed;
       console.log(JSON.stringify({ name, code }));

@@ -1,0 +1,123 @@
+import express, { type ErrorRequestHandler, type Express } from 'express';
+import {
+  acceptWebsocket,
+  requireWebsocket,
+  websocketMiddleware,
+  type Websocket,
+  type WebsocketOptions,
+} from 'dwebsocket';
+
+// Short, so that the end of a run need not be waited for; but 2,000 clients must have time to connect.
+const impatient: WebsocketOptions = { closeTimeout: 300, heartbeat: 5_000 };
+
+const turn = () => new Promise(setImmediate);
+const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+const handlers: Record<string, (websocket: Websocket) => unknown> = {
+  late: async (websocket) => {
+    await pause(5);
+    let message;
+    while ((message = await websocket.wait()) !== null) websocket.send(message);
+  },
+  once: async (websocket) => websocket.send((await websocket.wait(20)) ?? 'nothing'),
+  push: async (websocket) => {
+    for (let i = 0; i < 50; i++) if (!(await websocket.send(`message ${i}`))) return;
+  },
+  flood: async (websocket) => {
+    for (let i = 0; i < 500 && !websocket.isClosed(); i++) {
+      websocket.send(Buffer.alloc(16_384));
+      await turn();
+    }
+  },
+  close: (websocket) => websocket.close(4_000, 'go'),
+  throws: async (websocket) => {
+    await websocket.wait(5);
+    throw new Error('thrown by the handler');
+  },
+  'rejects-later': async (websocket) => {
+    while (true) {
+      await websocket.wait();
+      await turn();
+    }
+  },
+  signal: (websocket) =>
+    new Promise<void>((resolve) => {
+      if (websocket.signal.aborted) resolve();
+      else websocket.signal.addEventListener('abort', () => resolve());
+    }),
+  ping: async (websocket) => {
+    await websocket.ping();
+    await websocket.closed;
+  },
+  ignore: async (websocket) => {
+    websocket.ignoreMessages();
+    await websocket.closed;
+  },
+  sleep: async (websocket) => {
+    while (await websocket.sleep(1)) websocket.send('tick');
+  },
+};
+
+async function echo(websocket: Websocket): Promise<void> {
+  for await (const message of websocket) websocket.send(message);
+}
+
+/** Handlers in every state that a hostile client could catch them in. */
+export function buildApp(onError: () => void): Express {
+  const app = express();
+  app.set('env', 'test'); // the final handler of Express prints no errors
+  const route = (
+    path: string,
+    handler: (websocket: Websocket) => unknown,
+    options: WebsocketOptions = {},
+  ) => {
+    app.get(
+      path,
+      requireWebsocket(
+        async (req) => {
+          await handler(req.websocket);
+        },
+        { ...impatient, ...options },
+      ),
+    );
+  };
+  app.all(
+    '/echo',
+    acceptWebsocket(async (req, res) => {
+      if (req.isWebsocket()) await echo(req.websocket);
+      else res.send('plain HTTP');
+    }, impatient),
+  );
+  route('/text', echo, { messages: 'text', protocols: ['chat'] });
+  route('/deflate', echo, { perMessageDeflate: true, maxPayload: 100_000 });
+  route('/small', echo, { maxPayload: 100, maxQueue: 200, highWaterMark: 100, maxBuffered: 50_000 });
+  app.use('/slow', async (_req, _res, next) => {
+    await pause(2);
+    next();
+  });
+  route('/slow', echo);
+  for (const [name, handler] of Object.entries(handlers))
+    route(`/${name}`, handler, { maxBuffered: 400_000 });
+  app.get(
+    '/param/:name/echo',
+    requireWebsocket((req) => echo(req.websocket), impatient),
+  );
+  app.get('/refused', async (_req, res) => {
+    await turn();
+    res.status(401).send('x'.repeat(50_000));
+  });
+  app.get('/redirect', (_req, res) => res.redirect('/echo'));
+  app.use('/all', websocketMiddleware({ ...impatient, acceptAll: true }));
+  app.use('/all/plain', (_req, res) => res.send('plain HTTP'));
+  app.use('/all/echo', async (req, res) => {
+    const websocket = (req as { websocket?: Websocket | null }).websocket;
+    if (websocket) await echo(websocket);
+    res.end();
+  });
+  const countError: ErrorRequestHandler = (_error, _req, res, _next) => {
+    onError();
+    if (!res.headersSent) res.status(500).end();
+  };
+  app.use(countError);
+  return app;
+}

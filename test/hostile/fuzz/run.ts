@@ -1,0 +1,129 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { leaveAtEveryStep, openAndDrop, sendMutations } from './attacker.js';
+import { HonestClient } from './honest-client.js';
+import { Random } from './random.js';
+import type { Account } from './server.js';
+
+export interface FuzzOptions {
+  seed: number;
+  /** Mutated handshakes and frames, together. */
+  mutations: number;
+  /** How often a client leaves at each step. */
+  rounds: number;
+  /** Websockets opened at once and dropped. */
+  drops: number;
+  /** Called now and then. */
+  onProgress?: (done: number) => void;
+}
+
+export interface FuzzReport {
+  seed: number;
+  handshakes: number;
+  frames: number;
+  connections: number;
+  left: number;
+  dropped: number;
+  honestAnswers: number;
+  honestSlowest: number;
+  seconds: number;
+  before: Account;
+  after: Account;
+}
+
+const CONCURRENCY = 128;
+
+/** Fuzzes a server in a child process. Rejects when the server dies, hangs, or an honest client is not served. */
+export async function fuzz(options: FuzzOptions): Promise<FuzzReport> {
+  const random = new Random(options.seed);
+  const child = fork(fileURLToPath(new URL('./server.ts', import.meta.url)), {
+    execArgv: ['--expose-gc', '--no-warnings', '--import', 'tsx'],
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
+  const died = once(child, 'exit').then(([code, signal]: unknown[]) => {
+    throw new Error(`the server died (${String(code ?? signal)}); seed ${options.seed}`);
+  });
+  died.catch(() => {});
+  try {
+    return await Promise.race([attackServer(child, random, options), died]);
+  } finally {
+    child.disconnect();
+    await once(child, 'exit');
+  }
+}
+
+async function attackServer(child: ChildProcess, random: Random, options: FuzzOptions): Promise<FuzzReport> {
+  const [port] = (await once(child, 'message')) as [number];
+  const { seed, rounds, drops } = options;
+  // Once through everything, so that what is made once is there: compiled code, caches, pools.
+  await mutateAll(port, random, Math.max(5_000, Math.ceil(options.mutations / 10)));
+  await leaveAtEveryStep(port, random, Math.max(3, Math.ceil(rounds / 10)));
+  await openAndDrop(port, random, drops);
+  const before = await askForAccount(child);
+
+  const start = performance.now();
+  const honest = new HonestClient(port);
+  const counts = await mutateAll(port, random, options.mutations, options.onProgress);
+  const left = await leaveAtEveryStep(port, random, rounds);
+  await openAndDrop(port, random, drops);
+  await honest.leave();
+  const seconds = (performance.now() - start) / 1_000;
+  const after = await askForAccount(child);
+  return {
+    seed,
+    ...counts,
+    left,
+    dropped: drops,
+    honestAnswers: honest.answers,
+    honestSlowest: honest.slowest,
+    seconds,
+    before,
+    after,
+  };
+}
+
+async function mutateAll(
+  port: number,
+  random: Random,
+  mutations: number,
+  onProgress?: (done: number) => void,
+) {
+  const counts = { handshakes: 0, frames: 0, connections: 0 };
+  const done = () => counts.handshakes + counts.frames;
+  const attackOn = async () => {
+    while (done() < mutations) {
+      const { handshakes, frames } = await sendMutations(port, random);
+      counts.handshakes += handshakes;
+      counts.frames += frames;
+      if (++counts.connections % 5_000 === 0) onProgress?.(done());
+    }
+  };
+  await Promise.all(Array.from({ length: CONCURRENCY }, attackOn));
+  return counts;
+}
+
+async function askForAccount(child: ChildProcess): Promise<Account> {
+  const answer = once(child, 'message');
+  child.send({ clients: 0 });
+  const [account] = (await answer) as [Account];
+  return account;
+}
+
+/** What is wrong with a report, in words; empty when nothing is. */
+export function findFaults({ before, after, ...report }: FuzzReport): string[] {
+  const faults = [...after.faults];
+  const expectSame = (what: string, was: unknown, is: unknown) => {
+    if (JSON.stringify(was) !== JSON.stringify(is))
+      faults.push(`${what}: ${JSON.stringify(was)} → ${JSON.stringify(is)}`);
+  };
+  expectSame('sockets', 0, after.sockets);
+  expectSame('websockets', 0, after.websockets);
+  expectSame('requests not collected', 0, after.uncollected);
+  expectSame('listeners', before.listeners, after.listeners);
+  expectSame('resources', before.resources, after.resources);
+  if (after.memory > before.memory * 1.05) faults.push(`memory: ${before.memory} → ${after.memory} bytes`);
+  if (report.honestAnswers < report.seconds)
+    faults.push(`the honest client got only ${report.honestAnswers} answers`);
+  return faults;
+}
