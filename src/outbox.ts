@@ -132,6 +132,8 @@ export class Outbox {
   }
 
   #flushed(): void {
+    // Node calls back without an error, too, for what was lost with the connection; the close tells who waits.
+    if (this.#socket.destroyed) return;
     if (this.#drain !== undefined && this.buffered <= this.#marks.highWaterMark) this.#settle(true);
   }
 
