@@ -131,12 +131,14 @@ function serveWebsocket(
 }
 
 function demandWebsocket(req: IncomingMessage, res: ServerResponse): void {
-  const lacksConnection = req.headers.upgrade?.toLowerCase() === 'websocket' && req.method === 'GET';
+  const { upgrade, 'sec-websocket-key': key } = req.headers;
+  // The key stays where a proxy leaves out the headers that make it an upgrade, as nginx does unless told otherwise.
+  const isBroken = req.method === 'GET' && (key !== undefined || upgrade?.toLowerCase() === 'websocket');
   answer(
     res,
     400,
     'this address speaks WebSocket only: connect with a WebSocket client' +
-      (lacksConnection ? '; a proxy on the way must forward both headers, Upgrade and Connection' : ''),
+      (isBroken ? '; a proxy on the way must forward both headers, Upgrade and Connection' : ''),
     // HTTP/2 has no such headers (RFC 9113, 8.2.2).
     req.httpVersionMajor > 1 ? {} : { Upgrade: 'websocket', Connection: 'Upgrade' },
   );
