@@ -9,6 +9,7 @@ import { debug, warnOnce } from './notices.js';
 import { checkNames, checkTime, DEFAULT_HANDSHAKE_TIMEOUT } from './options.js';
 import { replayAsPlainHttp } from './plain-http.js';
 import { clearTimeout, setTimeout } from './real-timers.js';
+import { tellRefusal } from './response.js';
 import { isShuttingDown, stateOf, type Server } from './server-state.js';
 import { shieldSocket } from './shield.js';
 import { closeWebsockets } from './shutdown.js';
@@ -29,6 +30,8 @@ export interface AttachOptions {
    */
   handshakeTimeout?: number | undefined;
 }
+
+const NOT_ANSWERED = 'nobody on this server has answered this upgrade request';
 
 /** Gives a server its websockets, and takes them away again. */
 class Attachment {
@@ -79,7 +82,7 @@ class Attachment {
       if (others) this.#leaveToOthers(req, socket);
       else this.#take(req, socket, head);
     } else if (!this.#isOwn(req)) {
-      if (!others) this.#answerForNobody(req, socket);
+      if (!others) this.#refuse(req, socket, NOT_ANSWERED);
     } else if (others) {
       shieldSocket(socket, () => {
         this.#take(req, socket, head);
@@ -91,8 +94,7 @@ class Attachment {
 
   #take(req: http.IncomingMessage, socket: Duplex, head: Buffer): void {
     if (isShuttingDown(this.#server)) {
-      debug('%s: 503, the server is shutting down', req.url);
-      answerRaw(socket, 503, 'the server is shutting down; try again in a moment');
+      this.#refuse(req, socket, 'the server is shutting down; try again in a moment');
       return;
     }
     new Upgrade(this.#server, req, socket, head, this.handshakeTimeout).enter();
@@ -140,7 +142,7 @@ class Attachment {
     const timer = setTimeout(() => {
       socket.removeListener('close', stop);
       if (socket.destroyed || !socket.writable || (socket as Socket).bytesWritten !== bytesWritten) return;
-      this.#answerForNobody(req, socket);
+      this.#refuse(req, socket, NOT_ANSWERED);
     }, this.handshakeTimeout).unref();
     const stop = (): void => {
       clearTimeout(timer);
@@ -148,9 +150,10 @@ class Attachment {
     socket.once('close', stop);
   }
 
-  #answerForNobody(req: http.IncomingMessage, socket: Duplex): void {
-    debug('%s: 503, nobody has answered', req.url);
-    answerRaw(socket, 503, 'nobody on this server has answered this upgrade request');
+  /** For requests that do not enter the app. */
+  #refuse(req: http.IncomingMessage, socket: Duplex, text: string): void {
+    tellRefusal(req, 503, text);
+    answerRaw(socket, 503, text);
   }
 
   /**

@@ -7,7 +7,7 @@ import { isWebsocketUpgrade, type Refusal } from './handshake.js';
 import { debug } from './notices.js';
 import { checkObject, resolveOptions, type Policy, type WebsocketOptions } from './options.js';
 import { markRequest, markRequestLazily } from './request.js';
-import { giveSink } from './response.js';
+import { giveSink, tellRefusal } from './response.js';
 import type { WebsocketRoute } from './types.js';
 import { closeRequest, upgradeOf } from './upgrade.js';
 import type { Websocket } from './websocket.js';
@@ -87,7 +87,10 @@ function leaveClosed(req: IncomingMessage): null {
 
 function open(acceptor: Acceptor, req: IncomingMessage, res: ServerResponse): Websocket | null {
   const verdict = acceptor.judge(req);
-  if (verdict.refused) throw new WebsocketRefusedError(verdict);
+  if (verdict.refused) {
+    tellRefusal(req, verdict.status, verdict.text);
+    throw new WebsocketRefusedError(verdict);
+  }
   const websocket = acceptor.open(req, res, {
     websocketEnded() {
       if (!res.writableEnded) res.end();

@@ -4,10 +4,15 @@ import { onRefused } from './diagnostics.js';
 import type { Refusal } from './handshake.js';
 import { debug } from './notices.js';
 
+/** Tells operators that a handshake gets a status of ours. */
+export function tellRefusal(request: IncomingMessage, status: number, reason: string): void {
+  debug('%s: refused with %d, %s', request.url, status, reason);
+  if (onRefused.hasSubscribers) onRefused.publish({ request, status, reason });
+}
+
 /** Refuses with an ordinary HTTP response, after which the connection closes. */
 export function refuse(req: IncomingMessage, res: ServerResponse, { status, text, headers }: Refusal): void {
-  debug('%s: refused with %d, %s', req.url, status, text);
-  if (onRefused.hasSubscribers) onRefused.publish({ request: req, status, reason: text });
+  tellRefusal(req, status, text);
   res.setHeader('Connection', 'close');
   answer(res, status, text, headers);
 }

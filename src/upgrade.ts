@@ -2,6 +2,7 @@ import { ServerResponse, STATUS_CODES, type IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { debug } from './notices.js';
 import { clearTimeout, setTimeout } from './real-timers.js';
+import { tellRefusal } from './response.js';
 import { stateOf, type Server, type Undecided } from './server-state.js';
 
 /** How long a client that has its answer may keep the socket before it is destroyed. */
@@ -83,7 +84,7 @@ export class Upgrade implements Undecided {
   /** Ends a request that nobody has answered; the app sees a client that has left. */
   abandon(text: string): void {
     if (this.decided) return;
-    debug('%s: 503, %s', this.req.url, text);
+    tellRefusal(this.req, 503, text);
     this.#decide();
     this.res.detachSocket(this.socket);
     answerRaw(this.socket, 503, text);
