@@ -1,0 +1,69 @@
+import { expect, test } from 'vitest';
+import { warnOnce } from '../src/notices.js';
+import { connect } from './support/client.js';
+import { startProgram } from './support/program.js';
+import { requestUpgrade } from './support/request.js';
+import type { Site } from './support/serve.js';
+import { watchWarnings } from './support/warnings.js';
+
+async function talk(site: Site): Promise<void> {
+  const client = await connect(site, '/talk', { protocols: ['chat'] });
+  client.send('bye');
+  await client.closed();
+  await (await connect(site, '/talk')).close(4001, 'enough');
+  await (await connect(site, '/talk')).vanish();
+  await (await connect(site, '/fail')).closed();
+  await requestUpgrade(site, '/talk', { 'sec-websocket-version': '8' });
+  await requestUpgrade(site, '/nowhere');
+  // Behind all the others: what they print is printed when this is.
+  await (await connect(site, '/talk?last')).close();
+}
+
+test(
+  'NODE_DEBUG=dwebsocket tells each attach, each verdict and why, each end and who, on one line',
+  { timeout: 30_000 },
+  async () => {
+    const { site, stop } = await startProgram('talk', { NODE_DEBUG: 'dwebsocket' });
+    await talk(site);
+    const lines = (await stop()).split('\n').filter((line) => line !== '');
+    for (const line of lines) expect(line).toMatch(/^DWEBSOCKET \d+: /);
+    const said = lines.map((line) => line.replace(/^DWEBSOCKET \d+: /, ''));
+    expect(said[0]).toBe('attached to a server with 0 other upgrade listeners');
+    expect(said).toEqual(
+      expect.arrayContaining([
+        '/talk: accepted, speaking chat',
+        '/talk: closed with 1000 "" by this side',
+        '/talk: closed with 4001 "enough" by the peer',
+        '/talk: closed with 1006 "" by nobody: the connection was lost',
+        '/fail: accepted',
+        '/fail: the handler failed: Error: the reason',
+        '/fail: closed with 1011 "" by this side',
+        '/talk: refused with 426, this server speaks version 13 of the WebSocket protocol (RFC 6455)',
+        '/nowhere: answered by the app with 404',
+      ]),
+    );
+  },
+);
+
+test('without it nothing is printed', { timeout: 30_000 }, async () => {
+  const { site, stop } = await startProgram('talk');
+  await talk(site);
+  expect(await stop()).toBe('');
+});
+
+test('a warning about one thing is given once, about another once more', async () => {
+  const warnings = watchWarnings();
+  const [route, server] = [{}, {}];
+  for (let i = 0; i < 3; i++) {
+    warnOnce(route, 'ONE', 'a route');
+    warnOnce(route, 'TWO', 'a route');
+    warnOnce(server, 'ONE', 'a server');
+  }
+  const seen = [await warnings.next(), await warnings.next(), await warnings.next()];
+  expect(seen.map(({ name, code, message }) => [name, code, message])).toEqual([
+    ['WebsocketWarning', 'ONE', 'a route'],
+    ['WebsocketWarning', 'TWO', 'a route'],
+    ['WebsocketWarning', 'ONE', 'a server'],
+  ]);
+  expect(warnings.rest()).toEqual([]);
+});

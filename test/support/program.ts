@@ -1,0 +1,36 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+import { onTestFinished } from 'vitest';
+import { within } from './inbox.js';
+import type { Site } from './serve.js';
+
+/** A server of test/support/programs in a process of its own. */
+export interface Program {
+  site: Site;
+  /** Ends the process; gives what it has printed to stderr. */
+  stop(): Promise<string>;
+}
+
+/** Starts one; it tells its port with `process.send`, and ends with the test. */
+export async function startProgram(name: string, env: Record<string, string> = {}): Promise<Program> {
+  const file = fileURLToPath(new URL(`./programs/${name}.ts`, import.meta.url));
+  const child = fork(file, {
+    execArgv: ['--import', 'tsx'],
+    env: { ...process.env, NODE_DEBUG: '', ...env },
+    stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
+  });
+  const printed = text(child.stderr!);
+  const exited = once(child, 'exit');
+  const stop = async () => {
+    child.kill('SIGKILL');
+    await exited;
+    return printed;
+  };
+  onTestFinished(async () => {
+    await stop();
+  });
+  const [port] = (await within(once(child, 'message'), `start of ${name}`, 20_000)) as [number];
+  return { site: { port, tls: false } as Site, stop };
+}

@@ -1,0 +1,51 @@
+import type { Websocket } from 'dwebsocket';
+
+const swallow = async (action: () => PromiseLike<unknown>) => {
+  try {
+    await action();
+  } catch {
+    // …and goes on
+  }
+};
+
+/** Handlers as people write them: they never look whether the websocket has closed. */
+export const LOOPS: Readonly<Record<string, (websocket: Websocket) => Promise<never>>> = {
+  'wait()': async (websocket) => {
+    while (true) await websocket.wait();
+  },
+  'wait(), the error swallowed': async (websocket) => {
+    while (true) await swallow(() => websocket.wait());
+  },
+  'wait(10)': async (websocket) => {
+    while (true) await websocket.wait(10);
+  },
+  'wait(0)': async (websocket) => {
+    while (true) await websocket.wait(0);
+  },
+  'wait(0), the error swallowed': async (websocket) => {
+    while (true) await swallow(() => websocket.wait(0));
+  },
+  'sleep(500) and send()': async (websocket) => {
+    while (true) {
+      await websocket.sleep(500);
+      websocket.send('tick');
+    }
+  },
+  'sleep(0), the error swallowed': async (websocket) => {
+    while (true) await swallow(() => websocket.sleep(0));
+  },
+  'for await': async (websocket) => {
+    while (true) for await (const message of websocket) websocket.send(message);
+  },
+  'for await and send(), the error swallowed': async (websocket) => {
+    while (true) {
+      await swallow(async () => {
+        for await (const message of websocket) websocket.send(message);
+        await websocket.send('gone?');
+      });
+    }
+  },
+  'ping(), the error swallowed': async (websocket) => {
+    while (true) await swallow(() => websocket.ping());
+  },
+};
