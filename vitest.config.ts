@@ -7,6 +7,7 @@ export default defineConfig({
   resolve: {
     alias: [
       { find: /^dwebsocket$/, replacement: source('./src/index.ts') },
+      { find: /^dwebsocket\/express$/, replacement: source('./src/express.ts') },
       { find: /^dwebsocket\/groups$/, replacement: source('./src/groups/index.ts') },
       { find: /^dwebsocket\/testing$/, replacement: source('./src/testing/index.ts') },
     ],

@@ -49,19 +49,21 @@ export interface WithWebsocket<M extends Message = Message> {
   readonly websocket: Websocket<M>;
 }
 
+// Ours come first: with `import 'dwebsocket/express'` Express's request has a websocket, too, one of any messages.
+
 /** The request that a handler of `acceptWebsocket` gets. */
 export type AcceptWebsocketRequest<
   Params = RouteParams,
   M extends Message = Message,
   Query = RouteQuery,
-> = BaseRequest<Params, Query> & MaybeWebsocket<M>;
+> = MaybeWebsocket<M> & BaseRequest<Params, Query>;
 
 /** The request that a handler of `requireWebsocket` gets. */
 export type RequireWebsocketRequest<
   Params = RouteParams,
   M extends Message = Message,
   Query = RouteQuery,
-> = BaseRequest<Params, Query> & WithWebsocket<M>;
+> = WithWebsocket<M> & BaseRequest<Params, Query>;
 
 /**
  * A handler for both protocols. When it returns, or its promise resolves, the websocket closes with 1000; when it throws
@@ -71,14 +73,22 @@ export type AcceptWebsocketHandler<
   Params = RouteParams,
   Kind extends MessageKind = 'both',
   Query = RouteQuery,
-> = (req: AcceptWebsocketRequest<Params, MessageKinds[Kind], Query>, res: BaseResponse, next: Next) => unknown;
+> = (
+  req: AcceptWebsocketRequest<Params, MessageKinds[Kind], Query>,
+  res: BaseResponse,
+  next: Next,
+) => unknown;
 
 /** A handler for WebSockets only; see {@link AcceptWebsocketHandler} for how it ends. */
 export type RequireWebsocketHandler<
   Params = RouteParams,
   Kind extends MessageKind = 'both',
   Query = RouteQuery,
-> = (req: RequireWebsocketRequest<Params, MessageKinds[Kind], Query>, res: BaseResponse, next: Next) => unknown;
+> = (
+  req: RequireWebsocketRequest<Params, MessageKinds[Kind], Query>,
+  res: BaseResponse,
+  next: Next,
+) => unknown;
 
 /**
  * What the wrappers return: a route handler for Express and Connect, a middleware, and a listener for

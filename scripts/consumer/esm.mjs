@@ -28,5 +28,7 @@ for (const specifier of process.argv.slice(2)) {
   assert.deepEqual(Object.keys(imported).sort(), Object.keys(required).sort(), specifier);
   for (const name of Object.keys(required))
     assert.equal(imported[name], required[name], `${specifier}: ${name}`);
+  // It has types only.
+  if (specifier === 'dwebsocket/express') continue;
   assert.notEqual(Object.keys(required).length, 0, specifier);
 }

@@ -20,7 +20,7 @@ const GROUND_FLOOR = [
   ...['diagnostics', 'websocket'],
   // from an upgrade to the app, and from there to a websocket
   ...['handshake', 'response', 'server-state', 'shield', 'plain-http', 'upgrade', 'shutdown', 'attach'],
-  ...['types', 'serve-http', 'exchange', 'request', 'accept'],
+  ...['types', 'express', 'serve-http', 'exchange', 'request', 'accept'],
   // what users call
   ...['middleware', 'wrappers', 'with-defaults', 'index'],
 ];

@@ -1,0 +1,69 @@
+// Where a wrapped handler can go. Compiled, never run.
+import http, { createServer, type RequestListener } from 'node:http';
+import https from 'node:https';
+import connect from 'connect';
+import express, { Router, type ErrorRequestHandler, type RequestHandler } from 'express';
+import {
+  acceptWebsocket,
+  attachWebsocket,
+  closeWebsockets,
+  openWebsockets,
+  requireWebsocket,
+  websocketMiddleware,
+  type Websocket,
+  type WebsocketRoute,
+} from 'dwebsocket';
+import { is } from './expect.js';
+
+const route = acceptWebsocket((_req, res) => res.end());
+is<WebsocketRoute>()(route);
+
+const mustBeMember: RequestHandler = (_req, _res, next) => {
+  next();
+};
+const onError: ErrorRequestHandler = (_error, _req, res, _next) => {
+  res.sendStatus(500);
+};
+
+const app = express();
+app.get('/echo', route);
+app.get('/room/:id', mustBeMember, route);
+app.get('/room/:id/:seat', [mustBeMember, route], route);
+app.all('/any', route);
+app.use(route);
+app.use('/prefix', mustBeMember, route);
+app.route('/chained').get(route).post(route);
+app.use(websocketMiddleware(), onError);
+
+const router = Router();
+router.get('/:id', route);
+router.use(requireWebsocket((req) => req.websocket.close()));
+app.use(router);
+
+// Beside other handlers of the route, whose parameters are still inferred.
+app.get(
+  '/user/:name',
+  (req, _res, next) => {
+    req.params.name.toUpperCase();
+    next();
+  },
+  route,
+);
+
+const other = connect();
+other.use(route);
+other.use('/echo', route);
+other.use(websocketMiddleware({ acceptAll: true }));
+
+createServer(route);
+https.createServer({}, route);
+export const handler: RequestHandler = route;
+export const listener: RequestListener = route;
+
+const server = http.createServer(app);
+const detach = attachWebsocket(server, { owns: (req) => req.url?.startsWith('/chat/') === true });
+is<() => void>()(detach);
+attachWebsocket(https.createServer(app));
+attachWebsocket(app.listen());
+is<ReadonlySet<Websocket>>()(openWebsockets(server));
+is<Promise<void>>()(closeWebsockets(server, { code: 1001, timeout: 1_000 }));

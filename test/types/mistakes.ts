@@ -1,0 +1,120 @@
+// What the compiler is to catch. Compiled, never run.
+import {
+  acceptWebsocket,
+  attachWebsocket,
+  closeWebsockets,
+  requireWebsocket,
+  websocketMiddleware,
+  Websocket,
+  withDefaults,
+} from 'dwebsocket';
+import { connect, runHandler } from 'dwebsocket/testing';
+
+acceptWebsocket((req) => {
+  // @ts-expect-error the parentheses are missing, so this would always be true
+  if (req.isWebsocket) req.websocket?.send('x');
+  // @ts-expect-error the parentheses, here, too
+  return req.isWebsocket ? 1 : 2;
+});
+
+acceptWebsocket((req) => {
+  // @ts-expect-error on plain HTTP there is no websocket
+  req.websocket.send('x');
+  if (req.isWebsocket()) req.websocket.send('x');
+  // @ts-expect-error nor behind the branch
+  req.websocket.send('x');
+});
+
+acceptWebsocket(async (req, res) => {
+  if (req.isWebsocket()) res.send('x');
+  // @ts-expect-error in the other branch there is none
+  else await req.websocket.wait();
+});
+
+acceptWebsocket((req) => {
+  // @ts-expect-error it is not the handler's to set
+  req.websocket = null;
+});
+
+requireWebsocket(async (req) => {
+  // @ts-expect-error the message may be bytes
+  JSON.parse(await req.websocket.wait());
+  // @ts-expect-error a value must be encoded
+  req.websocket.send({ hello: 'world' });
+  // @ts-expect-error a number must be encoded
+  req.websocket.send(42);
+  // @ts-expect-error null is no message
+  req.websocket.send(await req.websocket.wait());
+  // @ts-expect-error there is no such option
+  req.websocket.send('x', { compress: true });
+  // @ts-expect-error close() takes a code first
+  req.websocket.close('bye');
+  // @ts-expect-error a wait is milliseconds
+  await req.websocket.wait('1s');
+  // @ts-expect-error no such member: the signal tells
+  req.websocket.on('close', () => undefined);
+});
+
+requireWebsocket(
+  async (req) => {
+    // @ts-expect-error the end is null
+    JSON.parse(await req.websocket.wait());
+  },
+  { messages: 'text' },
+);
+
+requireWebsocket<{ id: string }>((req) => {
+  // @ts-expect-error the route has no such parameter
+  return req.params.room;
+});
+
+// @ts-expect-error there is no such kind
+requireWebsocket(() => undefined, { messages: 'json' });
+// @ts-expect-error seconds are not milliseconds, and no string
+requireWebsocket(() => undefined, { heartbeat: '30s' });
+// @ts-expect-error off is false
+requireWebsocket(() => undefined, { heartbeat: null });
+// @ts-expect-error a function that decides later would let in everybody
+requireWebsocket(() => undefined, { origins: async () => true });
+// @ts-expect-error 'any' or a list
+requireWebsocket(() => undefined, { origins: 'https://a.test' });
+// @ts-expect-error it takes a list
+requireWebsocket(() => undefined, { protocols: 'chat' });
+// @ts-expect-error there is no such option
+requireWebsocket(() => undefined, { maxpayload: 1 });
+// @ts-expect-error it belongs to the middleware
+requireWebsocket(() => undefined, { acceptAll: true });
+// @ts-expect-error it belongs to attachWebsocket
+withDefaults({ handshakeTimeout: 1_000 });
+// @ts-expect-error there is no handler
+acceptWebsocket();
+// @ts-expect-error a path is app.get's
+acceptWebsocket('/echo', () => undefined);
+// @ts-expect-error the middleware takes options, and is called
+websocketMiddleware(() => undefined);
+// @ts-expect-error an app is no server
+attachWebsocket(() => undefined);
+// @ts-expect-error a promise is truthy
+attachWebsocket(null as unknown as import('node:http').Server, { owns: async () => true });
+// @ts-expect-error seconds are no string
+void closeWebsockets(null as unknown as import('node:http').Server, { timeout: '5s' });
+// @ts-expect-error users never construct one
+new Websocket();
+
+// @ts-expect-error it is no target
+void connect(42, '/');
+// @ts-expect-error there is no such option
+void connect(() => undefined, '/', { cookies: [] });
+void connect(() => undefined, '/', { messages: 'text' }).then(async (client) => {
+  // @ts-expect-error the end is null
+  JSON.parse(await client.wait());
+});
+runHandler(
+  requireWebsocket<{ id: string }>(() => undefined),
+  // @ts-expect-error options are an object
+  1,
+);
+runHandler((req: import('dwebsocket').RequireWebsocketRequest<{ id: string }>) => req.params.id, {
+  // @ts-expect-error the handler needs another parameter
+  params: { room: 'a' },
+});
