@@ -3,14 +3,14 @@ import * as http from 'node:http';
 import * as https from 'node:https';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { argumentError, describe, optionError } from './errors.js';
+import { describe, optionError } from './errors.js';
 import { isWebsocketUpgrade } from './handshake.js';
 import { debug, warnOnce } from './notices.js';
 import { checkNames, checkTime, DEFAULT_HANDSHAKE_TIMEOUT } from './options.js';
 import { replayAsPlainHttp } from './plain-http.js';
 import { clearTimeout, setTimeout } from './real-timers.js';
 import { tellRefusal } from './response.js';
-import { isShuttingDown, stateOf, type Server } from './server-state.js';
+import { checkServer, isShuttingDown, stateOf, type Server } from './server-state.js';
 import { shieldSocket } from './shield.js';
 import { closeWebsockets } from './shutdown.js';
 import { answerRaw, Upgrade } from './upgrade.js';
@@ -267,15 +267,4 @@ function onConnection(message: unknown): void {
   if (stateOf(server).attachment !== undefined) return;
   attachmentOf(server).onlyWatches = server.listenerCount('upgrade') > 0;
   attachmentOf(server).attach();
-}
-
-/** @throws {TypeError} It is no server. */
-export function checkServer(server: unknown, name: string): void {
-  const methods = server as { on?: unknown; emit?: unknown; close?: unknown } | undefined | null;
-  if (typeof methods?.close === 'function' && typeof methods.on === 'function') return;
-  const app = typeof server === 'function' ? ' (an Express app is no server: app.listen() returns one)' : '';
-  throw argumentError(
-    TypeError,
-    `${name} takes an http.Server or https.Server; got ${describe(server)}${app}`,
-  );
 }

@@ -1,5 +1,6 @@
 import type { Server as HttpServer } from 'node:http';
 import type { Server as HttpsServer } from 'node:https';
+import { argumentError, describe } from './errors.js';
 import type { Websocket } from './websocket.js';
 
 /** A server of Node, http or https. */
@@ -50,4 +51,15 @@ export function stateOf(server: object): ServerState {
 export function isShuttingDown(server: { listening: boolean }): boolean {
   const state = stateOf(server);
   return state.draining > 0 || (state.closeCalled && !server.listening);
+}
+
+/** @throws {TypeError} It is no server. */
+export function checkServer(server: unknown, name: string): void {
+  const methods = server as { on?: unknown; emit?: unknown; close?: unknown } | undefined | null;
+  if (typeof methods?.close === 'function' && typeof methods.on === 'function') return;
+  const app = typeof server === 'function' ? ' (an Express app is no server: app.listen() returns one)' : '';
+  throw argumentError(
+    TypeError,
+    `${name} takes an http.Server or https.Server; got ${describe(server)}${app}`,
+  );
 }

@@ -3,7 +3,7 @@ import { CloseCode } from './close-codes.js';
 import { checkNames, checkTime, DEFAULT_CLOSE_TIMEOUT } from './options.js';
 import { debug } from './notices.js';
 import { clearTimeout, setTimeout } from './real-timers.js';
-import { stateOf, type Server } from './server-state.js';
+import { checkServer, stateOf, type Server } from './server-state.js';
 import { terminateWebsocket, type Websocket } from './websocket.js';
 
 export interface CloseWebsocketsOptions {
@@ -27,20 +27,28 @@ export interface CloseWebsocketsOptions {
   timeout?: number | undefined;
 }
 
-/** The open websockets of a server: a live set; a websocket leaves it when it has ended. Each knows its `request`. */
+/**
+ * The open websockets of a server: a live set; a websocket leaves it when it has ended. Each knows its `request`.
+ *
+ * @throws {TypeError} `server` is no server.
+ */
 export function openWebsockets(server: Server): ReadonlySet<Websocket> {
+  checkServer(server, 'openWebsockets');
   return stateOf(server).open;
 }
 
 /**
  * Closes all websockets of a server and leaves the server itself as it is.
  *
- * What was sent before goes out first. While it is under way new upgrade requests get 503; those that wait for an answer of the app
- * have until `timeout`. Resolves when all connections have ended, whether their handlers have or not; never rejects.
+ * What was sent before goes out first. While it is under way new upgrade requests get 503; those that wait for an
+ * answer of the app have until `timeout`. Resolves when all connections have ended, whether their handlers have or not;
+ * never rejects.
  *
  * @throws {WebsocketOptionError | RangeError} An option that cannot be.
+ * @throws {TypeError} `server` is no server.
  */
 export function closeWebsockets(server: Server, options: CloseWebsocketsOptions = {}): Promise<void> {
+  checkServer(server, 'closeWebsockets');
   checkNames(options, ['code', 'reason', 'timeout']);
   const { code = CloseCode.goingAway, reason = '', timeout } = options;
   checkClose(code, reason);
