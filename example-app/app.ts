@@ -2,8 +2,10 @@ import { fileURLToPath } from 'node:url';
 import express, { type Express } from 'express';
 import helmet from 'helmet';
 import { accessLog } from './access-log.js';
+import { Rooms } from './chat/rooms.js';
 import { account } from './routes/account.js';
 import { byteMeter } from './compare/byte-meter.js';
+import { chat } from './routes/chat.js';
 import { compare } from './routes/compare.js';
 import { echo } from './routes/echo.js';
 import { figures } from './routes/figures.js';
@@ -20,7 +22,7 @@ import { websocket } from './routes/websocket.js';
 const folder = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 
 /** Builds the example app. It never listens: server.ts does, and so do the tests. */
-export function createApp(): Express {
+export function createApp(rooms = new Rooms()): Express {
   const app = express();
 
   // Helmet's defaults, made stricter where the pages allow it. Nothing here is special to WebSockets.
@@ -58,6 +60,7 @@ export function createApp(): Express {
   app.get('/quiz/', quiz);
   app.use('/account/', account);
   app.use('/notices/', notices);
+  app.use('/chat/', chat(rooms));
 
   app.use(express.static(folder('public')));
   // Each page shows the route that serves it, as it is on disk.

@@ -1,8 +1,13 @@
 import type { AddressInfo } from 'node:net';
 import { createApp } from './app.js';
+import { Rooms } from './chat/rooms.js';
 
-const { PORT = '8000' } = process.env;
-const server = createApp().listen(readPort(PORT));
+const { PORT = '8000', REDIS_URL = '' } = process.env;
+const port = readPort(PORT);
+const rooms =
+  REDIS_URL === '' ? new Rooms() : (await import('./chat/redis-rooms.js')).openRedisRooms(REDIS_URL);
+const server = createApp(rooms).listen(port);
+server.on('close', () => void rooms.close());
 
 server.on('listening', () => {
   const { port } = server.address() as AddressInfo;

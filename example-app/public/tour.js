@@ -66,11 +66,13 @@ export function setUpConnection(path, onMessage) {
 
   const connection = {
     onOpen: () => {},
+    onClose: () => {},
     open() {
       if (websocket && websocket.readyState !== WebSocket.CLOSED) return;
       websocket = openWebsocket(path);
       websocket.binaryType = 'arraybuffer';
       websocket.addEventListener('open', () => connection.onOpen());
+      websocket.addEventListener('close', () => connection.onClose());
       websocket.addEventListener('message', ({ data }) => onMessage(data));
       showStatus(websocket, status);
       warn('');

@@ -13,6 +13,7 @@ const pages = [
   '/quiz/',
   '/account/',
   '/notices/',
+  '/chat/lobby/',
 ];
 
 describeInBrowser('every page', ({ visit }) => {

@@ -1,0 +1,52 @@
+import { createGroups, redisStreamBackplane } from 'dwebsocket/groups';
+import { createClient, type RedisClientType } from 'redis';
+import { RedisStore } from './redis-store.js';
+import { Rooms } from './rooms.js';
+
+/** Milliseconds after which each instance says again who is on it. */
+const renewal = 1_000;
+
+/**
+ * The rooms of all instances of the app that use the same Redis. What goes wrong with it is told on the console, and the
+ * rooms of this instance go on.
+ */
+export function openRedisRooms(url: string): Rooms {
+  let client: RedisClientType;
+  try {
+    client = createClient({ url });
+  } catch (error) {
+    console.error(`Chat: REDIS_URL is none (${String(error)}). Rooms are those of this instance.`);
+    return new Rooms();
+  }
+  return new RedisRooms(client);
+}
+
+class RedisRooms extends Rooms {
+  readonly #client: RedisClientType;
+  readonly #timer: NodeJS.Timeout;
+
+  constructor(client: RedisClientType) {
+    const backplane = redisStreamBackplane(client, { prefix: 'dwebsocket-tour', maxLength: 1000 });
+    const groups = createGroups({ backplane });
+    groups.on('cutOff', ({ message }) => {
+      console.error(`Chat: ${message}. Until then rooms are those of this instance.`);
+    });
+    groups.on('back', () => console.log('Chat: Redis is back'));
+    groups.on('refused', ({ message }) => console.error(`Chat: ${message}`));
+    groups.on('missed', ({ group }) => console.error(`Chat: messages of ${group} are lost`));
+    super(groups, new RedisStore(client, () => groups.isCutOff()));
+    this.#client = client;
+    this.#timer = setInterval(() => this.renew(), renewal).unref();
+
+    client.on('error', () => {}); // the groups tell
+    client.connect().catch(() => {});
+  }
+
+  override async close(): Promise<void> {
+    clearInterval(this.#timer);
+    await super.close();
+    // What has been said to Redis goes out, if it listens.
+    if (this.#client.isReady) await this.#client.close();
+    else this.#client.destroy();
+  }
+}

@@ -1,0 +1,69 @@
+import { byId, startConnection, setUpConnection } from '/tour.js';
+
+const room = decodeURIComponent(location.pathname.split('/')[2]);
+const messages = byId('messages');
+byId('room').textContent = room;
+document.title = `${room} · Chat · dwebsocket`;
+
+// A tab keeps its name from room to room; two tabs may have two names.
+const known = sessionStorage.getItem('name');
+byId('name').value = known ?? `Guest ${Math.floor(100 + Math.random() * 900)}`;
+
+const connect = known === null ? setUpConnection : startConnection;
+const connection = connect(location.pathname, (data) => {
+  const { history = [], message, people } = JSON.parse(data);
+  // What was said while we entered may come by itself and in the history, too.
+  if (message && !isShown(message)) messages.prepend(makeItem(message));
+  for (const older of history.reverse()) if (!isShown(older)) messages.append(makeItem(older));
+  while (messages.children.length > 100) messages.lastElementChild.remove();
+  if (people) showPeople(people);
+});
+
+connection.onOpen = () => {
+  const name = byId('name').value.trim();
+  sessionStorage.setItem('name', name);
+  messages.replaceChildren();
+  connection.send(name);
+};
+
+connection.onClose = () => showPeople([]);
+
+function isShown({ id }) {
+  return [...messages.children].some((item) => item.dataset.id === id);
+}
+
+function makeItem({ id, name, text, at }) {
+  const item = document.createElement('li');
+  item.dataset.id = id;
+  const words = document.createElement('span');
+  const who = document.createElement('strong');
+  who.textContent = `${name}: `;
+  words.append(who, text);
+  const time = document.createElement('time');
+  time.dateTime = new Date(at).toISOString();
+  time.textContent = new Date(at).toLocaleTimeString();
+  item.append(words, time);
+  return item;
+}
+
+function showPeople(names) {
+  const count = names.length === 1 ? '1 person' : `${names.length} people`;
+  byId('count').textContent = names.length > 0 ? count : '';
+  byId('people').replaceChildren(
+    ...names.map((name) => {
+      const item = document.createElement('li');
+      item.textContent = name;
+      return item;
+    }),
+  );
+}
+
+byId('say').addEventListener('submit', (event) => {
+  event.preventDefault();
+  if (connection.send(byId('text').value)) byId('text').value = '';
+});
+
+byId('move').addEventListener('submit', (event) => {
+  event.preventDefault();
+  location.assign(`/chat/${encodeURIComponent(byId('other').value)}/`);
+});

@@ -1,0 +1,33 @@
+import { acceptWebsocket } from 'dwebsocket';
+import { Router } from 'express';
+import type { Rooms } from '../chat/rooms.js';
+import { sendPage } from '../send-page.js';
+
+/** A chat with rooms. With Redis the rooms are those of all instances of the app. */
+export function chat(rooms: Rooms): Router {
+  const router = Router();
+  router.get('/', (_req, res) => res.redirect('/chat/lobby/'));
+  router.param('room', (_req, _res, next, name: string) => next(isRoomName(name) ? undefined : 'route'));
+
+  router.get(
+    '/:room/',
+    acceptWebsocket(
+      async (req, res) => {
+        if (!req.isWebsocket()) return sendPage(res, 'chat');
+
+        // The first message is a name. Who says none has ten seconds, and is nobody.
+        const name = tidy((await req.websocket.wait(10_000)) ?? '', 30);
+        if (name === '') return;
+
+        const room = await rooms.enter(String(req.params.room), req.websocket, name);
+        for await (const text of req.websocket) room.say(name, tidy(text, 1000));
+      },
+      { messages: 'text', maxPayload: 4096 },
+    ),
+  );
+  return router;
+}
+
+const isRoomName = (name: string) => /^[\p{L}\p{N}_-]{1,40}$/u.test(name);
+
+const tidy = (text: string, length: number) => text.trim().slice(0, length);
