@@ -10,7 +10,7 @@ import { defer, Inbox } from '../support/inbox.js';
 import { request } from '../support/request.js';
 import { listen, type Site } from '../support/serve.js';
 import { EXPRESSES } from './expresses.js';
-import { closeSession, endWithSession } from './recipes/session-end.js';
+import { closeSession, endWithSession } from '../recipes/session-end.js';
 import { cookiesOf, sessionIdOf, WatchedStore } from './watched-store.js';
 
 declare module 'express-session' {

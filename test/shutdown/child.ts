@@ -48,9 +48,13 @@ export async function startChild(env: Record<string, string> = {}): Promise<Chil
     await once(spawned, 'exit');
   });
   const lines = new Inbox<string>();
-  createInterface(spawned.stdout).on('line', (line) => {
+  const stdout = createInterface(spawned.stdout);
+  const first = once(stdout, 'line');
+  stdout.on('line', (line) => {
     lines.push(line);
   });
+  // On a busy machine a process takes seconds to begin.
+  await within(first, 'start of the app', 25_000);
   const [, port] = (await lines.next('port')).split(' ');
   return new Child(spawned, Number(port), lines);
 }

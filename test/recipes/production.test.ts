@@ -1,0 +1,111 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import express from 'express';
+import { requireWebsocket } from 'dwebsocket';
+import { expect, onTestFinished, test } from 'vitest';
+import { connect } from '../support/client.js';
+import { within } from '../support/inbox.js';
+import { request } from '../support/request.js';
+import { listen, type Site } from '../support/serve.js';
+import { serveWithTls } from './tls.js';
+
+const path = (name: string) => fileURLToPath(new URL(name, import.meta.url));
+
+async function findPort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+/** Starts the app of this folder in a process of its own; it has printed so many lines, one for each that listens. */
+async function start(args: string[], lines: number) {
+  const port = await findPort();
+  const child = spawn(process.execPath, ['--import', 'tsx', path('./stopping-app.ts'), ...args], {
+    env: { ...process.env, PORT: String(port) },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const exit = once(child, 'exit');
+  onTestFinished(async () => {
+    child.kill('SIGKILL');
+    await exit;
+  });
+  let count = 0;
+  const started = new Promise<void>((resolve) => {
+    createInterface(child.stdout).on('line', () => {
+      if (++count === lines) resolve();
+    });
+  });
+  // On a busy machine a process takes seconds to begin.
+  await within(started, 'start of the app', 25_000);
+  return { site: { port, tls: false } as Site, child, exit };
+}
+
+test(
+  'a server that is told to stop says so first, then ends its websockets and itself',
+  { timeout: 60_000 },
+  async () => {
+    const { site, child, exit } = await start([], 1);
+    expect((await request(site, '/readyz')).status).toBe(200);
+    const client = await connect(site, '/who');
+    await client.next();
+    child.kill('SIGTERM');
+    let ready = await request(site, '/readyz');
+    while (ready.status === 200) ready = await request(site, '/readyz');
+    expect(ready).toMatchObject({ status: 503, body: 'leaving' });
+    expect((await request(site, '/healthz')).status).toBe(200);
+    // Who comes before the balancer has noticed is let in.
+    const late = await connect(site, '/who');
+    expect((await client.closed()).code).toBe(1001);
+    expect((await late.closed()).code).toBe(1001);
+    expect(await within(exit, 'end of the process')).toEqual([0, null]);
+  },
+);
+
+test('workers share the websockets of one port, and stop together', { timeout: 60_000 }, async () => {
+  const { site, child, exit } = await start(['workers'], 2);
+  const clients = await Promise.all(Array.from({ length: 8 }, () => connect(site, '/who')));
+  const pids = await Promise.all(clients.map((client) => client.next()));
+  expect(new Set(pids).size).toBe(2);
+  child.kill('SIGTERM');
+  for (const client of clients) expect((await client.closed()).code).toBe(1001);
+  expect(await within(exit, 'end of the process')).toEqual([0, null]);
+});
+
+test('an app on a server with a certificate speaks wss', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'dwebsocket-tls-'));
+  const listeners = process.listeners('SIGHUP');
+  onTestFinished(() => {
+    rmSync(folder, { recursive: true });
+    for (const listener of process.listeners('SIGHUP')) {
+      if (!listeners.includes(listener)) process.removeListener('SIGHUP', listener);
+    }
+  });
+  for (const name of ['certificate.pem', 'key.pem'])
+    copyFileSync(path(`../support/tls/${name}`), join(folder, name));
+  const app = express();
+  app.get(
+    '/',
+    requireWebsocket(async (req) => {
+      for await (const message of req.websocket) req.websocket.send(message);
+    }),
+  );
+  const site = await listen(serveWithTls(app, folder, 0));
+  expect(site.tls).toBe(true);
+  const client = await connect(site, '/');
+  // As after a renewal: who is there stays, who comes gets the new one.
+  process.emit('SIGHUP');
+  client.send('hello');
+  expect(await client.next()).toBe('hello');
+  const late = await connect(site, '/');
+  late.send('hello');
+  expect(await late.next()).toBe('hello');
+});

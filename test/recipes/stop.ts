@@ -1,0 +1,24 @@
+import type { Express } from 'express';
+
+/**
+ * Serves an app until SIGTERM: then /readyz fails, the balancer has `notice` milliseconds to send no more clients here,
+ * the open websockets close with 1001, and the process ends by itself.
+ */
+export function serveUntilStopped(app: Express, port: number, notice = 5_000) {
+  let isLeaving = false;
+  app.get('/healthz', (_req, res) => res.send('alive'));
+  app.get('/readyz', (_req, res) => {
+    if (isLeaving) res.status(503).send('leaving');
+    else res.send('ready');
+  });
+  const server = app.listen(port);
+  process.once('SIGTERM', () => {
+    isLeaving = true;
+    setTimeout(() => {
+      server.close();
+      // Requests that still run have as long as websockets have; and browsers keep connections without any request.
+      setTimeout(() => server.closeAllConnections(), 5_000).unref();
+    }, notice);
+  });
+  return server;
+}
