@@ -15,7 +15,7 @@ export function openRedisRooms(url: string): Rooms {
   try {
     client = createClient({ url });
   } catch (error) {
-    console.error(`Chat: REDIS_URL is none (${String(error)}). Rooms are those of this instance.`);
+    console.error(`Chat: REDIS_URL must be like redis://localhost:6379 (${String(error)}). Rooms are those of this instance.`);
     return new Rooms();
   }
   return new RedisRooms(client);

@@ -1,0 +1,65 @@
+import { connect } from 'dwebsocket/testing';
+import type { Message } from '../../example-app/chat/store.js';
+
+type Client = Awaited<ReturnType<typeof connect>>;
+
+/** Somebody in a room of the chat, who sees what its page shows. */
+export class Chatter {
+  /** All texts, in the order in which they came, those of the history first. */
+  readonly said: string[] = [];
+  people: string[] = [];
+  isIn = false;
+  readonly client: Client;
+
+  private constructor(client: Client) {
+    this.client = client;
+  }
+
+  static async enter(target: Parameters<typeof connect>[0], room: string, name: string): Promise<Chatter> {
+    const chatter = new Chatter(await connect(target, `/chat/${encodeURIComponent(room)}/`));
+    chatter.say(name);
+    await chatter.until(({ isIn }) => isIn);
+    return chatter;
+  }
+
+  say(text: string): void {
+    this.client.send(text);
+  }
+
+  /** Reads until it is so. */
+  async until(isSo: (chatter: Chatter) => boolean, deadline = 15_000): Promise<void> {
+    const end = performance.now() + deadline;
+    while (!isSo(this)) {
+      const data = await this.client.wait(Math.max(1, Math.ceil(end - performance.now()))).catch(() => null);
+      if (data === null) throw new Error(`not so: ${String(isSo)}; ${this.describe()}`);
+      this.#take(data.toString());
+    }
+  }
+
+  /** Reads until exactly these are here. */
+  untilHere(...people: string[]): Promise<void> {
+    return this.until((chatter) => JSON.stringify(chatter.people) === JSON.stringify(people));
+  }
+
+  untilSaid(text: string): Promise<void> {
+    return this.until(({ said }) => said.includes(text));
+  }
+
+  describe(): string {
+    return `here: ${this.people.join()}; said: ${this.said.join()}`;
+  }
+
+  #take(data: string): void {
+    const { history, message, people } = JSON.parse(data) as {
+      history?: Message[];
+      message?: Message;
+      people?: string[];
+    };
+    if (history) {
+      this.isIn = true;
+      this.said.push(...history.map(({ text }) => text));
+    }
+    if (message) this.said.push(message.text);
+    if (people) this.people = people;
+  }
+}
