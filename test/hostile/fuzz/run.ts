@@ -121,7 +121,10 @@ export function findFaults({ before, after, ...report }: FuzzReport): string[] {
   expectSame('websockets', 0, after.websockets);
   expectSame('requests not collected', 0, after.uncollected);
   expectSame('listeners', before.listeners, after.listeners);
-  expectSame('resources', before.resources, after.resources);
+  for (const [name, count] of Object.entries(after.objects)) {
+    const was = before.objects[name] ?? 0;
+    if (count > was) faults.push(`objects of ${name}: ${was} → ${count}`);
+  }
   if (after.memory > before.memory * 1.05) faults.push(`memory: ${before.memory} → ${after.memory} bytes`);
   if (report.honestAnswers < report.seconds)
     faults.push(`the honest client got only ${report.honestAnswers} answers`);

@@ -1,7 +1,9 @@
 /** The server that is fuzzed, in a process of its own (`node --expose-gc`). Tells its parent how it is, when asked. */
-import { createServer } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
-import { openWebsockets } from 'dwebsocket';
+import { createServer, IncomingMessage, ServerResponse } from 'node:http';
+import { Socket, type AddressInfo } from 'node:net';
+import { queryObjects } from 'node:v8';
+import { openWebsockets, Websocket } from 'dwebsocket';
+import { WebSocket } from 'ws';
 import { buildApp } from './routes.js';
 
 /** How the server is when all clients but `clients` have gone. */
@@ -17,8 +19,8 @@ export interface Account {
   errors: number;
   /** Listeners on the server and the process, by event. */
   listeners: Record<string, number>;
-  /** What keeps the process alive, by kind; but for sockets. */
-  resources: Record<string, number>;
+  /** Objects that are alive, by class: what a timer, a socket or a request would be that nobody lets go. */
+  objects: Record<string, number>;
   /** Bytes of the heap and of buffers, after collections. */
   memory: number;
   rss: number;
@@ -84,7 +86,7 @@ async function giveAccount(clients: number): Promise<Account> {
     uncollected,
     errors,
     listeners: { ...countListeners('server', server), ...countListeners('process', process) },
-    resources: countResources(),
+    objects: countObjects(),
     memory: heapUsed + external,
     rss,
   };
@@ -96,10 +98,10 @@ function countListeners(name: string, emitter: NodeJS.EventEmitter): Record<stri
   );
 }
 
-function countResources(): Record<string, number> {
-  const counts: Record<string, number> = {};
-  for (const kind of process.getActiveResourcesInfo()) {
-    if (kind !== 'TCPSocketWrap') counts[kind] = (counts[kind] ?? 0) + 1;
-  }
-  return counts;
+function countObjects(): Record<string, number> {
+  const { constructor: Timeout } = setTimeout(() => {}).unref();
+  const classes = { IncomingMessage, ServerResponse, Socket, WebSocket, Websocket, Timeout, AbortController };
+  return Object.fromEntries(
+    Object.entries(classes).map(([name, one]) => [name, queryObjects(one, { format: 'count' })]),
+  );
 }
