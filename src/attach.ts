@@ -15,6 +15,10 @@ import { shieldSocket } from './shield.js';
 import { closeWebsockets } from './shutdown.js';
 import { answerRaw, Upgrade } from './upgrade.js';
 
+/** A request as a server gets it: it always has a `url`. */
+export type UpgradeRequest = http.IncomingMessage & { url: string };
+
+/** Options of {@link attachWebsocket}. */
 export interface AttachOptions {
   /**
    * Which upgrade requests enter our app, on a server where other libraries upgrade, too. The others never enter it and
@@ -22,7 +26,7 @@ export interface AttachOptions {
    *
    * @default all, where nobody else listens; none, where others do
    */
-  owns?: ((req: http.IncomingMessage) => boolean) | undefined;
+  owns?: ((req: UpgradeRequest) => boolean) | undefined;
   /**
    * Milliseconds after which an upgrade request that no route has answered gets 503.
    *
@@ -102,7 +106,7 @@ class Attachment {
 
   #isOwn(req: http.IncomingMessage): boolean {
     try {
-      const answer: unknown = this.owns?.(req);
+      const answer: unknown = this.owns?.(req as UpgradeRequest);
       if (typeof answer === 'boolean') return answer;
       this.#warnAboutOwns(`returned ${describe(answer)}`);
     } catch (error) {

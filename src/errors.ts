@@ -58,10 +58,10 @@ export interface WebsocketArgumentError extends WebsocketError {
   readonly code: 'ERR_WEBSOCKET_ARGUMENT';
 }
 
-/** For `instanceof`; errors of this kind are made by {@link optionError}. */
+/** For `instanceof`; errors of this kind are made by `optionError`. */
 export const WebsocketOptionError = kindOf<WebsocketOptionError>('ERR_WEBSOCKET_OPTION');
 
-/** For `instanceof`; errors of this kind are made by {@link argumentError}. */
+/** For `instanceof`; errors of this kind are made by `argumentError`. */
 export const WebsocketArgumentError = kindOf<WebsocketArgumentError>('ERR_WEBSOCKET_ARGUMENT');
 
 type Nature = TypeErrorConstructor | RangeErrorConstructor;

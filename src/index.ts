@@ -1,4 +1,10 @@
-export { attachWebsocket, type AttachOptions } from './attach.js';
+/**
+ * WebSockets in a route of Express, Connect, or a bare server.
+ *
+ * @module dwebsocket
+ */
+
+export { attachWebsocket, type AttachOptions, type UpgradeRequest } from './attach.js';
 export type { Diagnostics } from './diagnostics.js';
 export {
   WebsocketArgumentError,
@@ -33,4 +39,9 @@ export type {
 } from './types.js';
 export { Websocket, type CloseInfo, type SendOptions } from './websocket.js';
 export { withDefaults, type WebsocketWrappers } from './with-defaults.js';
-export { acceptWebsocket, requireWebsocket, type AcceptWebsocket, type RequireWebsocket } from './wrappers.js';
+export {
+  acceptWebsocket,
+  requireWebsocket,
+  type AcceptWebsocket,
+  type RequireWebsocket,
+} from './wrappers.js';

@@ -10,6 +10,7 @@ export interface MessageKinds {
   text: string;
   binary: Buffer;
 }
+/** Which messages a route takes; see the option `messages`. */
 export type MessageKind = keyof MessageKinds;
 
 /** Chooses the subprotocol: one of those offered, or `false` for none. Asked only when the client offers some. */

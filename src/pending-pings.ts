@@ -17,7 +17,10 @@ export class PendingPings {
 
   send(connection: { ping(data: string): void }): Promise<number> {
     if (this.#pings.size >= MOST) {
-      throw argumentError(RangeError, `${String(MOST)} pings wait for an answer; await ping() before the next`);
+      throw argumentError(
+        RangeError,
+        `${String(MOST)} pings wait for an answer; await ping() before the next`,
+      );
     }
     const payload = `dws-${String(++this.#count)}`;
     const roundTrip = new Promise<number>((resolve, reject) => {

@@ -24,7 +24,12 @@ export function markRequestLazily(req: Marked, touch: () => Websocket | null): v
   Object.defineProperty(req, 'websocket', {
     get: touch,
     set(value: unknown) {
-      Object.defineProperty(req, 'websocket', { value, configurable: true, enumerable: true, writable: true });
+      Object.defineProperty(req, 'websocket', {
+        value,
+        configurable: true,
+        enumerable: true,
+        writable: true,
+      });
     },
     configurable: true,
     enumerable: true,

@@ -6,6 +6,7 @@ import { clearTimeout, setTimeout } from './real-timers.js';
 import { checkServer, stateOf, type Server } from './server-state.js';
 import { terminateWebsocket, type Websocket } from './websocket.js';
 
+/** Options of {@link closeWebsockets}. */
 export interface CloseWebsocketsOptions {
   /**
    * The close code that the clients see.

@@ -7,6 +7,7 @@ import { wrapAccepting, wrapRequiring, type AcceptWebsocket, type RequireWebsock
 export interface WebsocketWrappers<Default extends MessageKind = 'both'> {
   acceptWebsocket: AcceptWebsocket<Default>;
   requireWebsocket: RequireWebsocket<Default>;
+  /** As the export of the same name, with the defaults. */
   websocketMiddleware: (options?: WebsocketMiddlewareOptions) => WebsocketRoute;
 }
 

@@ -78,7 +78,11 @@ export const acceptWebsocket: AcceptWebsocket = (handler, options) => wrapAccept
  */
 export const requireWebsocket: RequireWebsocket = (handler, options) => wrapRequiring(handler, options);
 
-export function wrapAccepting(handler: AnyHandler, options?: WebsocketOptions, defaults?: Policy): WebsocketRoute {
+export function wrapAccepting(
+  handler: AnyHandler,
+  options?: WebsocketOptions,
+  defaults?: Policy,
+): WebsocketRoute {
   checkHandler(handler, 'acceptWebsocket');
   return wrap(handler, resolveOptions(options, defaults), (req, res, next) => {
     markRequest(req, null);
@@ -86,7 +90,11 @@ export function wrapAccepting(handler: AnyHandler, options?: WebsocketOptions, d
   });
 }
 
-export function wrapRequiring(handler: AnyHandler, options?: WebsocketOptions, defaults?: Policy): WebsocketRoute {
+export function wrapRequiring(
+  handler: AnyHandler,
+  options?: WebsocketOptions,
+  defaults?: Policy,
+): WebsocketRoute {
   checkHandler(handler, 'requireWebsocket');
   return wrap(handler, resolveOptions(options, defaults), demandWebsocket);
 }

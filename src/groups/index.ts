@@ -1,3 +1,9 @@
+/**
+ * Messages to many websockets, on one machine or over Redis.
+ *
+ * @module dwebsocket/groups
+ */
+
 export type { Backplane, BackplaneEvents } from './backplane.js';
 export { BackplaneError, type BackplaneErrorCode } from './errors.js';
 export type { Group, GroupSendOptions, Sent } from './group.js';

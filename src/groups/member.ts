@@ -8,7 +8,9 @@ export interface Member {
   send(message: string | Buffer, options?: { binary?: boolean }): unknown;
   /** Settles when it has ended; it then leaves all groups. */
   readonly closed: PromiseLike<unknown>;
+  /** Whether it has begun to close: then it is not added. */
   isClosed?(): boolean;
+  /** Closes it; one that has no `close` just leaves a group that is closed. */
   close?(code?: number, reason?: string): unknown;
 }
 

@@ -1,3 +1,9 @@
+/**
+ * Tests of routes and of handlers, without a port.
+ *
+ * @module dwebsocket/testing
+ */
+
 export { backplaneContract, type BackplaneContractOptions } from './backplane-contract.js';
 export { connect } from './connect.js';
 export type { Agent, ConnectOptions } from './client-options.js';
