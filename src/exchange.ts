@@ -1,11 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { CloseCode } from './close-codes.js';
 import { onError } from './diagnostics.js';
-import { WebsocketClosedError } from './errors.js';
+import { describe, WebsocketClosedError } from './errors.js';
 import { debug } from './notices.js';
 import { setImmediate } from './real-timers.js';
 import { endResponse, giveSink } from './response.js';
-import { failAlone, type AnyHandler } from './serve-http.js';
+import { asError, failAlone, isError, type AnyHandler } from './serve-http.js';
 import type { Next } from './types.js';
 import { closeExchange, closeRequest } from './upgrade.js';
 import { existingSignal, type EndListener, type Websocket } from './websocket.js';
@@ -72,7 +72,7 @@ export class Exchange implements EndListener {
 
   #passOn(handler: AnyHandler, next: Next | undefined): Next {
     return (error) => {
-      if (error !== undefined && error !== 'route' && error !== 'router') {
+      if (isError(error)) {
         this.#fail(handler, error, next);
       } else {
         // The peer sees the end of the handler that it is passed on to.
@@ -82,8 +82,8 @@ export class Exchange implements EndListener {
     };
   }
 
-  #handlerFailed(handler: AnyHandler, error: unknown, next: Next | undefined): void {
-    this.#fail(handler, error, next);
+  #handlerFailed(handler: AnyHandler, reason: unknown, next: Next | undefined): void {
+    this.#fail(handler, asError(reason), next);
     this.#handlerEnded();
   }
 
@@ -101,7 +101,11 @@ export class Exchange implements EndListener {
     const websocket = this.#websocket;
     if (this.#isFailed || isQuietEnd(error, websocket)) return;
     this.#isFailed = true;
-    debug('%s: the handler failed: %s', this.#req.url, String(error));
+    debug(
+      '%s: the handler failed: %s',
+      this.#req.url,
+      error instanceof Error ? String(error) : describe(error),
+    );
     if (onError.hasSubscribers) onError.publish({ websocket, error });
     // Without a reason: what went wrong is not for the client.
     void websocket.close(CloseCode.internalError);

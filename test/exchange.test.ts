@@ -8,6 +8,7 @@ import { FRAMEWORKS } from './support/frameworks.js';
 import { defer, Inbox, within } from './support/inbox.js';
 import { openRaw } from './support/raw-client.js';
 import { close, closeCodeOf, Opcode } from './support/raw-frames.js';
+import { request } from './support/request.js';
 import { serve } from './support/serve.js';
 import { watchWarnings } from './support/warnings.js';
 
@@ -81,6 +82,44 @@ describe.for(FRAMEWORKS)('on %s', ([, build]) => {
       await client.end();
     },
   );
+
+  test.for([
+    // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- that is the case
+    ['rejects with nothing', () => Promise.reject()],
+    ['throws null', () => raise(null)],
+    ['throws what has no text', () => raise(Object.create(null))],
+  ] as const)('a handler that %s is in error all the same', async ([, handler]) => {
+    const { route, onError, app } = build();
+    const errors = new Inbox<unknown>();
+    route('/', acceptWebsocket(handler));
+    onError((error) => errors.push(error));
+    const site = await serve(app);
+    expect((await (await connect(site)).closed()).code).toBe(1011);
+    expect(await errors.next()).toBeTruthy();
+    expect((await request(site, '/')).status).toBe(500);
+    expect(await errors.next()).toBeTruthy();
+  });
+
+  test('next(null) is no error, as when it is handed on as a callback', async () => {
+    const { route, onError, app } = build();
+    const errors: unknown[] = [];
+    route(
+      '/',
+      acceptWebsocket((_req, _res, next) => next(null)),
+    );
+    route(
+      '/',
+      acceptWebsocket((req, res) => {
+        if (req.isWebsocket()) req.websocket.send('next');
+        else res.end('next');
+      }),
+    );
+    onError((error) => errors.push(error));
+    const site = await serve(app);
+    expect(await (await connect(site)).next()).toBe('next');
+    expect(await request(site, '/')).toMatchObject({ status: 200, body: 'next' });
+    expect(errors).toEqual([]);
+  });
 
   test('the client sees 1011, too, where the app has no error handler', async () => {
     const { use, route, app } = build();
@@ -324,7 +363,7 @@ test('after the 101 the response is one whose headers are sent', async () => {
   client.destroy();
 });
 
-function raise(error: Error): never {
+function raise(error: unknown): never {
   throw error;
 }
 
