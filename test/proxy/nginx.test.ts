@@ -109,6 +109,16 @@ describe.runIf(requirement('nginx', hasNginx))('behind nginx', () => {
     expect(body).toContain('a proxy on the way must forward both headers, Upgrade and Connection');
   });
 
+  test('without the line for HTTP/1.1 the answer is 400, and says so', async () => {
+    const nginx = await startNginx(
+      await serve(build()),
+      change(recommendedSnippet(), 'proxy_http_version 1.1;', ''),
+    );
+    const { status, body } = await requestUpgrade(nginx, '/only');
+    expect(status).toBe(400);
+    expect(body).toContain('a proxy may be speaking HTTP/1.0');
+  });
+
   const impatient = () => change(recommendedSnippet(), 'proxy_read_timeout 60s;', 'proxy_read_timeout 1s;');
 
   test('an idle connection outlives the patience of nginx through the heartbeat', async () => {

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { onTestFinished } from 'vitest';
-import { blocksOf, readPage } from '../support/doc-page.js';
+import { readDocument } from '../docs/document.js';
 import { within } from '../support/inbox.js';
 import { CERTIFICATE, type Site } from '../support/serve.js';
 
@@ -17,9 +17,9 @@ export const hasNginx = spawnSync(NGINX, ['-v']).status === 0;
 
 /** The snippet that docs/production.md recommends. */
 export function recommendedSnippet(): string {
-  const [snippet] = blocksOf(readPage('production.md'), 'nginx');
+  const snippet = readDocument('docs/production.md').blocks.find(({ language }) => language === 'nginx');
   if (snippet === undefined) throw new Error('docs/production.md has no nginx snippet');
-  return snippet;
+  return snippet.code;
 }
 
 /** The snippet with one piece replaced; it must be there. */

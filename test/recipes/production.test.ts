@@ -1,18 +1,20 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
+import http2 from 'node:http2';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import express from 'express';
-import { requireWebsocket } from 'dwebsocket';
+import { acceptWebsocket, attachWebsocket, requireWebsocket, type Server } from 'dwebsocket';
 import { expect, onTestFinished, test } from 'vitest';
 import { connect } from '../support/client.js';
 import { within } from '../support/inbox.js';
 import { request } from '../support/request.js';
-import { listen, type Site } from '../support/serve.js';
+import { CERTIFICATE, listen, type Site } from '../support/serve.js';
 import { serveWithTls } from './tls.js';
 
 const path = (name: string) => fileURLToPath(new URL(name, import.meta.url));
@@ -108,4 +110,25 @@ test('an app on a server with a certificate speaks wss', async () => {
   const late = await connect(site, '/');
   late.send('hello');
   expect(await late.next()).toBe('hello');
+});
+
+test('a server for HTTP/2 that is told of speaks WebSocket to who comes with HTTP/1.1', async () => {
+  const echo = acceptWebsocket(async (req, res) => {
+    if (!req.isWebsocket()) return void res.end(`HTTP/${req.httpVersion}`);
+    for await (const message of req.websocket) req.websocket.send(message);
+  });
+  // Node's types want another kind of request; what comes is of the same shape.
+  const server = http2.createSecureServer({ ...CERTIFICATE, allowHTTP1: true }, echo as never);
+  attachWebsocket(server as unknown as Server);
+  const site = { ...(await listen(server as unknown as Server)), tls: true };
+  const client = await connect(site);
+  client.send('hello');
+  expect(await client.next()).toBe('hello');
+  await client.close();
+
+  const session = http2.connect(`https://127.0.0.1:${site.port}`, { rejectUnauthorized: false });
+  onTestFinished(() => {
+    session.destroy();
+  });
+  expect(await text(session.request({ ':path': '/' }))).toBe('HTTP/2.0');
 });

@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { connect } from '../support/client.js';
 import { request, requestUpgrade } from '../support/request.js';
 import { serve } from '../support/serve.js';
+import { addRooms } from './access.js';
 import { bearerFromProtocol } from './bearer-protocol.js';
 import { authenticate } from './first-message.js';
 import { limitOpen, limitRate } from './limits.js';
@@ -13,6 +14,34 @@ const findUser = (token: string) => (token === 'eyJ.good-token_1' ? 'ada' : unde
 const greet = ({ websocket, res }: Pick<Request, 'res'> & { websocket: Websocket }) => {
   websocket.send(`hello ${String(res?.locals.user)}`);
 };
+
+test('pages of the origins that are named may connect, for members, and nobody else', async () => {
+  const app = express();
+  addRooms(app, async (cookie, room) => cookie === 'user=ada' && room === 'red');
+  const site = await serve(app);
+  const ask = (path: string, origin: string, cookie = 'user=ada') =>
+    requestUpgrade(site, path, { origin, cookie });
+
+  for (const origin of ['https://example.org', 'https://shop.example.org']) {
+    const client = await connect(site, '/rooms/red', { origin, headers: { cookie: 'user=ada' } });
+    client.send('hello');
+    expect(await client.next()).toBe('hello');
+  }
+  expect(await ask('/rooms/blue', 'https://example.org')).toMatchObject({
+    status: 403,
+    body: 'for members only',
+  });
+  expect((await ask('/rooms/red', 'https://example.org', 'user=eve')).status).toBe(403);
+  for (const origin of [
+    'http://example.org',
+    'https://example.org.evil.test',
+    'https://a.b.example.org',
+    'null',
+  ]) {
+    const { status, body } = await ask('/rooms/red', origin);
+    expect([status, body]).toEqual([403, expect.stringContaining('is not allowed here')]);
+  }
+});
 
 test('a ticket opens one websocket, and no second one', async () => {
   const app = express();
