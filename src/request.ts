@@ -32,7 +32,8 @@ export function markRequestLazily(req: Marked, touch: () => Websocket | null): v
       });
     },
     configurable: true,
-    enumerable: true,
+    // Who copies a request, as loggers do, must not accept its websocket.
+    enumerable: false,
   });
 }
 

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import express, { type ErrorRequestHandler } from 'express';
 import express4 from 'express4';
 import { describe, expect, test } from 'vitest';
@@ -105,6 +106,11 @@ describe.for(EXPRESSES)('with acceptAll on %s', ([, create]) => {
       status: 418,
       body: 'no websocket here',
     });
+  });
+
+  test('who copies or prints a request does not accept its websocket', async () => {
+    const { app } = build(create, (req, res) => res.send(String(inspect({ ...req }).length > 0)), options);
+    expect(await requestUpgrade(await serve(app), '/')).toMatchObject({ status: 200, body: 'true' });
   });
 
   test('the websocket outlives a handler that returns, as an HTTP answer does', async () => {
