@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import { createGroups, redisStreamBackplane } from 'dwebsocket/groups';
 import { createClient, type RedisClientType } from 'redis';
 import { RedisStore } from './redis-store.js';
@@ -15,7 +16,9 @@ export function openRedisRooms(url: string): Rooms {
   try {
     client = createClient({ url });
   } catch (error) {
-    console.error(`Chat: REDIS_URL must be like redis://localhost:6379 (${String(error)}). Rooms are those of this instance.`);
+    console.error(
+      `Chat: REDIS_URL must be like redis://localhost:6379 (${String(error)}). Rooms are those of this instance.`,
+    );
     return new Rooms();
   }
   return new RedisRooms(client);
@@ -33,7 +36,8 @@ class RedisRooms extends Rooms {
     });
     groups.on('back', () => console.log('Chat: Redis is back'));
     groups.on('refused', ({ message }) => console.error(`Chat: ${message}`));
-    groups.on('missed', ({ group }) => console.error(`Chat: messages of ${group} are lost`));
+    groups.on('missed', ({ group }) => tellLoss(group, 'of other instances are lost'));
+    groups.on('dropped', ({ group }) => tellLoss(group, 'have not left this instance'));
     super(groups, new RedisStore(client, () => groups.isCutOff()));
     this.#client = client;
     this.#timer = setInterval(() => this.renew(), renewal).unref();
@@ -45,8 +49,14 @@ class RedisRooms extends Rooms {
   override async close(): Promise<void> {
     clearInterval(this.#timer);
     await super.close();
-    // What has been said to Redis goes out, if it listens.
-    if (this.#client.isReady) await this.#client.close();
-    else this.#client.destroy();
+    // The answer comes after those to all that was said before; where none comes nobody is waited for.
+    const answer = this.#client.isReady ? this.#client.ping() : Promise.resolve();
+    await Promise.race([answer.catch(() => {}), setTimeout(1_000, undefined, { ref: false })]);
+    this.#client.destroy();
   }
+}
+
+/** That people have changed may get lost: it is seen at the next renewal. */
+function tellLoss(group: string, what: string): void {
+  if (!group.endsWith('/people')) console.error(`Chat: messages to ${group} ${what}`);
 }

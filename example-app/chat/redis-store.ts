@@ -44,8 +44,11 @@ export class RedisStore implements Store {
   }
 
   async readMessages(room: string): Promise<Message[]> {
-    const messages = await this.#ask((client) => client.lRange(`${prefix}:${room}:messages`, 0, -1));
-    return messages?.map((text) => JSON.parse(text) as Message) ?? this.#own.readMessages(room);
+    const messages = await this.#ask(async (client) => {
+      const texts = await client.lRange(`${prefix}:${room}:messages`, 0, -1);
+      return texts.map((text) => JSON.parse(text) as Message);
+    });
+    return messages ?? this.#own.readMessages(room);
   }
 
   setPeople(room: string, names: string[]): void {

@@ -14,6 +14,7 @@ export class Room {
   readonly #instances: Group;
   readonly #instance = { send: () => this.#tellPeople(), closed: new Promise(() => {}) };
   #told = '';
+  #willTell = false;
   #telling = Promise.resolve();
 
   constructor(name: string, groups: Groups, store: Store) {
@@ -44,6 +45,11 @@ export class Room {
     if (this.isEmpty) this.#instances.delete(this.#instance);
   }
 
+  clear(): void {
+    this.#people.clear();
+    this.#peopleChanged();
+  }
+
   say(name: string, text: string): void {
     if (text === '') return;
     const message = { id: randomUUID(), name, text, at: Date.now() };
@@ -67,7 +73,10 @@ export class Room {
 
   /** Tells the people of this instance who is here. One after the other, so that the newest list comes last. */
   #tellPeople(): void {
+    if (this.#willTell) return;
+    this.#willTell = true;
     this.#telling = this.#telling.then(async () => {
+      this.#willTell = false;
       const people = (await this.#store.readPeople(this.#name)).sort();
       const list = JSON.stringify({ people });
       if (list === this.#told) return;

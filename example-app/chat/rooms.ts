@@ -32,7 +32,9 @@ export class Rooms {
     for (const room of this.#rooms.values()) room.renew();
   }
 
+  /** To be called when the server has closed: then nobody of this instance is there, in no room. */
   close(): Promise<void> {
+    for (const room of this.#rooms.values()) room.clear();
     return this.#groups.close();
   }
 }
