@@ -45,12 +45,35 @@ export function backplaneContract(name: string, options: BackplaneContractOption
   for (const each of casesFor(options)) {
     options.test(`${name}: ${each.name}`, async () => {
       const party = new Party(options.create);
+      const outage = options.outage === undefined ? undefined : new Outage(options.outage);
       try {
-        await each.run(party, options);
+        await each.run(party, { ...options, outage });
       } finally {
+        await outage?.end();
         await party.end();
       }
     });
+  }
+}
+
+/** One that ends with its test, also when that fails. */
+class Outage {
+  readonly #network: { begin: () => unknown; end: () => unknown };
+  #isOn = false;
+
+  constructor(network: { begin: () => unknown; end: () => unknown }) {
+    this.#network = network;
+  }
+
+  async begin(): Promise<void> {
+    this.#isOn = true;
+    await this.#network.begin();
+  }
+
+  async end(): Promise<void> {
+    if (!this.#isOn) return;
+    this.#isOn = false;
+    await this.#network.end();
   }
 }
 

@@ -9,6 +9,7 @@ async function openTail(rows: Row[], maxAge = 60_000) {
   const got: string[] = [];
   const missed: (number | undefined)[] = [];
   const reads: string[] = [];
+  let failures = 0;
   const compare = (a: string, b: string) => {
     const [one, two] = [a, b].map((id) => id.split('-').map(Number));
     return one![0]! - two![0]! || one![1]! - two![1]!;
@@ -25,6 +26,7 @@ async function openTail(rows: Row[], maxAge = 60_000) {
     },
     deliver: (data) => got.push(data.toString()),
     missed: (count) => missed.push(count),
+    failed: () => failures++,
   });
   await tail.begin();
   return {
@@ -32,6 +34,7 @@ async function openTail(rows: Row[], maxAge = 60_000) {
     got,
     missed,
     reads,
+    failures: () => failures,
     /** Puts something in the place of all that is in the stream. */
     replace: (...news: Row[]) => (stream = news),
     add: (...news: Row[]) => (stream = [...stream, ...news]),
@@ -65,6 +68,20 @@ describe('while it is connected', () => {
     publish(rows(1, 6, 6)[0]!);
     await tail.catchUp(0);
     expect([got, missed]).toEqual([['1:4', '1:5', '1:6'], []]);
+  });
+
+  test('asks to be called again when reading what was left out fails', async () => {
+    const { tail, publish, add, whileReading, failures, got } = await openTail(rows(1, 1, 3));
+    add(...rows(1, 4, 6));
+    whileReading(() => {
+      whileReading(() => {});
+      throw new Error('CLUSTERDOWN');
+    });
+    publish(rows(1, 6, 6)[0]!);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect([failures(), got]).toEqual([1, []]);
+    await tail.catchUp(0);
+    expect(got).toEqual(['1:4', '1:5', '1:6']);
   });
 
   test('a stream that begins while it listens is taken from its first entry', async () => {

@@ -1,4 +1,4 @@
-import type { RedisPort, RedisSubscriber, SubscriberEvents } from './port.js';
+import type { OwnPort, RedisPort, RedisSubscriber, SubscriberEvents } from './port.js';
 
 type Args = (string | Buffer)[];
 type EventListener = (...args: unknown[]) => void;
@@ -65,6 +65,15 @@ export function openIoredis(client: Ioredis): RedisPort {
     command: (_key, [name, ...args]) => client.callBuffer(String(name), ...args),
     watch: (changed) => watch(client, changed),
     openSubscriber: (events) => new IoredisSubscriber(client, prefix, events),
+    derive(): OwnPort {
+      const own = isCluster
+        ? (client as IoredisCluster).duplicate([], { lazyConnect: true })
+        : (client as IoredisServer).duplicate({ lazyConnect: true });
+      // Without a listener it would be printed; whoever watches the port hears of it.
+      own.on('error', ignore);
+      own.connect().catch(ignore);
+      return { ...openIoredis(own), close: () => own.disconnect() };
+    },
   };
 }
 
@@ -136,4 +145,8 @@ function copyCluster(client: IoredisCluster): Ioredis {
     shardedSubscribers: true,
     enableAutoPipelining: false,
   });
+}
+
+function ignore(): void {
+  // Heard elsewhere.
 }

@@ -27,7 +27,6 @@ export class RedisLink {
   readonly #sender: RedisSender;
   #listener: RedisListener | undefined;
   #events: LinkEvents | undefined;
-  #unwatch: (() => void) | undefined;
   #timer: NodeJS.Timeout | undefined;
   #state: 'new' | 'starting' | 'up' | 'cut' | 'closed' = 'new';
   #wasReady = false;
@@ -41,7 +40,9 @@ export class RedisLink {
     this.#options = options;
     this.#port = openPort(options.client, options.backplane);
     this.#channelPrefix = `${options.prefix}:group:`;
-    this.#sender = new RedisSender(this.#port, options.timeout);
+    // On a later turn: a client tells of an end before it has put itself in order.
+    const changed = (error?: unknown): void => process.nextTick(() => this.#check(error));
+    this.#sender = new RedisSender(this.#port, options.timeout, changed);
   }
 
   start(events: LinkEvents): void {
@@ -49,8 +50,7 @@ export class RedisLink {
       throw new Error(`a ${this.#options.backplane} serves one createGroups(); make another`);
     this.#state = 'starting';
     this.#events = events;
-    // On a later turn: a client tells of an end before it has put itself in order.
-    this.#unwatch = this.#port.watch((error) => process.nextTick(() => this.#check(error)));
+    this.#sender.start();
     this.#listener = new RedisListener({
       port: this.#port,
       sender: this.#sender,
@@ -60,6 +60,7 @@ export class RedisLink {
       changed: (error) => this.#check(error),
     });
     this.#tick();
+    process.nextTick(() => this.#check());
   }
 
   /** Whether nothing has been heard of Redis yet; for as long as `timeout`. */
@@ -113,14 +114,13 @@ export class RedisLink {
     this.#known();
     await this.#sender.close();
     clearTimeout(this.#timer);
-    this.#unwatch?.();
   }
 
   #tick(): void {
     const { timeout } = this.#options;
     this.#timer = setTimeout(() => {
       this.#tick();
-      this.#sender.checkTime();
+      this.#sender.checkTime(this.#listener?.isRestored() === true);
       this.#listener?.checkTime();
       if (this.#state === 'starting' && ++this.#startingTicks >= 2) this.#becomeCut();
       this.#check();
@@ -129,7 +129,7 @@ export class RedisLink {
 
   #check(error?: unknown): void {
     if (error !== undefined) this.#lastError = error;
-    if (!this.#port.isReady()) this.#sender.lost(this.#lastError ?? this.#sender.whyNot());
+    if (!this.#sender.isConnected()) this.#sender.lost(this.#lastError ?? this.#sender.whyNot());
     if (this.#state === 'closed') return;
     this.#listener?.check(error);
     const isReady = this.#sender.isReady();
@@ -158,7 +158,7 @@ export class RedisLink {
   }
 
   #whyCut(): Error {
-    if (!this.#port.isReady()) {
+    if (!this.#sender.isConnected()) {
       const cure = this.#wasConnected ? '' : `; ${this.#port.connectCure}`;
       return new Error(`the client of Redis is not connected${cure}`);
     }

@@ -35,6 +35,7 @@ export class RedisListener {
   #generation = 0;
   #opened = 0;
   #state: 'deaf' | 'restoring' | 'probing' | 'hears' | 'closed' = 'deaf';
+  readonly #aborts = new Set<(error: unknown) => void>();
   // The probes: their number, when they were sent, and whether they still may come.
   #round = 0;
   #asked = 0;
@@ -52,12 +53,17 @@ export class RedisListener {
     return this.#state === 'hears';
   }
 
+  /** Whether it is connected and subscribed, if it hears or not. */
+  isRestored(): boolean {
+    return this.#state === 'probing' || this.#state === 'hears';
+  }
+
   async subscribe(channel: string): Promise<void> {
     if (this.#state === 'closed') throw closedError();
     if (this.#state !== 'hears') throw cutOffError(new Error('the subscriptions are not in force'));
     this.#wanted.add(channel);
     try {
-      await this.#subscriber.subscribe([channel]);
+      await this.#whileHearing(this.#subscriber.subscribe([channel]));
     } catch (error) {
       this.#wanted.delete(channel);
       throw isReply(error) ? refusedError(error) : cutOffError(error);
@@ -66,7 +72,7 @@ export class RedisListener {
 
   async unsubscribe(channel: string): Promise<void> {
     if (!this.#wanted.delete(channel) || !this.#subscriber.isReady()) return;
-    await this.#subscriber.unsubscribe(channel);
+    await this.#whileHearing(this.#subscriber.unsubscribe(channel));
   }
 
   /** Called when something about a connection has changed, and now and then. */
@@ -76,7 +82,7 @@ export class RedisListener {
       if (this.#state !== 'deaf') this.#becomeDeaf(error);
       return;
     }
-    if (!this.#options.port.isReady()) this.#isUnderWay = false;
+    if (!this.#options.sender.isConnected()) this.#isUnderWay = false;
     if (this.#state === 'deaf') void this.#restore();
     else if (this.#state === 'probing' && !this.#isUnderWay) this.#probe();
   }
@@ -93,12 +99,13 @@ export class RedisListener {
       else if (late) this.#probe();
       return;
     }
-    // Neither connected nor about to be: its client has given up, or restoring fails again and again.
-    if (now() - this.#opened >= 2 * timeout && sender.isReady()) this.#replace(undefined);
+    // Its client has given up, or restoring fails again and again.
+    if (now() - this.#opened >= 2 * timeout) this.#replace(undefined);
   }
 
   close(): void {
     this.#state = 'closed';
+    this.#abort(closedError());
     this.#generation++;
     this.#subscriber.close();
   }
@@ -131,7 +138,24 @@ export class RedisListener {
 
   #becomeDeaf(error: unknown): void {
     this.#state = 'deaf';
+    this.#abort(error ?? new Error('the connection for subscriptions is lost'));
     debug('the connection for subscriptions hears nothing: %o', error);
+  }
+
+  // A client may keep a command for ever when its connection is lost.
+  async #whileHearing(command: Promise<unknown>): Promise<void> {
+    let abort!: (error: unknown) => void;
+    const aborted = new Promise<never>((_resolve, reject) => (abort = reject));
+    this.#aborts.add(abort);
+    try {
+      await Promise.race([command, aborted]);
+    } finally {
+      this.#aborts.delete(abort);
+    }
+  }
+
+  #abort(error: unknown): void {
+    for (const abort of this.#aborts) abort(error);
   }
 
   async #restore(): Promise<void> {
@@ -151,7 +175,7 @@ export class RedisListener {
 
   /** Sends ourselves the number of a new round, over each probe's channel. */
   #probe(): void {
-    if (!this.#options.port.isReady()) return;
+    if (!this.#options.sender.isConnected()) return;
     const round = ++this.#round;
     this.#asked = now();
     this.#isUnderWay = true;

@@ -1,4 +1,4 @@
-import type { RedisPort, RedisSubscriber, SubscriberEvents } from './port.js';
+import type { OwnPort, RedisPort, RedisSubscriber, SubscriberEvents } from './port.js';
 
 type Listener = (data: Buffer, channel: Buffer) => void;
 
@@ -65,13 +65,39 @@ export function openNodeRedis(client: NodeRedis): RedisPort {
   return {
     isCluster,
     connectCure: 'call "await client.connect()"',
-    isReady: () => client.isReady ?? client.isOpen,
+    isReady: () => isReady(client),
     publish: (channel, data) => (isCluster ? client.sPublish(channel, data) : client.publish(channel, data)),
     command: run,
     ping: () => run(undefined, ['PING']),
     watch: (changed) => watch(client, changed),
     openSubscriber: (events) => new NodeRedisSubscriber(client, isCluster, events),
+    derive(): OwnPort {
+      const own = copy(client);
+      // Without a listener an error would end the process; whoever watches the port hears of it.
+      own.on('error', ignore);
+      own.connect().catch(ignore);
+      return { ...openNodeRedis(own), close: () => destroy(own) };
+    },
   };
+}
+
+/** The cluster of version 5 does not say whether it is ready; it is when it knows its nodes. */
+function isReady(client: NodeRedis): boolean {
+  return client.isReady ?? (client.isOpen && (client.masters?.length ?? 0) > 0);
+}
+
+function copy(client: NodeRedis): NodeRedis {
+  // A connection of ours has no use for a cache, nor may it share one.
+  return client.duplicate({ clientSideCache: undefined });
+}
+
+function destroy(client: NodeRedis): void {
+  try {
+    // A cluster gives a promise.
+    Promise.resolve(client.destroy()).catch(ignore);
+  } catch {
+    // It was not open.
+  }
 }
 
 class NodeRedisSubscriber implements RedisSubscriber {
@@ -83,14 +109,13 @@ class NodeRedisSubscriber implements RedisSubscriber {
   constructor(client: NodeRedis, isCluster: boolean, events: SubscriberEvents) {
     this.#isCluster = isCluster;
     this.#listener = (data, channel) => events.message(channel.toString(), data);
-    // A connection that only listens has no use for a cache, nor may it share one.
-    this.#client = client.duplicate({ clientSideCache: undefined });
+    this.#client = copy(client);
     watch(this.#client, events.changed);
     this.#client.connect().catch(events.changed);
   }
 
   isReady(): boolean {
-    if (!(this.#client.isReady ?? this.#client.isOpen)) return false;
+    if (!isReady(this.#client)) return false;
     return this.#client.masters?.every(({ pubSub }) => pubSub?.client.isReady ?? true) ?? true;
   }
 
@@ -113,12 +138,7 @@ class NodeRedisSubscriber implements RedisSubscriber {
   }
 
   close(): void {
-    try {
-      // A cluster gives a promise.
-      Promise.resolve(this.#client.destroy()).catch(ignore);
-    } catch {
-      // It was not open.
-    }
+    destroy(this.#client);
   }
 }
 

@@ -31,6 +31,13 @@ export interface RedisPort {
   watch(changed: (error?: unknown) => void): () => void;
   /** Opens a connection of its own for subscriptions. */
   openSubscriber(events: SubscriberEvents): RedisSubscriber;
+  /** Opens another connection like this one, which is ours. */
+  derive(): OwnPort;
+}
+
+/** A connection that is not the user's. */
+export interface OwnPort extends RedisPort {
+  close(): void;
 }
 
 export interface SubscriberEvents {

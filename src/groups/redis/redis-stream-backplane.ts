@@ -1,4 +1,4 @@
-import { now } from '../../real-timers.js';
+import { clearTimeout, now, setTimeout } from '../../real-timers.js';
 import type { Backplane, BackplaneEvents } from '../backplane.js';
 import { closedError } from './faults.js';
 import { RedisLink } from './link.js';
@@ -25,13 +25,17 @@ export function redisStreamBackplane(client: RedisClient, options: RedisStreamBa
   return new RedisStreamBackplane(client, resolveStreamOptions(options));
 }
 
+/** Milliseconds until what a Redis that is not ready yet has refused is asked again. */
+const RETRY_DELAY = 250;
+
 class RedisStreamBackplane implements Backplane {
   readonly #settings: StreamSettings;
   readonly #link: RedisLink;
   readonly #outbox: StreamOutbox;
   readonly #tails = new Map<string, StreamTail>();
   #events: BackplaneEvents | undefined;
-  #cutSince = 0;
+  #cutSince: number | undefined;
+  #retry: NodeJS.Timeout | undefined;
   #isClosed = false;
 
   constructor(client: RedisClient, settings: StreamSettings) {
@@ -50,6 +54,7 @@ class RedisStreamBackplane implements Backplane {
       message: (group, message) => this.#tails.get(group)?.take(message),
       ready: () => void this.#outbox.flush(),
       cutOff: (error) => {
+        if (this.#cutSince !== undefined) return;
         this.#cutSince = now();
         events.cutOff(error);
       },
@@ -86,6 +91,7 @@ class RedisStreamBackplane implements Backplane {
 
   async close(): Promise<void> {
     this.#isClosed = true;
+    clearTimeout(this.#retry);
     await this.#outbox.close(this.#settings.timeout);
     await this.#link.close();
   }
@@ -105,13 +111,36 @@ class RedisStreamBackplane implements Backplane {
         this.#link.run((port) => port.command(key, [command, key, from, to, 'COUNT', String(count)])),
       deliver: (data) => this.#events?.message(group, data),
       missed: (count) => this.#events?.missed(group, count),
+      failed: () => this.#catchUpLater(),
     });
   }
 
   /** The outage is over for the app when all that was missed is there. */
   async #catchUp(): Promise<void> {
-    const cutFor = now() - this.#cutSince;
-    await Promise.allSettled([...this.#tails.values()].map((tail) => tail.catchUp(cutFor)));
-    if (this.#link.isUp()) this.#events?.back();
+    const cutFor = this.#cutSince === undefined ? 0 : now() - this.#cutSince;
+    const reads = [...this.#tails.values()].map((tail) => tail.catchUp(cutFor));
+    const results = await Promise.allSettled([...reads, this.#tryCommand()]);
+    if (this.#isClosed || !this.#link.isUp()) return;
+    // A Redis that is still starting lets us publish before it lets us read.
+    if (results.some(({ status }) => status === 'rejected')) {
+      this.#catchUpLater();
+      return;
+    }
+    if (this.#cutSince === undefined) return;
+    this.#cutSince = undefined;
+    this.#events?.back();
+  }
+
+  #catchUpLater(): void {
+    clearTimeout(this.#retry);
+    // When the link is not up, its being back calls for it.
+    this.#retry = setTimeout(() => {
+      if (this.#link.isUp()) void this.#catchUp();
+    }, RETRY_DELAY).unref();
+  }
+
+  #tryCommand(): Promise<unknown> {
+    const key = this.#link.channelOf('');
+    return this.#link.run((port) => port.command(key, ['EXISTS', key]));
   }
 }

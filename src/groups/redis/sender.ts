@@ -1,29 +1,50 @@
+import { debug } from '../../notices.js';
 import { now } from '../../real-timers.js';
 import { closedError, cutOffError, isReply, refusedError } from './faults.js';
-import type { RedisPort } from './port.js';
+import type { OwnPort, RedisPort } from './port.js';
 
 /**
- * Our way to the user's connection.
+ * Our way to Redis, over the user's client.
  *
  * The clients keep commands in a queue of their own while the server is away, for ever if need be. So nothing is given to
- * a client that is not connected, and nobody waits longer than `timeout` for an answer.
+ * a client that is not connected, and nobody waits longer than `timeout` for an answer. A client that does not answer
+ * although Redis can be reached (node-redis 5.9 takes a dead connection for a living one at times) is passed by: then we
+ * open a connection of our own.
  */
 export class RedisSender {
-  readonly #port: RedisPort;
+  readonly #users: RedisPort;
   readonly #timeout: number;
+  readonly #changed: (error?: unknown) => void;
+  #unwatch: (() => void) | undefined;
   readonly #pending = new Set<Pending>();
-  // Commands were not answered in time; so until one is.
-  #isStuck = false;
+  #own: OwnPort | undefined;
+  #ownSince = 0;
+  // Since when commands are not answered in time; until one is.
+  #stuckSince: number | undefined;
   #isClosed = false;
 
-  constructor(port: RedisPort, timeout: number) {
-    this.#port = port;
+  constructor(port: RedisPort, timeout: number, changed: (error?: unknown) => void) {
+    this.#users = port;
     this.#timeout = timeout;
+    this.#changed = changed;
+  }
+
+  start(): void {
+    this.#unwatch = this.#users.watch(this.#changed);
+  }
+
+  get #port(): RedisPort {
+    return this.#own ?? this.#users;
+  }
+
+  /** Whether a command would go out, and not wait in the client's queue. */
+  isConnected(): boolean {
+    return this.#port.isReady();
   }
 
   /** Whether a command would go out and be answered, as far as we know. */
   isReady(): boolean {
-    return !this.#isClosed && !this.#isStuck && this.#port.isReady();
+    return !this.#isClosed && this.#stuckSince === undefined && this.isConnected();
   }
 
   /**
@@ -42,13 +63,13 @@ export class RedisSender {
     this.#pending.add(pending);
     command(this.#port).then(
       (reply) => {
-        this.#isStuck = false;
+        this.#stuckSince = undefined;
         this.#pending.delete(pending);
         pending.resolve(reply);
       },
       (error: unknown) => {
         const answered = isReply(error);
-        if (answered) this.#isStuck = false;
+        if (answered) this.#stuckSince = undefined;
         this.#pending.delete(pending);
         pending.reject(answered ? refusedError(error) : cutOffError(error));
       },
@@ -58,23 +79,38 @@ export class RedisSender {
 
   /** The connection is lost: what it took with it is not waited for, and the next one is not judged by it. */
   lost(error: unknown): void {
-    this.#isStuck = false;
+    this.#stuckSince = undefined;
     this.#failAll(error);
   }
 
-  /** Called now and then: whether answers are late, or come again. */
-  checkTime(): void {
+  /** Called now and then: whether answers are late, or come again. `reachable`: others do reach Redis. */
+  checkTime(reachable: boolean): void {
+    const time = now();
     const [oldest] = this.#pending;
-    if (oldest === undefined) {
-      if (this.#isStuck && this.#port.isReady()) this.try((port) => port.ping()).catch(ignore);
-    } else if (now() - oldest.since >= this.#timeout) {
-      this.#isStuck = true;
+    if (oldest !== undefined && time - oldest.since >= this.#timeout) {
+      this.#stuckSince ??= time;
       this.#failAll(this.whyNot());
+    }
+    if (!this.isConnected()) {
+      // A closed client of the user's is the user's will; one of ours that does not connect is replaced.
+      if (this.#own !== undefined && time - this.#ownSince >= 2 * this.#timeout) this.#passBy();
+    } else if (this.#stuckSince !== undefined) {
+      if (reachable && time - this.#stuckSince >= this.#timeout) this.#passBy();
+      else if (this.#pending.size === 0) this.try((port) => port.ping()).catch(ignore);
     }
   }
 
+  #passBy(): void {
+    debug('the client of Redis does not answer; groups open a connection of their own');
+    this.#own?.close();
+    this.#own = this.#users.derive();
+    this.#ownSince = now();
+    this.#own.watch(this.#changed);
+    this.lost(this.whyNot());
+  }
+
   whyNot(): Error {
-    if (this.#isStuck) return new Error(`Redis has not answered for ${this.#timeout} ms`);
+    if (this.#stuckSince !== undefined) return new Error(`Redis has not answered for ${this.#timeout} ms`);
     return new Error('the client of Redis is not connected');
   }
 
@@ -82,6 +118,8 @@ export class RedisSender {
   async close(): Promise<void> {
     await Promise.allSettled([...this.#pending].map(({ promise }) => promise));
     this.#isClosed = true;
+    this.#unwatch?.();
+    this.#own?.close();
   }
 
   #failAll(error: unknown): void {

@@ -14,6 +14,8 @@ export interface TailOptions {
   readonly deliver: (data: Buffer) => void;
   /** Messages are lost for good; how many, when that is known. */
   readonly missed: (count: number | undefined) => void;
+  /** Reading has failed; `catchUp` is to be called again. */
+  readonly failed: () => void;
 }
 
 interface Position {
@@ -53,12 +55,12 @@ export class StreamTail {
     if (entry === undefined) this.#options.deliver(message);
     else if (this.#reading !== undefined) this.#dropped = entry.id;
     else if (this.#isNext(entry.id)) this.#deliver(entry);
-    else if (!this.#isOld(entry.id)) void this.catchUp(0).catch(ignore);
+    else if (!this.#isOld(entry.id)) void this.catchUp(0).catch(this.#options.failed);
   }
 
   /**
-   * Reads what has been missed; `cutFor`: the milliseconds of the outage. Rejects when Redis is not there: then the end of
-   * the outage calls for it again.
+   * Reads what has been missed; `cutFor`: the milliseconds of the outage. Rejects when Redis is not there or not ready: then
+   * it is to be called again.
    */
   catchUp(cutFor: number): Promise<void> {
     this.#reading ??= Promise.resolve()
@@ -145,8 +147,4 @@ function isAt({ id, mark }: Position, entry: StreamEntry): boolean {
 
 function markOf(data: Buffer): string {
   return data.toString('latin1', 0, MARK_BYTES);
-}
-
-function ignore(): void {
-  // Redis has gone while we read; `catchUp` is called when it is back.
 }

@@ -50,3 +50,40 @@ export const clientKinds: readonly ClientKind[] = [
   ioredis('ioredis', 6),
   ioredis('ioredis5', 5),
 ];
+
+export interface ClusterKind {
+  readonly name: string;
+  connect(ports: number[]): Promise<OpenClient>;
+}
+
+const nodeRedisCluster = (name: string, version: number): ClusterKind => ({
+  name: `redis ${version}`,
+  async connect(ports) {
+    const { createCluster } = await loadNodeRedis(name);
+    const client = createCluster({ rootNodes: ports.map((port) => ({ url: `redis://127.0.0.1:${port}` })) });
+    client.on('error', () => {});
+    await client.connect();
+    return { client, end: () => client.destroy() };
+  },
+});
+
+const ioredisCluster = (name: string, version: number): ClusterKind => ({
+  name: `ioredis ${version}`,
+  async connect(ports) {
+    const { Cluster } = await loadIoredis(name);
+    const client = new Cluster(
+      ports.map((port) => ({ host: '127.0.0.1', port })),
+      { lazyConnect: true },
+    );
+    client.on('error', () => {});
+    await client.connect();
+    return { client, end: () => client.disconnect() };
+  },
+});
+
+export const clusterKinds: readonly ClusterKind[] = [
+  nodeRedisCluster('redis', 6),
+  nodeRedisCluster('redis5', 5),
+  ioredisCluster('ioredis', 6),
+  ioredisCluster('ioredis5', 5),
+];

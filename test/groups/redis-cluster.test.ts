@@ -1,0 +1,41 @@
+import { redisBackplane, redisStreamBackplane } from 'dwebsocket/groups';
+import { afterAll, beforeAll, describe, test } from 'vitest';
+import { backplaneContract } from '../../src/testing/backplane-contract.js';
+import { clusterKinds, type OpenClient } from './support/clients.js';
+import { RedisCluster } from './support/redis-cluster.js';
+import { hasRedis } from './support/redis-server.js';
+
+describe.runIf(hasRedis).each(clusterKinds)('a Redis Cluster over $name', (kind) => {
+  let cluster: RedisCluster;
+  const open: OpenClient[] = [];
+
+  beforeAll(async () => {
+    cluster = await RedisCluster.start();
+  });
+
+  afterAll(async () => {
+    for (const { end } of open) end();
+    await cluster.stop();
+  });
+
+  const connect = async () => {
+    const opened = await kind.connect(cluster.ports);
+    open.push(opened);
+    return opened.client;
+  };
+  const common = {
+    test: (name: string, run: () => Promise<void>) => test(name, { timeout: 60_000 }, run),
+    outage: { begin: () => cluster.kill(), end: () => cluster.begin() },
+  };
+
+  backplaneContract('redisBackplane', {
+    ...common,
+    create: async () => redisBackplane(await connect(), { timeout: 1_000 }),
+  });
+
+  backplaneContract('redisStreamBackplane', {
+    ...common,
+    create: async () => redisStreamBackplane(await connect(), { timeout: 1_000, maxLength: 10_000 }),
+    keepsMissed: true,
+  });
+});
