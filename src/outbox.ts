@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
 import { debug } from './notices.js';
 import { asBytes, encodeFrame, type Data } from './frame.js';
+import { nextTick } from './real-timers.js';
 
 const TRUE: Promise<boolean> = Promise.resolve(true);
 const FALSE: Promise<boolean> = Promise.resolve(false);
@@ -13,7 +14,7 @@ let turnEnds = false;
 function currentTurn(): number {
   if (!turnEnds) {
     turnEnds = true;
-    process.nextTick(endTurn);
+    nextTick(endTurn);
   }
   return turn;
 }
@@ -29,7 +30,7 @@ export interface Marks {
   readonly maxBuffered: number;
 }
 
-// Handed to process.nextTick without a closure for each turn.
+// Handed to nextTick without a closure for each turn.
 let uncork: (outbox: Outbox) => void;
 
 /**
@@ -93,7 +94,7 @@ export class Outbox {
     if (!this.#corked && (more || this.#turn === now)) {
       this.#corked = true;
       socket.cork();
-      process.nextTick(uncork, this);
+      nextTick(uncork, this);
     }
     this.#turn = now;
     const { highWaterMark } = this.#marks;

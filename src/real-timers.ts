@@ -8,5 +8,8 @@ import timers from 'node:timers';
  */
 export const { setTimeout, clearTimeout, setImmediate } = timers;
 
+// Jest's fake clock stops it, too; what is corked until the next tick would never go out.
+export const nextTick: typeof process.nextTick = process.nextTick.bind(process);
+
 /** Milliseconds of a clock that only goes forward. */
 export const now: () => number = performance.now.bind(performance);

@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream';
+import { nextTick } from './real-timers.js';
 
 const METHODS = ['write', 'end', 'destroy'] as const;
 const EVENTS = ['error', 'finish', 'close', 'data', 'end', 'readable', 'drain', 'timeout'] as const;
@@ -17,7 +18,7 @@ export function shieldSocket(socket: Duplex, whenCalled: () => void): void {
     const value = method === 'write' ? () => true : () => socket;
     Object.defineProperty(socket, method, { value, configurable: true });
   }
-  process.nextTick(() => {
+  nextTick(() => {
     for (const method of METHODS) Reflect.deleteProperty(socket, method);
     EVENTS.forEach((event, i) => {
       for (const listener of socket.rawListeners(event)) {

@@ -1,7 +1,7 @@
 import { ServerResponse, STATUS_CODES, type IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { debug } from './notices.js';
-import { clearTimeout, setTimeout } from './real-timers.js';
+import { clearTimeout, nextTick, setTimeout } from './real-timers.js';
 import { tellRefusal } from './response.js';
 import { stateOf, type Server, type Undecided } from './server-state.js';
 
@@ -131,7 +131,7 @@ export class Upgrade implements Undecided {
 
   /** The exchange is over: 'close' comes on both, as with any request. */
   #leave(): void {
-    process.nextTick(() => {
+    nextTick(() => {
       closeExchange(this.req, this.res);
     });
   }

@@ -1,0 +1,176 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { readDocument } from '../../docs/document.js';
+import { Project, toCommonJs } from './project.js';
+
+const { blocks } = readDocument('docs/testing.md');
+const codeUnder = (anchor: string) =>
+  blocks.filter((block) => block.anchor === anchor && block.language === 'js').map(({ code }) => code);
+
+const [app = '', vitestSuite = ''] = codeUnder('vitest');
+const [jestImports = '', jestRequires = ''] = codeUnder('jest');
+const [nodeSuite = ''] = codeUnder('nodetest');
+const [mochaImports = ''] = codeUnder('mocha');
+
+/** A suite with other lines at its top. */
+const withHead = (head: string, suite: string) =>
+  `${head}\n\n${suite.slice(suite.indexOf('afterEach(closeClients)'))}`;
+
+/** The suites of the document, as the document says that they are written for each runner. */
+const SUITES = {
+  vitest: vitestSuite,
+  'jest-esm': withHead(jestImports, vitestSuite),
+  jest: withHead(jestRequires, vitestSuite),
+  node: nodeSuite,
+  mocha: withHead(`${mochaImports}\n${nodeSuite.split('\n').slice(2, 5).join('\n')}`, nodeSuite),
+};
+
+let project: Project;
+
+beforeAll(() => {
+  project = new Project();
+  for (const [folder, suite] of Object.entries(SUITES)) {
+    const isCommonJs = folder === 'jest';
+    const type = isCommonJs ? 'commonjs' : 'module';
+    project.write(`${folder}/package.json`, JSON.stringify({ type, jest: { transform: {} } }));
+    project.write(`${folder}/app.js`, isCommonJs ? toCommonJs(app) : app);
+    // The second must find the world as the first has found it.
+    for (const name of ['first', 'second']) project.write(`${folder}/${name}.test.js`, suite);
+  }
+}, 60_000);
+
+afterAll(() => {
+  project.remove();
+});
+
+describe('the suite of the document passes, and its process ends by itself', { timeout: 90_000 }, () => {
+  test('in Vitest', async () => {
+    const { status, output } = await project.run(
+      'vitest',
+      project.bin('vitest/vitest.mjs'),
+      'run',
+      '--pool=threads',
+    );
+    expect(output).toMatch(/Tests +6 passed \(6\)/);
+    expect(status).toBe(0);
+  });
+
+  test.for([
+    ['CommonJS', 'jest', []],
+    ['ES modules', 'jest-esm', ['--experimental-vm-modules']],
+  ] as const)('in Jest with %s', async ([, folder, flags]) => {
+    const { status, output } = await project.run(
+      folder,
+      ...flags,
+      project.bin('jest/bin/jest.js'),
+      '--runInBand',
+    );
+    expect(output).toMatch(/Tests: +6 passed, 6 total/);
+    expect(output).not.toMatch(/did not exit|open handle|force exited/);
+    expect(status).toBe(0);
+  });
+
+  test('in Mocha', async () => {
+    const { status, output } = await project.run('mocha', project.bin('mocha/bin/mocha.js'), '*.test.js');
+    expect(output).toContain('6 passing');
+    expect(status).toBe(0);
+  });
+
+  test('in node:test', async () => {
+    const { status, output } = await project.run('node', '--test');
+    expect(output).toMatch(/pass 6$/m);
+    expect(output).toMatch(/fail 0$/m);
+    expect(status).toBe(0);
+  });
+});
+
+/** What is hard in Jest: each test file has its own globals, and a clock that is all fake. */
+const HARD = `
+const { setTimeout: sleep } = require('node:timers/promises');
+const { openWebsockets, requireWebsocket, WebsocketClosedError, WebsocketError } = require('dwebsocket');
+const { closeClients, connect, runHandler } = require('dwebsocket/testing');
+const http = require('node:http');
+
+const echo = requireWebsocket(async (req) => {
+  for await (const message of req.websocket) {
+    req.websocket.send(message);
+    req.websocket.send('twice');
+  }
+});
+
+afterEach(async () => {
+  jest.useRealTimers();
+  await closeClients();
+});
+
+test('a fake clock holds up neither messages nor the end', async () => {
+  jest.useFakeTimers();
+  const client = await connect(echo, '/', { deadline: 200 });
+  client.send('hello');
+  expect(await client.wait()).toBe('hello');
+  expect(await client.wait()).toBe('twice');
+  client.send(Buffer.from([1, 2]));
+  expect(await client.wait()).toEqual(Buffer.from([1, 2]));
+  expect(await client.wait()).toBe('twice');
+  await expect(client.wait()).rejects.toThrow('expected a message within 200 ms');
+  await client.close();
+});
+
+test('the test moves the clock of the handler', async () => {
+  jest.useFakeTimers();
+  const { client, ended } = runHandler(async (req) => {
+    while (await req.websocket.sleep(60000)) req.websocket.send('tick');
+  });
+  client.send('hello');
+  expect(await client.wait(1)).toBe(null);
+  await jest.advanceTimersByTimeAsync(60000);
+  expect(await client.wait()).toBe('tick');
+  await client.close();
+  expect(await ended).toMatchObject({ outcome: 'returned', code: 1000 });
+});
+
+test('an AbortError of Node that its own signal causes is a quiet end', async () => {
+  const errors = [];
+  const waiting = requireWebsocket(async (req) => sleep(60000, undefined, { signal: req.websocket.signal }));
+  const over = new Promise((resolve) => {
+    const app = (req, res) => {
+      res.once('close', resolve);
+      waiting(req, res, (error) => errors.push(error));
+    };
+    connect(app).then((client) => client.close());
+  });
+  await over;
+  expect(errors).toEqual([]);
+});
+
+test('errors are of their kinds', async () => {
+  const error = await connect((req, res) => res.end('no')).catch((reason) => reason);
+  expect(error).toBeInstanceOf(WebsocketError);
+  expect(error).toBeInstanceOf(Error);
+  expect(error).not.toBeInstanceOf(WebsocketClosedError);
+  expect(error).toMatchObject({ name: 'WebsocketHandshakeError', status: 200, body: 'no' });
+});
+
+test('a server that listens closes with its websockets', async () => {
+  const server = http.createServer(echo).listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  const client = await connect(server, '/');
+  expect(openWebsockets(server).size).toBe(1);
+  await new Promise((resolve) => server.close(resolve));
+  expect(await client.closed).toMatchObject({ code: 1001 });
+});
+
+test('a client that is forgotten does not hold up the end', async () => {
+  await connect(requireWebsocket((req) => req.websocket.closed));
+  jest.useFakeTimers();
+});
+`;
+
+test('what is hard in Jest works in the first file and in the second', { timeout: 90_000 }, async () => {
+  const type = 'commonjs';
+  project.write('hard/package.json', JSON.stringify({ type, jest: { transform: {} } }));
+  for (const name of ['first', 'second']) project.write(`hard/${name}.test.js`, HARD);
+  const { status, output } = await project.run('hard', project.bin('jest/bin/jest.js'), '--runInBand');
+  expect(output).toMatch(/Tests: +12 passed, 12 total/);
+  expect(output).not.toMatch(/did not exit|open handle|force exited/);
+  expect(status).toBe(0);
+});
