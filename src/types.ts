@@ -10,7 +10,8 @@ type ExpressRequest<Params, Query> = import('express').Request<Params, any, any,
 /** @ts-ignore: `@types/express` is an optional peer */
 type ExpressResponse = import('express').Response;
 
-type IsAny<T> = 0 extends 1 & T ? true : false;
+// In a tuple: what is not found is more than `any`, and would make anything of a condition that looks at it directly.
+type IsAny<T> = [0] extends [1 & T] ? true : false;
 
 /** The parameters of a route's path, as strings. */
 export type RouteParams = Record<string, string>;

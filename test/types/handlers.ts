@@ -140,7 +140,7 @@ export const accept: AcceptWebsocketHandler<{ id: string }, 'text'> = async (req
   res.locals['id'] = req.params.id;
   return req.websocket.send(req.params.id);
 };
-export const require: RequireWebsocketHandler = (req) => req.websocket.close();
+export const demand: RequireWebsocketHandler = (req) => req.websocket.close();
 
 async function readOne(req: RequireWebsocketRequest): Promise<Message | null> {
   return req.websocket.wait();
@@ -160,7 +160,7 @@ class Chat {
 
 export const routes = [
   acceptWebsocket(accept, { messages: 'text' }),
-  requireWebsocket(require),
+  requireWebsocket(demand),
   requireWebsocket(readOne),
   acceptWebsocket(answer),
   acceptWebsocket(serveHttp),
