@@ -1,0 +1,30 @@
+import { afterEach, describe, expect, test } from 'vitest';
+import { runFleet } from './support/fleet.js';
+import { hasRedis, RedisServer } from './support/redis-server.js';
+
+// The same with 2,000 websockets in 200 groups and 100,000 messages: npx tsx test/long/groups.ts
+const SIZE = { processes: 4, websockets: 200, groups: 20, messages: 4_000 };
+
+describe.runIf(hasRedis)('four processes with real websockets', { timeout: 90_000 }, () => {
+  let redis: RedisServer | undefined;
+
+  afterEach(() => redis?.stop());
+
+  test('every member has every message of its groups, once, and in order per sender', async () => {
+    redis = await RedisServer.start();
+    const { faults, deliveries } = await runFleet({ ...SIZE, stream: false }, redis);
+    expect(faults).toEqual([]);
+    expect(deliveries).toBe(40_000);
+  });
+
+  test('also when Redis is killed and started again in the middle, over Redis Streams', async () => {
+    const server = await RedisServer.start(['--appendonly', 'yes', '--appendfsync', 'always']);
+    redis = server;
+    const inTheMiddle = async () => {
+      await server.kill();
+      await server.begin();
+    };
+    const { faults } = await runFleet({ ...SIZE, stream: true }, server, { inTheMiddle });
+    expect(faults).toEqual([]);
+  });
+});

@@ -1,0 +1,108 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import type { RedisServer } from './redis-server.js';
+
+export interface FleetOptions {
+  readonly processes: number;
+  readonly websockets: number;
+  readonly groups: number;
+  /** All together; each process sends the same number to each group. */
+  readonly messages: number;
+  /** Over Redis Streams. */
+  readonly stream: boolean;
+}
+
+export type ToWorker = 'send' | 'end';
+export type FromWorker = { ready: true } | { halfway: true } | { done: true } | { fault: string };
+
+const WORKER = fileURLToPath(new URL('./fleet-worker.ts', import.meta.url));
+
+export interface FleetRun {
+  /** What was wrong: a message that came twice, out of order, not at all. */
+  readonly faults: string[];
+  readonly deliveries: number;
+  readonly seconds: number;
+}
+
+/**
+ * Several processes with real websockets over one Redis. Every websocket must get every message of its group, once, and
+ * those of each process in order; `inTheMiddle` is called when half is sent.
+ */
+export async function runFleet(
+  options: FleetOptions,
+  redis: RedisServer,
+  { inTheMiddle, deadline = 60_000 }: { inTheMiddle?: () => Promise<void>; deadline?: number } = {},
+): Promise<FleetRun> {
+  const fleet = Array.from(
+    { length: options.processes },
+    (_, sender) => new Worker({ ...options, url: redis.url, sender }),
+  );
+  const timer = setTimeout(() => {
+    for (const worker of fleet) worker.giveUp(`not done after ${deadline} ms`);
+  }, deadline);
+  try {
+    await Promise.all(fleet.map((worker) => worker.until('ready')));
+    const start = performance.now();
+    for (const worker of fleet) worker.tell('send');
+    await fleet[0]!.until('halfway');
+    await inTheMiddle?.();
+    await Promise.all(fleet.map((worker) => worker.until('done')));
+    const seconds = (performance.now() - start) / 1_000;
+    const deliveries = (options.websockets * options.messages) / options.groups;
+    return { faults: fleet.flatMap(({ faults }) => faults), deliveries, seconds };
+  } finally {
+    clearTimeout(timer);
+    await Promise.all(fleet.map((worker) => worker.end()));
+  }
+}
+
+type Step = 'ready' | 'halfway' | 'done';
+
+class Worker {
+  readonly faults: string[] = [];
+  readonly #child: ChildProcess;
+  readonly #steps = new Set<string>();
+  readonly #waiters = new Map<Step, () => void>();
+
+  constructor(options: object) {
+    this.#child = spawn(process.execPath, ['--import', 'tsx', WORKER, JSON.stringify(options)], {
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    });
+    this.#child.on('message', (message: FromWorker) => {
+      if ('fault' in message) this.faults.push(message.fault);
+      else for (const step of Object.keys(message)) this.#reach(step as Step);
+    });
+    this.#child.on('exit', (code) => {
+      if (code !== 0) this.giveUp(`a process has ended with ${code}`);
+    });
+  }
+
+  until(step: Step): Promise<void> {
+    if (this.#steps.has(step)) return Promise.resolve();
+    return new Promise((resolve) => this.#waiters.set(step, resolve));
+  }
+
+  tell(message: ToWorker): void {
+    this.#child.send(message);
+  }
+
+  giveUp(why: string): void {
+    this.faults.push(why);
+    for (const step of ['ready', 'halfway', 'done'] as const) this.#reach(step);
+  }
+
+  async end(): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    const exit = once(this.#child, 'exit');
+    const timer = setTimeout(() => this.#child.kill('SIGKILL'), 10_000);
+    this.tell('end');
+    await exit;
+    clearTimeout(timer);
+  }
+
+  #reach(step: Step): void {
+    this.#steps.add(step);
+    this.#waiters.get(step)?.();
+  }
+}
