@@ -8,7 +8,7 @@ import { isWebsocketUpgrade } from './handshake.js';
 import { debug, warnOnce } from './notices.js';
 import { checkNames, checkTime, DEFAULT_HANDSHAKE_TIMEOUT } from './options.js';
 import { replayAsPlainHttp } from './plain-http.js';
-import { clearTimeout, setTimeout } from './real-timers.js';
+import { clearTimeout, nextTick, setTimeout } from './real-timers.js';
 import { tellRefusal } from './response.js';
 import { checkServer, isShuttingDown, stateOf, type Server } from './server-state.js';
 import { shieldSocket } from './shield.js';
@@ -168,8 +168,14 @@ class Attachment {
     const server = this.#server;
     return replaceMethod(server, 'close', (original) => (callback) => {
       stateOf(server).closeCalled = true;
-      void closeWebsockets(server);
-      return original.call(server, callback);
+      const ended = closeWebsockets(server);
+      if (typeof callback !== 'function') return original.call(server, callback);
+      // Node is done when the sockets are, which is a moment before their websockets have told their end.
+      return original.call(server, (error: unknown) => {
+        void ended.then(() => {
+          nextTick(callback as (error: unknown) => void, error);
+        });
+      });
     });
   }
 

@@ -102,3 +102,18 @@ test('a handshake that has begun before close() and is complete after it gets 50
   await within(closed, 'callback of close()');
   await silent.end();
 });
+
+test('when close() calls back, every websocket has told its end', async () => {
+  const site = await serve(build().app);
+  const client = await connect(site, '/waiting');
+  const [websocket] = openWebsockets(site.server);
+  let told = false;
+  void websocket?.closed.then(() => (told = true));
+  const inCallback = new Promise((resolve) => {
+    site.server.close((error) => {
+      resolve({ error, told, open: openWebsockets(site.server).size });
+    });
+  });
+  expect(await within(inCallback, 'callback of close()')).toEqual({ error: undefined, told: true, open: 0 });
+  expect(await client.closed()).toMatchObject({ code: 1001 });
+});
