@@ -272,6 +272,7 @@ test('a client that leaves with FIN while async middleware decides is seen to le
 });
 
 test('a request that a middleware has answered before it calls next() is not accepted', async () => {
+  const errors: unknown[] = [];
   const app = express();
   app.use((_req, res, next) => {
     res.status(403).end('no');
@@ -281,7 +282,9 @@ test('a request that a middleware has answered before it calls next() is not acc
     '/',
     requireWebsocket(() => expect.unreachable()),
   );
+  app.use(((error, _req, _res, _next) => errors.push(error)) as express.ErrorRequestHandler);
   expect(await requestUpgrade(await serve(app), '/')).toMatchObject({ status: 403, body: 'no' });
+  expect(errors).toEqual([]);
 });
 
 describe('a connection that somebody else accepted and handed to the server', () => {

@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type express from 'express';
 import { describe, expect, test } from 'vitest';
 import { acceptWebsocket, requireWebsocket, type Websocket, WebsocketClosedError } from 'dwebsocket';
 import { connect } from './support/client.js';
@@ -82,6 +83,21 @@ describe.for(FRAMEWORKS)('on %s', ([, build]) => {
       await client.end();
     },
   );
+
+  test('an error handler may end the response itself', async () => {
+    const { use, route, app } = build();
+    const { watch, events } = watchExchange();
+    use(watch);
+    route(
+      '/',
+      requireWebsocket(() => raise(new Error('handled'))),
+    );
+    (app as express.Express).use(((_error, _req, res, _next) =>
+      res.end('not for the wire')) as express.ErrorRequestHandler);
+    expect((await (await connect(await serve(app))).closed()).code).toBe(1011);
+    const seen = [await events.next(), await events.next(), await events.next()];
+    expect(seen.sort()).toEqual(['finish 101', 'req closed', 'res closed']);
+  });
 
   test.for([
     // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- that is the case
@@ -271,6 +287,19 @@ describe('a handler that ends because the peer has left', () => {
     await client.close(1000);
     expect(await errors.next()).toMatchObject({ message: 'clean-up failed' });
   });
+});
+
+test('the AbortError of another signal is an error, though the peer has left', async () => {
+  const errors = new Inbox<unknown>();
+  const other = new AbortController();
+  const route = requireWebsocket(async ({ websocket }) => {
+    await once(websocket.signal, 'abort');
+    other.abort(new Error('for another reason'));
+    await once(process, 'nothing', { signal: other.signal });
+  });
+  const site = await serve((req, res) => route(req, res, (error) => errors.push(error)));
+  await (await connect(site)).close();
+  expect(await errors.next()).toMatchObject({ name: 'AbortError', cause: other.signal.reason });
 });
 
 test('the WebsocketClosedError of another websocket is an error of this one', async () => {
