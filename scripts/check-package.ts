@@ -63,7 +63,7 @@ function pack(): Packed {
 /** The tarball holds what a user needs, and nothing runs when it is installed. */
 function checkFiles({ files }: Packed): void {
   const wanted =
-    /^(dist|src)\/.+\.(js|mjs|ts|mts|map)$|^dist\/package\.json$|^(package\.json|README\.md|CHANGELOG\.md|LICENSE)$/;
+    /^(dist|src)\/.+\.(js|mjs|ts|mts|map)$|^dist\/package\.json$|^(package\.json|README(\.zh-CN)?\.md|CHANGELOG\.md|LICENSE)$/;
   const paths = files.map(({ path }) => path);
   const strays = paths.filter((path) => !wanted.test(path));
   if (strays.length > 0) throw new Error(`not for users, but in the tarball: ${strays.join(', ')}`);
