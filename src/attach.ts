@@ -173,7 +173,7 @@ class Attachment {
       // Node is done when the sockets are, which is a moment before their websockets have told their end.
       return original.call(server, (error: unknown) => {
         void ended.then(() => {
-          nextTick(callback as (error: unknown) => void, error);
+          nextTick(callback, error);
         });
       });
     });
