@@ -12,10 +12,8 @@ for (const section of sections) {
     const target = useTarget(section.options);
     for (const delivery of deliveries) {
       const cases = section.cases.filter((row) => fits(row, delivery));
-      describe(delivery, () => {
-        test.each(cases)('$name', async (row) => {
-          await talk(target(), row, delivery);
-        });
+      test.each(cases)(`$name (${delivery})`, async (row) => {
+        await talk(target(), row, delivery);
       });
     }
   });

@@ -1,8 +1,9 @@
-import { acceptWebsocket } from 'dwebsocket';
+import { acceptWebsocket, openWebsockets } from 'dwebsocket';
 import { expect, test } from 'vitest';
 import { connect } from '../support/client.js';
 import { defer } from '../support/inbox.js';
 import { handshakeRequest } from '../support/raw-client.js';
+import { text } from '../support/raw-frames.js';
 import { serve, type Site } from '../support/serve.js';
 import { eventually } from './eventually.js';
 import { knock } from './raw.js';
@@ -54,3 +55,19 @@ test.each([
     await eventually(() => site.sockets.size === 0, 'all sockets are gone');
   },
 );
+
+test('a handshake on a connection that has been used before is an ordinary one, and outlives keepAliveTimeout', async () => {
+  const { site, answer } = await serveSlowly();
+  site.server.keepAliveTimeout = 50;
+  answer();
+  const client = await knock(site.port, { request: get });
+  const first = await client.response();
+  await client.until(() => first.body().includes('plain HTTP'), 'the first answer');
+  client.write(handshakeRequest());
+  await client.until(() => first.body().includes('HTTP/1.1 101 '), 'the 101');
+  const [websocket] = openWebsockets(site.server);
+  // Node gives an idle connection a second more than it says.
+  expect(await websocket!.sleep(1_300)).toBe(true);
+  client.write(text('still there'));
+  await client.until(() => first.body().endsWith('still there'), 'an echo');
+});
