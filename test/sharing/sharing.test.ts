@@ -80,12 +80,13 @@ describe.each(NEIGHBOURS)('beside $name', (neighbour) => {
     const guest = await neighbour.join(server, app);
     const { handled } = addChat(app);
     const site = await listen(server);
-    // Without this call nothing at all is written to a socket that was left to others.
-    attachWebsocket(server, { handshakeTimeout: 50 });
 
     await guest.visit(site);
+    // Without this call nothing at all is written to a socket that was left to others.
+    attachWebsocket(server, { handshakeTimeout: 50 });
     const { status } = await requestUpgrade(site, '/chat/a');
     expect([400, 503]).toContain(status);
+    attachWebsocket(server, { handshakeTimeout });
     await guest.visit(site);
     guest.expectUndisturbed();
     expect(handled()).toBe(0);

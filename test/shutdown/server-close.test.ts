@@ -9,7 +9,7 @@ import { startChild } from './child.js';
 async function openMany(count: number, open: () => Promise<Client>): Promise<Client[]> {
   const clients: Client[] = [];
   while (clients.length < count) {
-    const batch = Array.from({ length: Math.min(100, count - clients.length) }, open);
+    const batch = Array.from({ length: Math.min(20, count - clients.length) }, open);
     clients.push(...(await Promise.all(batch)));
   }
   return clients;
