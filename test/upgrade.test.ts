@@ -82,6 +82,15 @@ test('50 refused upgrades whose clients had sent 300 KB get their answer and lea
   expect(site.sockets.size).toBe(0);
 });
 
+test('a client that is refused while it sends 8 MB is heard out, so that the answer is not lost in a reset', async () => {
+  const site = await serve((_req, res) => res.writeHead(401).end('who are you?'));
+  const client = await connectRaw(site.port, { early: Buffer.alloc(8 * MB) });
+  const closed = once(client.socket, 'close');
+  expect((await client.response()).status).toBe(401);
+  const [isReset] = (await within(closed, 'close')) as [boolean];
+  expect([client.socket.bytesWritten > 8 * MB, isReset]).toEqual([true, false]);
+});
+
 test('a client that neither reads its refusal to the end nor leaves is cut off', async () => {
   const app = express();
   app.use((_req, res) => res.sendStatus(404));
