@@ -8,7 +8,7 @@ import {
   withDefaults,
   type WebsocketOptions,
 } from 'dwebsocket';
-import { resolveOptions } from '../src/options.js';
+import { DEFAULT_HANDSHAKE_TIMEOUT, resolveOptions } from '../src/options.js';
 import { connect } from './support/client.js';
 import { openPair } from './support/pair.js';
 import { serve } from './support/serve.js';
@@ -26,6 +26,7 @@ test('the defaults are those that are documented', () => {
     closeTimeout: 5_000,
     perMessageDeflate: false,
   });
+  expect(DEFAULT_HANDSHAKE_TIMEOUT).toBe(10_000);
 });
 
 test('an option that is undefined has its default', () => {
