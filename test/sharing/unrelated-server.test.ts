@@ -83,22 +83,30 @@ describe.each([
     expect(seen).toEqual(expected);
   });
 
-  test.for(REQUESTS)('with an upgrade listener does with %s what it did', async ([, request]) => {
-    const addListener = (server: http.Server | https.Server) =>
-      server.on(
-        'upgrade',
-        (req: http.IncomingMessage, socket: import('node:stream').Duplex, head: Buffer) => {
-          const body = `its listener, ${req.method!} and ${head.toString()}`;
-          socket.end(`HTTP/1.1 200 OK\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
-        },
-      );
-    const expected = await exchange(await listen(addListener(withoutUs(create(listener)))), request);
-    const site = await listen(addListener(create(listener)));
-    const seen = await exchange(site, request);
-    expect(site.server.listenerCount('upgrade')).toBe(2);
-    expect(expected.answer?.status).toBe(200);
-    expect(seen).toEqual(expected);
-  });
+  const HANDSHAKES: typeof REQUESTS = [
+    ['a handshake', formatRequest('GET', '/', HANDSHAKE)],
+    ['a handshake with a frame behind it', `${formatRequest('GET', '/', HANDSHAKE)}frame`],
+  ];
+
+  test.for([...REQUESTS, ...HANDSHAKES])(
+    'with an upgrade listener does with %s what it did',
+    async ([, request]) => {
+      const addListener = (server: http.Server | https.Server) =>
+        server.on(
+          'upgrade',
+          (req: http.IncomingMessage, socket: import('node:stream').Duplex, head: Buffer) => {
+            const body = `its listener, ${req.method!} and ${head.toString()}`;
+            socket.end(`HTTP/1.1 200 OK\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
+          },
+        );
+      const expected = await exchange(await listen(addListener(withoutUs(create(listener)))), request);
+      const site = await listen(addListener(create(listener)));
+      const seen = await exchange(site, request);
+      expect(site.server.listenerCount('upgrade')).toBe(2);
+      expect(expected.answer?.status).toBe(200);
+      expect(seen).toEqual(expected);
+    },
+  );
 
   test('that is a ws server talks to its clients as if we were not there', async () => {
     const server = create((_req, res) => void res.writeHead(426).end());
