@@ -102,7 +102,9 @@ function prepare({ name, types, files }: Consumer, tarball: string): Program[] {
   install(home, tarball, ...types, ...pinned('@types/node'));
   if (existsSync(join(home, 'node_modules/@types/ws'))) throw new Error('@types/ws must not be needed');
   const isWanted = (path: string) =>
-    files === undefined || path.endsWith('types') || files.some((file) => path.endsWith(`/${file}`));
+    files === undefined
+      ? !path.endsWith('.test.ts')
+      : path.endsWith('types') || files.some((file) => path.endsWith(`/${file}`));
   for (const type of ['module', 'commonjs']) {
     cpSync(join(root, 'test/types'), join(home, type), { recursive: true, filter: isWanted });
     writeFileSync(join(home, type, 'package.json'), JSON.stringify({ type }));

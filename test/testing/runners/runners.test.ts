@@ -6,10 +6,16 @@ const { blocks } = readDocument('docs/testing.md');
 const codeUnder = (anchor: string) =>
   blocks.filter((block) => block.anchor === anchor && block.language === 'js').map(({ code }) => code);
 
-const [app = '', vitestSuite = ''] = codeUnder('vitest');
+const [app = ''] = codeUnder('the-app');
+const [vitestSuite = ''] = codeUnder('vitest');
 const [jestImports = '', jestRequires = ''] = codeUnder('jest');
 const [nodeSuite = ''] = codeUnder('nodetest');
 const [mochaImports = ''] = codeUnder('mocha');
+
+/** The tests of the other sections, which show one thing each. */
+const examples = blocks
+  .filter(({ language, code }) => language === 'js' && code.startsWith('test('))
+  .map(({ code }) => code);
 
 /** A suite with other lines at its top. */
 const withHead = (head: string, suite: string) =>
@@ -18,6 +24,7 @@ const withHead = (head: string, suite: string) =>
 /** The suites of the document, as the document says that they are written for each runner. */
 const SUITES = {
   vitest: vitestSuite,
+  examples: `${vitestSuite.replace('afterEach, expect, test', '$&, vi')}\n${examples.join('\n')}`,
   'jest-esm': withHead(jestImports, vitestSuite),
   jest: withHead(jestRequires, vitestSuite),
   node: nodeSuite,
@@ -51,6 +58,13 @@ describe('the suite of the document passes, and its process ends by itself', { t
       '--pool=threads',
     );
     expect(output).toMatch(/Tests +6 passed \(6\)/);
+    expect(status).toBe(0);
+  });
+
+  test('in Vitest, with the examples of the document', async () => {
+    const count = 2 * (3 + examples.join('\n').match(/^test\(/gm)!.length);
+    const { status, output } = await project.run('examples', project.bin('vitest/vitest.mjs'), 'run');
+    expect(output).toContain(`${count} passed (${count})`);
     expect(status).toBe(0);
   });
 

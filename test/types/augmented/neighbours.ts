@@ -2,7 +2,7 @@
 import 'express-session';
 import 'passport';
 import { acceptWebsocket, requireWebsocket } from 'dwebsocket';
-import { is } from './expect.js';
+import { is } from '../expect.js';
 
 declare module 'express-session' {
   interface SessionData {

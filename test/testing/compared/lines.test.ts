@@ -1,0 +1,22 @@
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { readDocument } from '../../docs/document.js';
+
+/** The lines of a file that are neither empty nor only a comment. */
+function countLines(name: string): number {
+  const text = readFileSync(new URL(name, import.meta.url), 'utf8');
+  return text.split('\n').filter((line) => !/^\s*(\/\/.*)?$/.test(line)).length;
+}
+
+test.for([
+  ['dwebsocket/testing', 'dwebsocket.test.ts'],
+  ['superwstest 3.0', 'superwstest.test.ts'],
+  ['bare ws', 'ws.test.ts'],
+] as const)('the document tells how many lines the tests are with %s', ([name, file]) => {
+  const { text } = readDocument('docs/testing.md');
+  const [, , lines] = text
+    .split('\n')
+    .find((line) => line.startsWith(`| ${name} `))!
+    .split('|');
+  expect(Number(lines)).toBe(countLines(file));
+});
