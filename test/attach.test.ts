@@ -94,7 +94,7 @@ describe('owns', () => {
     app.get('/ours/login', (_req, res) => res.redirect('/'));
     const server = createServer(app);
     addNeighbour(server);
-    attachWebsocket(server, { owns: ({ url }) => url!.startsWith('/ours') });
+    attachWebsocket(server, { owns: ({ url }) => url.startsWith('/ours') });
     const site = await listen(server);
     expect((await requestUpgrade(site, '/ours/login')).status).toBe(302);
     expect((await requestUpgrade(site, '/ours/nowhere')).status).toBe(404);
