@@ -1,14 +1,14 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { onTestFinished } from 'vitest';
 import { Inbox, within } from '../support/inbox.js';
 import type { Site } from '../support/serve.js';
 
-const APP = fileURLToPath(new URL('./app.ts', import.meta.url));
+const path = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 
-/** The app of this folder in a process of its own. */
+/** An app in a process of its own. */
 export class Child {
   /** What it has printed. */
   readonly lines: Inbox<string>;
@@ -37,9 +37,20 @@ export class Child {
   }
 }
 
-export async function startChild(env: Record<string, string> = {}): Promise<Child> {
-  const spawned = spawn(process.execPath, ['--import', 'tsx', APP], {
-    env: { ...process.env, ...env },
+/** The app of this folder. */
+export function startChild(env: Record<string, string> = {}): Promise<Child> {
+  return start([path('./app.ts')], env);
+}
+
+/** The example app, which says at its end what `send()` has answered. */
+export function startExampleApp(): Promise<Child> {
+  const counter = pathToFileURL(path('./count-sends.ts')).href;
+  return start(['--import', counter, path('../../example-app/server.ts')], {});
+}
+
+async function start(args: string[], env: Record<string, string>): Promise<Child> {
+  const spawned = spawn(process.execPath, ['--import', 'tsx', ...args], {
+    env: { ...process.env, PORT: '0', ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   onTestFinished(async () => {
@@ -55,6 +66,6 @@ export async function startChild(env: Record<string, string> = {}): Promise<Chil
   });
   // On a busy machine a process takes seconds to begin.
   await within(first, 'start of the app', 25_000);
-  const [, port] = (await lines.next('port')).split(' ');
+  const [, port] = /(?:port |localhost:)(\d+)/.exec(await lines.next('port')) ?? [];
   return new Child(spawned, Number(port), lines);
 }

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { expect, test } from 'vitest';
 import { connect } from '../support/client.js';
 import { within } from '../support/inbox.js';
-import { startChild, type Child } from './child.js';
+import { startChild, startExampleApp, type Child } from './child.js';
 
 const CLIENTS = 30;
 const ENOUGH = 300;
@@ -82,3 +82,51 @@ test(
     }
   },
 );
+
+test('nor does one of the example app, under a load of echoes', { timeout: 90_000 }, async () => {
+  // How many messages a client has on the way.
+  const WINDOW = 20;
+  let next = 0;
+  for (const server of await Promise.all([startExampleApp(), startExampleApp()])) {
+    const echoed = new Map<string, number>();
+    const wrong: string[] = [];
+    const visits = await Promise.all(
+      Array.from({ length: CLIENTS }, async (_, i) => {
+        const name = `client-${i}`;
+        const { ws } = await connect(server.site, `/echo/?name=${name}`);
+        const closed = once(ws, 'close');
+        const start = next;
+        let sent = start;
+        let expected = start;
+        const fill = () => {
+          while (sent < expected + WINDOW && ws.readyState === ws.OPEN) ws.send(String(sent++));
+        };
+        const reached = new Promise<void>((resolve) => {
+          ws.on('message', (data: Buffer) => {
+            if (data.toString() !== `${expected}这是你发来的。。。`)
+              wrong.push(`${data.toString()} at ${expected}`);
+            expected++;
+            echoed.set(name, expected - start);
+            if (expected === start + ENOUGH) resolve();
+            fill();
+          });
+        });
+        fill();
+        return { closed, reached };
+      }),
+    );
+    await within(Promise.all(visits.map(({ reached }) => reached)), 'load', 30_000);
+    server.stop();
+    const codes = (
+      await within(Promise.all(visits.map(({ closed }) => closed)), 'close of each', 10_000)
+    ).map(([code]) => code as number);
+    expect(new Set(codes)).toEqual(new Set([1001]));
+    const { exit, lines } = await server.ended(10_000);
+    expect(exit).toEqual([0, null]);
+    expect(wrong).toEqual([]);
+    const answered = readSent(lines);
+    expect(answered.size).toBe(CLIENTS);
+    for (const [name, count] of answered) expect(echoed.get(name)).toBeGreaterThanOrEqual(count);
+    next += ENOUGH;
+  }
+});
