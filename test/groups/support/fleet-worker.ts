@@ -46,6 +46,13 @@ class Listener {
   readonly #room: string;
   #left = processes * perGroup;
 
+  /** What has not come, if anything. */
+  lack(): string | undefined {
+    return this.#left === 0
+      ? undefined
+      : `room ${this.#room} has ${this.#next.join(', ')} of ${perGroup} each`;
+  }
+
   constructor(room: string) {
     this.#room = room;
   }
@@ -61,6 +68,7 @@ class Listener {
 }
 
 const sockets: WebSocket[] = [];
+const listeners: Listener[] = [];
 let unfinished = 0;
 
 async function join(room: string): Promise<void> {
@@ -69,6 +77,7 @@ async function join(room: string): Promise<void> {
   const [first] = (await once(socket, 'message')) as [Buffer];
   if (first.toString() !== 'in') tell({ fault: `a websocket of room ${room} was told: ${first.toString()}` });
   const listener = new Listener(room);
+  listeners.push(listener);
   unfinished++;
   socket.on('message', (data: Buffer) => {
     if (listener.take(data.toString()) && --unfinished === 0) tell({ done: true });
@@ -94,6 +103,10 @@ process.on('message', (message: ToWorker) => {
 });
 
 async function end(): Promise<void> {
+  for (const listener of listeners) {
+    const lack = listener.lack();
+    if (lack !== undefined) tell({ fault: lack });
+  }
   for (const socket of sockets) socket.terminate();
   await groups.close();
   client.destroy();
