@@ -3,6 +3,7 @@ import * as http from 'node:http';
 import * as https from 'node:https';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { afterAnswers } from './after-answers.js';
 import { describe, optionError } from './errors.js';
 import { isWebsocketUpgrade } from './handshake.js';
 import { debug, warnOnce } from './notices.js';
@@ -81,12 +82,18 @@ class Attachment {
     // Looked at anew each time: http-proxy-middleware, for one, begins to listen with its first request.
     const others = this.#others() > 0;
     if (!isWebsocketUpgrade(req)) {
-      if (!others) replayAsPlainHttp(this.#server, req, socket, head);
+      if (others) return;
+      afterAnswers(socket, () => {
+        replayAsPlainHttp(this.#server, req, socket, head);
+      });
     } else if (this.owns === undefined) {
       if (others) this.#leaveToOthers(req, socket);
       else this.#take(req, socket, head);
     } else if (!this.#isOwn(req)) {
-      if (!others) this.#refuse(req, socket, NOT_ANSWERED);
+      if (others) return;
+      afterAnswers(socket, () => {
+        this.#refuse(req, socket, NOT_ANSWERED);
+      });
     } else if (others) {
       shieldSocket(socket, () => {
         this.#take(req, socket, head);
@@ -97,11 +104,13 @@ class Attachment {
   };
 
   #take(req: http.IncomingMessage, socket: Duplex, head: Buffer): void {
-    if (isShuttingDown(this.#server)) {
-      this.#refuse(req, socket, 'the server is shutting down; try again in a moment');
-      return;
-    }
-    new Upgrade(this.#server, req, socket, head, this.handshakeTimeout).enter();
+    afterAnswers(socket, () => {
+      if (isShuttingDown(this.#server)) {
+        this.#refuse(req, socket, 'the server is shutting down; try again in a moment');
+      } else {
+        new Upgrade(this.#server, req, socket, head, this.handshakeTimeout).enter();
+      }
+    });
   }
 
   #isOwn(req: http.IncomingMessage): boolean {

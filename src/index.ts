@@ -5,7 +5,7 @@
  */
 
 export { attachWebsocket, type AttachOptions, type UpgradeRequest } from './attach.js';
-export type { Diagnostics } from './diagnostics.js';
+export type { Diagnostics } from './diagnostics-messages.js';
 export {
   WebsocketArgumentError,
   WebsocketClosedError,

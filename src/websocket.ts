@@ -508,7 +508,7 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
     sendFrame = (websocket, frame, data, binary) => {
       if (websocket.#state !== 'open') return websocket.#sendLate();
       if (!websocket.#outbox.takesFrames) return websocket.send(data, { binary });
-      if (onSend.hasSubscribers) onSend.publish({ websocket, bytes: frame.length });
+      if (onSend.hasSubscribers) onSend.publish({ websocket, bytes: Buffer.byteLength(data) });
       return websocket.#outbox.write(frame, false);
     };
     terminateWebsocket = (websocket) => {

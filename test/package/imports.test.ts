@@ -17,9 +17,19 @@ const GROUND_FLOOR = [
     'outbox',
     'pending-pings',
   ],
-  ...['diagnostics', 'websocket'],
+  ...['diagnostics', 'websocket', 'diagnostics-messages'],
   // from an upgrade to the app, and from there to a websocket
-  ...['handshake', 'response', 'server-state', 'shield', 'plain-http', 'upgrade', 'shutdown', 'attach'],
+  ...[
+    'handshake',
+    'response',
+    'server-state',
+    'shield',
+    'plain-http',
+    'after-answers',
+    'upgrade',
+    'shutdown',
+    'attach',
+  ],
   ...['types', 'express', 'serve-http', 'exchange', 'request', 'accept'],
   // what users call
   ...['middleware', 'wrappers', 'with-defaults', 'index'],
