@@ -16,6 +16,8 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     exclude: ['test/long/**', '**/node_modules/**'],
     setupFiles: ['test/support/leaks.ts'],
+    // Many tests wait for a peer, a deadline or a program: no core needs to be left free for them.
+    maxWorkers: '100%',
     testTimeout: 10_000,
     hookTimeout: 30_000,
   },
