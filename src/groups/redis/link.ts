@@ -2,7 +2,8 @@ import { clearTimeout, setTimeout } from '../../real-timers.js';
 import type { BackplaneEvents } from '../backplane.js';
 import { closedError, cutOffError, tooLargeError } from './faults.js';
 import { RedisListener } from './listener.js';
-import { openPort, type RedisClient, type RedisPort } from './port.js';
+import { openPort } from './open-port.js';
+import type { RedisClient, RedisPort } from './port.js';
 import { RedisSender } from './sender.js';
 
 export interface LinkOptions {

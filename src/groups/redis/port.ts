@@ -1,7 +1,3 @@
-import { argumentError, describe } from '../../errors.js';
-import { isIoredis, openIoredis } from './ioredis.js';
-import { isNodeRedis, openNodeRedis } from './node-redis.js';
-
 /**
  * A client of `redis` (node-redis 5 or newer; of a server, a cluster or sentinels) or of `ioredis` (5 or newer; a server,
  * sentinels or a cluster).
@@ -51,15 +47,4 @@ export interface RedisSubscriber {
   subscribe(channels: readonly string[]): Promise<unknown>;
   unsubscribe(channel: string): Promise<unknown>;
   close(): void;
-}
-
-/** @throws {TypeError} It is no client that we know. */
-export function openPort(client: unknown, backplane: string): RedisPort {
-  if (isIoredis(client)) return openIoredis(client);
-  if (isNodeRedis(client)) return openNodeRedis(client);
-  throw argumentError(
-    TypeError,
-    `${backplane}() takes the client of "redis" (await createClient({ url }).connect()) or of "ioredis" ` +
-      `(new Redis(url)), not a pool of them; got ${describe(client)}`,
-  );
 }
