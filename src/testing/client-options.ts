@@ -9,6 +9,7 @@ import {
   type WebsocketOptions,
 } from '../options.js';
 import { DEFAULT_DEADLINE } from './deadline.js';
+import type { Way } from './dial.js';
 
 /** A supertest agent, of which no more than its cookie jar is used. */
 export interface Agent {
@@ -100,13 +101,17 @@ export function resolveConnectOptions(options: ConnectOptions): ClientSettings {
 }
 
 // The address under which supertest reaches an app, and so the one that its cookies belong to.
-const SUPERTEST = { domain: '127.0.0.1', path: '/', secure: false, script: false };
+const SUPERTEST = { domain: '127.0.0.1', path: '/', script: false };
 
 /** The headers of the handshake. */
-export function headersOf({ headers, agent, protocols }: ClientSettings, path: string): OutgoingHttpHeaders {
+export function headersOf(
+  { headers, agent, protocols }: ClientSettings,
+  { url, secure }: Way,
+): OutgoingHttpHeaders {
   const all = { ...headers };
   if (protocols.length > 0) all['sec-websocket-protocol'] = protocols.join(', ');
-  const cookies = agent?.jar.getCookies({ ...SUPERTEST, path } as never).toValueString() ?? '';
+  const cookies =
+    agent?.jar.getCookies({ ...SUPERTEST, path: url.pathname, secure } as never).toValueString() ?? '';
   if (cookies === '') return all;
   const name = Object.keys(all).find((own) => own.toLowerCase() === 'cookie') ?? 'cookie';
   all[name] = [all[name] ?? [], cookies].flat().join('; ');

@@ -13,6 +13,8 @@ export type Target = ((req: IncomingMessage, res: ServerResponse) => unknown) | 
 /** How a target is reached. */
 export interface Way {
   readonly url: URL;
+  /** Whether the server sees TLS. */
+  readonly secure: boolean;
   open(): Socket;
 }
 
@@ -49,6 +51,7 @@ function inMemory(server: Server, path: string): Way {
   const secure = server instanceof https.Server;
   return {
     url: urlOf('ws://localhost', path),
+    secure,
     open: () => {
       const { client, server: socket } = createSocketPair(secure);
       Object.assign(socket, { server });
@@ -68,6 +71,7 @@ function toListener(server: Server, path: string, rejectUnauthorized = false): W
     const to = { path: address ?? '' };
     return {
       url: urlOf(`${scheme}://localhost`, path),
+      secure,
       open: () =>
         secure ? tls.connect({ ...to, servername: 'localhost', rejectUnauthorized }) : net.connect(to),
     };
@@ -75,6 +79,7 @@ function toListener(server: Server, path: string, rejectUnauthorized = false): W
   const host = { '0.0.0.0': '127.0.0.1', '::': '::1' }[address.address] ?? address.address;
   return {
     url: urlOf(`${scheme}://localhost:${String(address.port)}`, path),
+    secure,
     open: openTo(host, address.port, secure, 'localhost', rejectUnauthorized),
   };
 }
@@ -87,7 +92,11 @@ function overNetwork(base: string | URL, path: string, rejectUnauthorized = true
   const secure = url.protocol === 'wss:' || url.protocol === 'https:';
   const host = url.hostname.replace(/^\[|\]$/g, '');
   const port = url.port === '' ? (secure ? 443 : 80) : Number(url.port);
-  return { url, open: openTo(host, port, secure, net.isIP(host) === 0 ? host : '', rejectUnauthorized) };
+  return {
+    url,
+    secure,
+    open: openTo(host, port, secure, net.isIP(host) === 0 ? host : '', rejectUnauthorized),
+  };
 }
 
 function openTo(

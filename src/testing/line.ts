@@ -29,7 +29,7 @@ export class Line<M extends Message> {
     let socket!: Socket;
     const options = {
       createConnection: () => (socket = way.open()),
-      headers: headersOf(settings, way.url.pathname),
+      headers: headersOf(settings, way),
       origin,
       autoPong: false,
       maxPayload: policy.maxPayload,

@@ -240,6 +240,16 @@ describe('with a supertest agent', () => {
     expect(await client.wait()).toBe('ada');
   });
 
+  test('its cookies for TLS go where TLS is', async () => {
+    const agent = supertest.agent(app);
+    agent.jar.setCookie('a=1; Secure', '127.0.0.1', '/');
+    const listener: http.RequestListener = (req, res) => res.end(req.headers.cookie ?? 'none');
+    const plain = connect(http.createServer(listener), '/', { agent });
+    await expect(plain).rejects.toMatchObject({ body: 'none' });
+    const secure = connect(https.createServer(CERTIFICATE, listener), '/', { agent });
+    await expect(secure).rejects.toMatchObject({ body: 'a=1' });
+  });
+
   test('a new agent has none', async () => {
     await expect(connect(app, '/chat', { agent: supertest.agent(app) })).rejects.toMatchObject({
       status: 401,
