@@ -18,7 +18,8 @@ export default defineConfig({
     setupFiles: ['test/support/leaks.ts'],
     // Many tests wait for a peer, a deadline or a program: no core needs to be left free for them.
     maxWorkers: '100%',
-    testTimeout: 10_000,
+    // For a machine that does much else; what waits in a test has a deadline of its own, which says for what.
+    testTimeout: 30_000,
     hookTimeout: 30_000,
   },
 });

@@ -39,7 +39,7 @@ export interface Visitor {
  * blocks, fails the test.
  */
 export function describeInBrowser(name: string, tests: (visitor: Visitor) => void): void {
-  describe.skipIf(!hasChromium)(name, { timeout: 30_000 }, () => {
+  describe.skipIf(!hasChromium)(name, { timeout: 60_000 }, () => {
     let browser: Browser;
     let server: Server;
     let port = 0;
