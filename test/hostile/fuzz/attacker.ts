@@ -117,6 +117,15 @@ export async function leaveAtEveryStep(port: number, random: Random, times: numb
   return count;
 }
 
+/**
+ * Opens a websocket and drops it. Attackers that never wait for an answer would only fill the queue of connections that
+ * the kernel has accepted and the server has not, and no honest client would get through.
+ */
+export async function waitInLine(port: number, random: Random): Promise<void> {
+  const { socket } = await openOne(port, random);
+  socket.resetAndDestroy();
+}
+
 const DROPS = {
   RST: (socket: Socket) => socket.resetAndDestroy(),
   FIN: (socket: Socket) => socket.end(),

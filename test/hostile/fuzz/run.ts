@@ -1,7 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { leaveAtEveryStep, openAndDrop, sendMutations } from './attacker.js';
+import { leaveAtEveryStep, openAndDrop, sendMutations, waitInLine } from './attacker.js';
 import { HonestClient } from './honest-client.js';
 import { Random } from './random.js';
 import type { Account } from './server.js';
@@ -33,6 +33,8 @@ export interface FuzzReport {
 }
 
 const CONCURRENCY = 128;
+/** After as many connections an attacker waits until the server has got to it. */
+const UNANSWERED = 8;
 
 /** Fuzzes a server in a child process. Rejects when the server dies, hangs, or an honest client is not served. */
 export async function fuzz(options: FuzzOptions): Promise<FuzzReport> {
@@ -57,23 +59,26 @@ async function attackServer(child: ChildProcess, random: Random, options: FuzzOp
   const [port] = (await once(child, 'message')) as [number];
   const { seed, rounds, drops } = options;
   // Once through everything, so that what is made once is there: compiled code, caches, pools.
-  await mutateAll(port, random, Math.max(5_000, Math.ceil(options.mutations / 10)));
+  await mutateAll(port, random, Math.max(10_000, Math.ceil(options.mutations / 4)));
   await leaveAtEveryStep(port, random, Math.max(3, Math.ceil(rounds / 10)));
   await openAndDrop(port, random, drops);
   const before = await askForAccount(child);
 
   const start = performance.now();
   const honest = new HonestClient(port);
-  const counts = await mutateAll(port, random, options.mutations, options.onProgress);
-  const left = await leaveAtEveryStep(port, random, rounds);
-  await openAndDrop(port, random, drops);
-  await honest.leave();
+  const attackAll = async () => {
+    const counts = await mutateAll(port, random, options.mutations, options.onProgress);
+    const left = await leaveAtEveryStep(port, random, rounds);
+    await openAndDrop(port, random, drops);
+    await honest.leave();
+    return { ...counts, left };
+  };
+  const [counts] = await Promise.all([attackAll(), honest.done]);
   const seconds = (performance.now() - start) / 1_000;
   const after = await askForAccount(child);
   return {
     seed,
     ...counts,
-    left,
     dropped: drops,
     honestAnswers: honest.answers,
     honestSlowest: honest.slowest,
@@ -92,7 +97,8 @@ async function mutateAll(
   const counts = { handshakes: 0, frames: 0, connections: 0 };
   const done = () => counts.handshakes + counts.frames;
   const attackOn = async () => {
-    while (done() < mutations) {
+    for (let i = 1; done() < mutations; i++) {
+      if (i % UNANSWERED === 0) await waitInLine(port, random);
       const { handshakes, frames } = await sendMutations(port, random);
       counts.handshakes += handshakes;
       counts.frames += frames;
