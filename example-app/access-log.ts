@@ -11,6 +11,16 @@ export const logFile = join(folder, 'access.log');
 
 /** Morgan, as in any Express app. It logs a WebSocket, too: with 101, when it has ended. */
 export const accessLog = morgan('tiny', {
-  stream: { write: (line) => appendFileSync(logFile, line) },
+  stream: { write: append },
 });
+
+/** A log that cannot be written is no reason for a server to end. */
+function append(line: string): void {
+  try {
+    appendFileSync(logFile, line);
+  } catch (error) {
+    console.error(`The access log cannot be written: ${String(error)}`);
+  }
+}
+
 appendFileSync(logFile, 'The example app has started\n');

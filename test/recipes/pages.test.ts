@@ -17,8 +17,8 @@ test('what the documents for operators show is what is tested here, word for wor
 
 test('each channel and each warning of the package is named in the document about them', () => {
   const { text } = readDocument('docs/observability.md');
-  const source = ['accept', 'attach', 'diagnostics', 'serve-http', 'websocket'].map((name) =>
-    read(`../../src/${name}.ts`),
+  const source = ['accept', 'attach', 'diagnostics', 'diagnostics-messages', 'serve-http', 'websocket'].map(
+    (name) => read(`../../src/${name}.ts`),
   );
   const names = source.join('').match(/'(?:dwebsocket\.[a-z]+|WEBSOCKET_[A-Z_]+)'/g) ?? [];
   expect(names.length).toBeGreaterThanOrEqual(18);
