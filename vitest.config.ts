@@ -14,7 +14,13 @@ export default defineConfig({
   },
   test: {
     include: ['test/**/*.test.ts'],
-    exclude: ['test/long/**', '**/node_modules/**'],
+    // Redis Cluster and four processes take their time on a busy machine: they run with the long suites.
+    exclude: [
+      'test/long/**',
+      'test/groups/redis-cluster.test.ts',
+      'test/groups/many-processes.test.ts',
+      '**/node_modules/**',
+    ],
     setupFiles: ['test/support/leaks.ts'],
     // Many tests wait for a peer, a deadline or a program: no core needs to be left free for them.
     maxWorkers: '100%',

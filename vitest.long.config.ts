@@ -6,7 +6,11 @@ export default defineConfig({
   ...config,
   test: {
     ...config.test,
-    include: ['test/long/**/*.test.ts'],
+    include: [
+      'test/long/**/*.test.ts',
+      'test/groups/redis-cluster.test.ts',
+      'test/groups/many-processes.test.ts',
+    ],
     exclude: [],
     testTimeout: 30 * 60_000,
     fileParallelism: false,
