@@ -1,6 +1,6 @@
 import { MemoryHub } from 'dwebsocket/groups';
 import { test } from 'vitest';
-import { backplaneContract } from '../../src/testing/backplane-contract.js';
+import { backplaneContract } from 'dwebsocket/testing';
 
 const hub = new MemoryHub();
 

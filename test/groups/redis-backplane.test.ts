@@ -1,6 +1,6 @@
 import { redisBackplane } from 'dwebsocket/groups';
 import { afterAll, beforeAll, describe, test } from 'vitest';
-import { backplaneContract } from '../../src/testing/backplane-contract.js';
+import { backplaneContract } from 'dwebsocket/testing';
 import { clientKinds, type OpenClient } from './support/clients.js';
 import { hasRedis, RedisServer } from './support/redis-server.js';
 

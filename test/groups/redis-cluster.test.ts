@@ -1,6 +1,6 @@
 import { redisBackplane, redisStreamBackplane } from 'dwebsocket/groups';
 import { afterAll, beforeAll, describe, test } from 'vitest';
-import { backplaneContract } from '../../src/testing/backplane-contract.js';
+import { backplaneContract } from 'dwebsocket/testing';
 import { clusterKinds, type OpenClient } from './support/clients.js';
 import { RedisCluster } from './support/redis-cluster.js';
 import { hasRedis } from './support/redis-server.js';

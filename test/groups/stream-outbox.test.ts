@@ -25,16 +25,9 @@ function openOutbox({ isReady = true, maxBuffered = 1_000 } = {}) {
 const cut = () => cutOffError(new Error('Socket closed'));
 const refused = (text: string) => refusedError(new Error(text));
 
-/** As at the start of a connection. */
-async function openReady() {
-  const opened = openOutbox();
-  await opened.outbox.flush();
-  return opened;
-}
-
 describe('while connected', () => {
   test('what is sent goes out at once and is confirmed', async () => {
-    const { commands, send } = await openReady();
+    const { commands, send } = openOutbox();
     const results = [send('1'), send('2')];
     const [one, two] = [await commands.next(), await commands.next()];
     expect([one.text, two.text]).toEqual(['a: 1', 'a: 2']);
@@ -43,8 +36,18 @@ describe('while connected', () => {
     expect(await Promise.all(results)).toEqual(['1-1', '1-1']);
   });
 
+  test('no more than 500 are on their way at a time', async () => {
+    const { commands, send } = openOutbox({ maxBuffered: 10_000 });
+    const results = Array.from({ length: 501 }, (_, index) => send(String(index)));
+    const away = commands.rest();
+    expect(away).toHaveLength(500);
+    for (const { ok } of away) ok();
+    (await commands.next()).ok();
+    expect(new Set(await Promise.all(results))).toEqual(new Set(['1-1']));
+  });
+
   test('what Redis refuses is told to the sender, and the others go on', async () => {
-    const { commands, send, dropped } = await openReady();
+    const { commands, send, dropped } = openOutbox();
     const results = [send('1'), send('2')];
     (await commands.next()).fail(refused('NOPERM no'));
     (await commands.next()).ok();
@@ -56,7 +59,7 @@ describe('while connected', () => {
 
 describe('in an outage', () => {
   test('what is sent is kept and goes out in order, what is not confirmed once more', async () => {
-    const { outbox, state, commands, send } = await openReady();
+    const { outbox, state, commands, send } = openOutbox();
     const results = [send('1'), send('2')];
     const [one, two] = [await commands.next(), await commands.next()];
     state.isReady = false;
@@ -65,14 +68,15 @@ describe('in an outage', () => {
     results.push(send('3'));
     expect(await Promise.all(results)).toEqual(['later', 'later', 'later']);
     state.isReady = true;
-    void outbox.flush();
+    outbox.flush();
     const first = await commands.next();
     expect([first.text, commands.rest()]).toEqual(['a: 1', []]);
-    expect(await send('4')).toBe('later');
+    const fourth = send('4');
     first.ok();
     const rest = [await commands.next(), await commands.next(), await commands.next()];
     expect(rest.map(({ text }) => text)).toEqual(['a: 2', 'a: 3', 'a: 4']);
     for (const { ok } of rest) ok();
+    expect(await fourth).toBe('1-1');
     const fifth = send('5');
     (await commands.next()).ok();
     expect(await fifth).toBe('1-1');
@@ -90,7 +94,7 @@ describe('in an outage', () => {
   });
 
   test('a Redis that is still starting is tried again', async () => {
-    const { commands, send } = await openReady();
+    const { commands, send } = openOutbox();
     const result = send('1');
     (await commands.next()).fail(refused('LOADING Redis is loading the dataset in memory'));
     expect(await result).toBe('later');
@@ -100,11 +104,12 @@ describe('in an outage', () => {
   });
 
   test('one that could only go out after a later one of its group is dropped, and told', async () => {
-    const { commands, send, dropped } = await openReady();
+    const { commands, send, dropped } = openOutbox();
     const results = [send('1'), send('2'), send('1', 'b')];
     const [one, two, other] = [await commands.next(), await commands.next(), await commands.next()];
     one.fail(cut());
     expect(await results[0]).toBe('later');
+    expect(commands.rest()).toEqual([]);
     two.ok();
     other.ok();
     expect(await Promise.all(results)).toEqual(['later', '1-1', '1-1']);
@@ -114,7 +119,7 @@ describe('in an outage', () => {
 
 describe('close', () => {
   test('waits for what is under way', async () => {
-    const { outbox, commands, send } = await openReady();
+    const { outbox, commands, send } = openOutbox();
     const result = send('1');
     const closing = outbox.close(5_000);
     (await commands.next()).ok();
@@ -130,7 +135,7 @@ describe('close', () => {
   });
 
   test('gives up when nothing comes of it', async () => {
-    const { outbox, send } = await openReady();
+    const { outbox, send } = openOutbox();
     const result = send('1');
     await within(outbox.close(10), 'close');
     await expect(result).rejects.toMatchObject({ code: 'ERR_WEBSOCKET_BACKPLANE_CLOSED' });

@@ -59,6 +59,8 @@ export function openIoredis(client: Ioredis): RedisPort {
     isCluster,
     connectCure: 'call "await client.connect()", or leave out lazyConnect',
     isReady: () => client.status === 'ready',
+    // It has no way to, but it sends again all that was not answered, in order: so nothing comes out of its order.
+    forget: ignore,
     ping: () => client.callBuffer('PING'),
     publish: (channel, data) =>
       isCluster ? client.spublish(channel, data) : client.publish(prefix + channel, data),
@@ -148,5 +150,5 @@ function copyCluster(client: IoredisCluster): Ioredis {
 }
 
 function ignore(): void {
-  // Heard elsewhere.
+  // Heard elsewhere, or not to be had.
 }

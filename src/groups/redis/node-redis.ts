@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { OwnPort, RedisPort, RedisSubscriber, SubscriberEvents } from './port.js';
 
 type Listener = (data: Buffer, channel: Buffer) => void;
@@ -11,12 +12,10 @@ interface NodeRedis {
   duplicate(overrides?: object): NodeRedis;
   connect(): Promise<unknown>;
   destroy(): unknown;
-  publish(channel: string, data: Buffer): Promise<unknown>;
   subscribe(channels: string[], listener: Listener, asBuffers: true): Promise<unknown>;
   unsubscribe(channel: string, listener: Listener, asBuffers: true): Promise<unknown>;
   sSubscribe(channel: string, listener: Listener, asBuffers: true): Promise<unknown>;
   sUnsubscribe(channel: string, listener: Listener, asBuffers: true): Promise<unknown>;
-  sPublish(channel: string, data: Buffer): Promise<unknown>;
   sendCommand(...args: unknown[]): Promise<unknown>;
   /** Only a cluster has them. */
   readonly masters?: readonly { readonly pubSub?: { readonly client: { readonly isReady: boolean } } }[];
@@ -58,15 +57,23 @@ export function openNodeRedis(client: NodeRedis): RedisPort {
   const isCluster = 'masters' in client;
   // A client of sentinels has both names, too; its commands say first whether they only read.
   const isSentinel = !isCluster && 'getMasterNode' in client;
+  // When the connection breaks, the client drops what it had written and keeps what it had not: on the next connection
+  // the later commands would come before those that we send again. So the rest is taken back.
+  let unsent = makeAborter();
   const run = (key: string | undefined, args: (string | Buffer)[]): Promise<unknown> => {
-    if (isCluster) return client.sendCommand(key, false, args, AS_BUFFERS);
-    return isSentinel ? client.sendCommand(false, args, AS_BUFFERS) : client.sendCommand(args, AS_BUFFERS);
+    const options = { ...AS_BUFFERS, abortSignal: unsent.signal };
+    if (isCluster) return client.sendCommand(key, false, args, options);
+    return isSentinel ? client.sendCommand(false, args, options) : client.sendCommand(args, options);
   };
   return {
     isCluster,
     connectCure: 'call "await client.connect()"',
     isReady: () => isReady(client),
-    publish: (channel, data) => (isCluster ? client.sPublish(channel, data) : client.publish(channel, data)),
+    publish: (channel, data) => run(channel, [isCluster ? 'SPUBLISH' : 'PUBLISH', channel, data]),
+    forget() {
+      unsent.abort();
+      unsent = makeAborter();
+    },
     command: run,
     ping: () => run(undefined, ['PING']),
     watch: (changed) => watch(client, changed),
@@ -79,6 +86,13 @@ export function openNodeRedis(client: NodeRedis): RedisPort {
       return { ...openNodeRedis(own), close: () => destroy(own) };
     },
   };
+}
+
+/** For many commands: Node takes more than ten listeners for a leak. */
+function makeAborter(): AbortController {
+  const controller = new AbortController();
+  setMaxListeners(0, controller.signal);
+  return controller;
 }
 
 /** The cluster of version 5 does not say whether it is ready; it is when it knows its nodes. */

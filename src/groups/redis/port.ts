@@ -20,6 +20,8 @@ export interface RedisPort {
   /** Whether a command would go out now, and not wait in the client's own queue. */
   isReady(): boolean;
   ping(): Promise<unknown>;
+  /** Takes back what waits in the client's own queue, as far as it lets us. */
+  forget(): void;
   publish(channel: string, data: Buffer): Promise<unknown>;
   /** Runs a command on the node that has the key; strings in the reply are Buffers. */
   command(key: string, args: (string | Buffer)[]): Promise<unknown>;

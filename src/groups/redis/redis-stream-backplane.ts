@@ -52,7 +52,7 @@ class RedisStreamBackplane implements Backplane {
   start(events: BackplaneEvents): void {
     this.#link.start({
       message: (group, message) => this.#tails.get(group)?.take(message),
-      ready: () => void this.#outbox.flush(),
+      ready: () => this.#outbox.flush(),
       cutOff: (error) => {
         if (this.#cutSince !== undefined) return;
         this.#cutSince = now();
@@ -92,6 +92,8 @@ class RedisStreamBackplane implements Backplane {
   async close(): Promise<void> {
     this.#isClosed = true;
     clearTimeout(this.#retry);
+    // A script may connect, send and end.
+    await this.#link.whenKnown();
     await this.#outbox.close(this.#settings.timeout);
     await this.#link.close();
   }

@@ -123,8 +123,10 @@ export class RedisSender {
   }
 
   #failAll(error: unknown): void {
+    if (this.#pending.size === 0) return;
     for (const pending of this.#pending) pending.reject(cutOffError(error));
     this.#pending.clear();
+    this.#port.forget();
   }
 }
 

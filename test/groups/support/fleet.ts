@@ -75,8 +75,8 @@ class Worker {
       if ('fault' in message) this.faults.push(message.fault);
       else for (const step of Object.keys(message)) this.#reach(step as Step);
     });
-    this.#child.on('exit', (code) => {
-      if (code !== 0) this.giveUp(`a process has ended with ${code}`);
+    this.#child.on('exit', (code, signal) => {
+      if (code !== 0) this.giveUp(`a process has ended with ${code ?? signal}`);
     });
   }
 

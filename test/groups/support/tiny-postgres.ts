@@ -1,0 +1,58 @@
+import { EventEmitter } from 'node:events';
+import type { PostgresClient } from './postgres-backplane.js';
+
+/** As much of PostgreSQL as LISTEN and NOTIFY need, in memory. */
+export class TinyPostgres {
+  readonly #clients = new Set<TinyClient>();
+  #isUp = true;
+
+  readonly connect = async (): Promise<PostgresClient> => {
+    if (!this.#isUp) throw new Error('connect ECONNREFUSED');
+    const client = new TinyClient(this.#clients);
+    this.#clients.add(client);
+    return client;
+  };
+
+  stop(): void {
+    this.#isUp = false;
+    for (const client of this.#clients) void client.end();
+  }
+
+  begin(): void {
+    this.#isUp = true;
+  }
+}
+
+class TinyClient extends EventEmitter implements PostgresClient {
+  readonly #clients: Set<TinyClient>;
+  readonly #channels = new Set<string>();
+
+  constructor(clients: Set<TinyClient>) {
+    super();
+    this.#clients = clients;
+  }
+
+  async query(sql: string, [channel = '', payload = '']: string[] = []): Promise<unknown> {
+    // Answers come on a later turn, and in the order of what was asked.
+    await new Promise((resolve) => setImmediate(resolve));
+    if (!this.#clients.has(this)) throw new Error('Connection terminated');
+    const [command, name = ''] = sql.split(' ');
+    if (Buffer.byteLength(payload) >= 8_000) throw new Error('payload string too long');
+    if (command === 'LISTEN') this.#channels.add(name);
+    else if (command === 'UNLISTEN') this.#channels.delete(name);
+    else if (sql === 'SELECT pg_notify($1, $2)') {
+      for (const client of this.#clients) client.#notify(channel, payload);
+    } else throw new Error(`syntax error at "${sql}"`);
+    return undefined;
+  }
+
+  async end(): Promise<void> {
+    if (!this.#clients.delete(this)) return;
+    await new Promise((resolve) => setImmediate(resolve));
+    this.emit('end');
+  }
+
+  #notify(channel: string, payload: string): void {
+    if (this.#channels.has(channel)) this.emit('notification', { channel, payload });
+  }
+}
