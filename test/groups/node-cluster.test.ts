@@ -1,0 +1,37 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { connect } from '../support/client.js';
+import { within } from '../support/inbox.js';
+import type { Site } from '../support/serve.js';
+import { hasRedis, RedisServer } from './support/redis-server.js';
+
+const APP = fileURLToPath(new URL('./support/clustered-app.ts', import.meta.url));
+
+describe.runIf(hasRedis)('workers of node:cluster', { timeout: 60_000 }, () => {
+  test('share their rooms', async () => {
+    const redis = await RedisServer.start();
+    onTestFinished(() => redis.stop());
+    const app = spawn(process.execPath, ['--import', 'tsx', APP, redis.url], {
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    });
+    const [{ port }] = (await within(once(app, 'message'), 'port', 30_000)) as [{ port: number }];
+    const site: Site = { port, tls: false } as Site;
+    const clients = await Promise.all(Array.from({ length: 12 }, () => connect(site, '/room/a')));
+    const workers = new Set(await Promise.all(clients.map((client) => client.next())));
+    expect(workers.size).toBe(3);
+    for (const [index, speaker] of clients.entries()) {
+      speaker.send(`from ${index}`);
+      const others = clients.filter((client) => client !== speaker);
+      const heard = await Promise.all(others.map((client) => client.next()));
+      expect(new Set(heard)).toEqual(new Set([`from ${index}`]));
+    }
+    await Promise.all(clients.map((client) => client.flush()));
+    expect(clients.flatMap((client) => client.unread())).toEqual([]);
+    for (const client of clients) await client.close();
+    const exit = once(app, 'exit');
+    app.send('end');
+    expect((await within(exit, 'end', 20_000))[0]).toBe(0);
+  });
+});
