@@ -2,7 +2,7 @@
 const { setTimeout, clearTimeout } = globalThis;
 
 /** How long a test waits for what must come, in milliseconds. */
-export const DEADLINE = 5_000;
+export const DEADLINE = 15_000;
 
 /** Rejects when `promise` takes longer than a deadline, and says what did not come. */
 export async function within<T>(promise: PromiseLike<T>, what: string, deadline = DEADLINE): Promise<T> {
