@@ -11,6 +11,12 @@ export interface Candidate {
   path: string;
 }
 
+/** What `groups` of a candidate are asked for: each message `burst` times, in one process or over this Redis. */
+export interface GroupsArgument {
+  burst: number;
+  redis?: string;
+}
+
 function candidate(name: string, title: string, packages: readonly string[]): Candidate {
   return { name, title, packages, dialect: 'plain', path: '/echo' };
 }
@@ -31,16 +37,26 @@ export const socketIo: Candidate = {
   dialect: 'socket.io',
   path: '/socket.io/?EIO=4&transport=websocket',
 };
+/** Its adapter for Redis 7, which its documentation recommends. */
+export const socketIoSharded: Candidate = {
+  ...socketIo,
+  name: 'socket.io-sharded',
+  title: 'socket.io, sharded adapter',
+};
 export const net = candidate('net', 'net, without parsing', []);
 
 /** Those a user would choose from instead of ours, in the order of the tables. */
 export const peers = [expressWs, websocketExpress, tinyws, crossws, fastify, socketIo];
 
+/** Whose versions matter where these are compared. */
+export function packagesOf(candidates: readonly Candidate[]): string[] {
+  return [...new Set(candidates.flatMap(({ packages }) => packages))];
+}
+
 /** The versions that are measured, by package. */
-export function versionsOf(candidates: readonly Candidate[]): Record<string, string> {
-  const names = new Set(candidates.flatMap(({ packages }) => packages));
+export function versionsOf(packages: readonly string[]): Record<string, string> {
   return Object.fromEntries(
-    [...names].map((name) => {
+    packages.map((name) => {
       const file = new URL(`node_modules/${name}/package.json`, import.meta.url);
       return [name, (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version];
     }),

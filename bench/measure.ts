@@ -27,31 +27,68 @@ export interface Sample {
   loadCpu: number;
 }
 
+/** What a server child is asked to serve: a part that its candidate has. */
+interface Task {
+  part: string;
+  argument?: unknown;
+}
+
 /** Starts a server in a child process and a load in another, and ends both whatever happens. */
-export async function withServer<T>(
+export function withServer<T>(
   candidate: Candidate,
-  { part, argument }: { part: string; argument?: unknown },
+  task: Task,
   use: (server: ServerChild, load: LoadChild, target: Target) => Promise<T>,
 ): Promise<T> {
-  const server = new Child<ServerAnswers>(candidate.title, modules.server, ['--expose-gc']);
-  const load = new Child<LoadAnswers>(`the load on ${candidate.title}`, modules.load);
+  return withServers(candidate, 1, task, ([server], load, [target]) =>
+    use(server as ServerChild, load, target as Target),
+  );
+}
+
+/** The same with several servers of one candidate. */
+export async function withServers<T>(
+  candidate: Candidate,
+  count: number,
+  task: Task,
+  use: (servers: ServerChild[], load: LoadChild, targets: Target[]) => Promise<T>,
+): Promise<T> {
+  const { title, name, path, dialect } = candidate;
+  const servers = Array.from(
+    { length: count },
+    () => new Child<ServerAnswers>(title, modules.server, ['--expose-gc']),
+  );
+  const load = new Child<LoadAnswers>(`the load on ${title}`, modules.load);
   try {
-    const port = await server.ask('start', { candidate: candidate.name, part, argument });
-    return await use(server, load, { port, path: candidate.path, dialect: candidate.dialect });
+    const targets = await Promise.all(
+      servers.map(async (server) => ({
+        port: await server.ask('start', { candidate: name, part: task.part, argument: task.argument }),
+        path,
+        dialect,
+      })),
+    );
+    return await use(servers, load, targets);
   } finally {
-    await Promise.all([server.stop(), load.stop()]);
+    await Promise.all([...servers, load].map((child) => child.stop()));
   }
 }
 
-/** Lets a running load warm up, and measures it for one window. */
-export async function sample(server: ServerChild, load: LoadChild, settings: Settings): Promise<Sample> {
+/** Lets a running load warm up, and measures it for one window; the CPU is that of all its servers. */
+export async function sample(
+  servers: ServerChild | ServerChild[],
+  load: LoadChild,
+  settings: Settings,
+): Promise<Sample> {
+  const all = [servers].flat();
   await load.ask('measure', settings.warmUp);
-  const before = await server.ask('usage');
+  const before = await Promise.all(all.map((server) => server.ask('usage')));
   const { count, seconds, cpu } = await load.ask('measure', settings.window);
-  const after = await server.ask('usage');
+  const after = await Promise.all(all.map((server) => server.ask('usage')));
   if (count === 0) throw new Error('nothing came back');
   const rate = count / seconds;
-  return { rate, cpu: (cpuShare(before, after) * 1e6) / rate, loadCpu: cpu };
+  const share = all.reduce(
+    (sum, _, index) => sum + cpuShare(before[index] as Usage, after[index] as Usage),
+    0,
+  );
+  return { rate, cpu: (share * 1e6) / rate, loadCpu: cpu };
 }
 
 function cpuShare(before: Usage, after: Usage): number {

@@ -6,7 +6,7 @@
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { compileBench, linkPackage } from './build.js';
-import * as candidates from './candidates.js';
+import { versionsOf } from './candidates.js';
 import type { Settings } from './measure.js';
 import { measureCrowd } from './parts/crowd.js';
 import { measureEcho } from './parts/echo.js';
@@ -16,6 +16,7 @@ import { measureGrowth } from './parts/growth.js';
 import { measureHeap } from './parts/heap.js';
 import { measureLatency } from './parts/latency.js';
 import type { Part } from './parts/part.js';
+import { measureRelay } from './parts/relay.js';
 import { measureVisits } from './parts/visits.js';
 import { renderChart } from './report/chart.js';
 import { describeEnvironment } from './report/environment.js';
@@ -25,6 +26,7 @@ const parts: Record<string, Part> = {
   echo: measureEcho,
   latency: measureLatency,
   'fan-out': measureFanOut,
+  relay: measureRelay,
   visits: measureVisits,
   heap: measureHeap,
   flood: measureFlood,
@@ -55,7 +57,7 @@ async function run(words: string[]): Promise<void> {
   for (const name of names.length > 0 ? names : Object.keys(parts)) {
     process.stderr.write(`${name} `);
     const result = await (parts[name] as Part)(settings);
-    const versions = candidates.versionsOf([candidates.ours, candidates.bare, ...candidates.peers]);
+    const versions = versionsOf(result.packages);
     measured[name] = { result, environment: describeEnvironment(versions, settings.rounds) };
     process.stderr.write('\n');
     for (const table of result.tables)

@@ -1,14 +1,49 @@
 import { createServer, type Server } from 'node:http';
-import crossws from 'crossws/adapters/node';
+import crossws, { type NodeOptions } from 'crossws/adapters/node';
+import { redis as redisSync } from 'crossws/sync';
+import { createClient } from 'redis';
+import type { GroupsArgument } from '../candidates.js';
 
 export function echo(): Server {
-  const websockets = crossws({
+  return serve(
+    crossws({
+      hooks: {
+        message(peer, message) {
+          peer.send(typeof message.rawData === 'string' ? message.text() : message.uint8Array());
+        },
+      },
+    }),
+  );
+}
+
+/** A group is a topic. A peer's own `publish` stays in its namespace, its path; that of the server reaches all. */
+export async function groups({ burst, redis }: GroupsArgument): Promise<Server> {
+  const options: NodeOptions = {
     hooks: {
+      open(peer) {
+        const { pathname, searchParams } = new URL(peer.request.url);
+        const group = searchParams.get('group') ?? '';
+        peer.context.group = group;
+        if (pathname === '/member') peer.subscribe(group);
+      },
       message(peer, message) {
-        peer.send(typeof message.rawData === 'string' ? message.text() : message.uint8Array());
+        const text = message.text();
+        for (let index = 0; index < burst; index++) {
+          websockets.publish(peer.context.group as string, text + String(index % 10));
+        }
       },
     },
-  });
+  };
+  if (redis !== undefined) {
+    const client = createClient({ url: redis });
+    await client.connect();
+    options.sync = redisSync({ client, channel: 'bench' });
+  }
+  const websockets = crossws(options);
+  return serve(websockets);
+}
+
+function serve(websockets: ReturnType<typeof crossws>): Server {
   const server = createServer();
   server.on('upgrade', (request, socket, head) => {
     void websockets.handleUpgrade(request, socket, head);

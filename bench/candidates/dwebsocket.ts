@@ -1,7 +1,10 @@
 import type { Server } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { acceptWebsocket, openWebsockets, requireWebsocket } from 'dwebsocket';
+import { createGroups, redisBackplane, type Backplane } from 'dwebsocket/groups';
 import express from 'express';
+import { createClient } from 'redis';
+import type { GroupsArgument } from '../candidates.js';
 
 export function echo(): Server {
   const app = express();
@@ -14,7 +17,7 @@ export function echo(): Server {
   return app.listen(0, '127.0.0.1');
 }
 
-/** Each message of `/trigger` goes to all the others, `burst` times. */
+/** Each message of `/sender` goes to all the others, `burst` times. */
 export function fanOut({ burst }: { burst: number }): Server {
   const app = express();
   app.get(
@@ -24,7 +27,7 @@ export function fanOut({ burst }: { burst: number }): Server {
     }),
   );
   app.get(
-    '/trigger',
+    '/sender',
     requireWebsocket<Record<string, string>, 'text'>(
       async (req) => {
         for await (const text of req.websocket) {
@@ -41,6 +44,39 @@ export function fanOut({ burst }: { burst: number }): Server {
   );
   const server = app.listen(0, '127.0.0.1');
   return server;
+}
+
+/** The same with groups, in one process or over a Redis. */
+export async function groups({ burst, redis }: GroupsArgument): Promise<Server> {
+  const groups = createGroups(redis === undefined ? {} : { backplane: await connectBackplane(redis) });
+  const groupOf = (req: express.Request) => groups.group(String(req.query.group));
+  const app = express();
+  app.get(
+    '/member',
+    requireWebsocket(async (req) => {
+      groupOf(req).add(req.websocket);
+      await req.websocket.closed;
+    }),
+  );
+  app.get(
+    '/sender',
+    requireWebsocket<Record<string, string>, 'text'>(
+      async (req) => {
+        const group = groupOf(req);
+        for await (const text of req.websocket) {
+          for (let index = 0; index < burst; index++) group.send(text + String(index % 10));
+        }
+      },
+      { messages: 'text' },
+    ),
+  );
+  return app.listen(0, '127.0.0.1');
+}
+
+async function connectBackplane(url: string): Promise<Backplane> {
+  const client = createClient({ url });
+  await client.connect();
+  return redisBackplane(client);
 }
 
 /** An echo that takes its time: a millisecond for each message. */

@@ -1,5 +1,8 @@
 import { createServer, type Server } from 'node:http';
-import { Server as SocketServer } from 'socket.io';
+import { createAdapter } from '@socket.io/redis-adapter';
+import { createClient } from 'redis';
+import { Server as SocketServer, type ServerOptions } from 'socket.io';
+import type { GroupsArgument } from '../candidates.js';
 
 export function echo(): Server {
   const server = createServer();
@@ -8,4 +11,33 @@ export function echo(): Server {
     socket.on('message', (message) => socket.emit('message', message));
   });
   return server.listen(0, '127.0.0.1');
+}
+
+export async function groups({ burst, redis }: GroupsArgument): Promise<Server> {
+  return serveRooms(burst, redis === undefined ? undefined : createAdapter(...(await connect(redis))));
+}
+
+/** A group is a room. */
+export function serveRooms(burst: number, adapter?: ServerOptions['adapter']): Server {
+  const server = createServer();
+  const io = new SocketServer(server, { transports: ['websocket'], ...(adapter && { adapter }) });
+  io.on('connection', (socket) => {
+    const { role, group = '' } = socket.handshake.query as Record<string, string>;
+    if (role === 'member') {
+      void socket.join(group);
+      return;
+    }
+    socket.on('message', (text: string) => {
+      for (let index = 0; index < burst; index++) io.to(group).emit('message', text + String(index % 10));
+    });
+  });
+  return server.listen(0, '127.0.0.1');
+}
+
+/** The two connections that its adapters take. */
+export async function connect(url: string) {
+  const publisher = createClient({ url });
+  const subscriber = publisher.duplicate();
+  await Promise.all([publisher.connect(), subscriber.connect()]);
+  return [publisher, subscriber] as const;
 }

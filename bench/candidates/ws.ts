@@ -15,13 +15,13 @@ export function echo(): Server {
   return server.listen(0, '127.0.0.1');
 }
 
-/** Each message of `/trigger` goes to all the others, `burst` times, as in the README's broadcast. */
+/** Each message of `/sender` goes to all the others, `burst` times, as in the README's broadcast. */
 export function fanOut({ burst }: { burst: number }): Server {
   const server = createServer();
   const wss = new WebSocketServer({ server });
   wss.on('connection', (ws, request) => {
     ws.on('error', console.error);
-    if (request.url !== '/trigger') return;
+    if (request.url?.startsWith('/sender') !== true) return;
     ws.on('message', (data: Buffer) => {
       const text = data.toString();
       for (let index = 0; index < burst; index++) {

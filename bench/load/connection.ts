@@ -13,6 +13,15 @@ export interface Target {
 /** What is done with the bytes behind the handshake. The chunk is overwritten after the call. */
 export type Receive = (chunk: Buffer) => void;
 
+/** The same server for a connection with a part to play in a group: by its path, or by what Socket.IO lets one say. */
+export function inRole(target: Target, role: 'member' | 'sender', group: number): Target {
+  const path =
+    target.dialect === 'socket.io'
+      ? `${target.path}&role=${role}&group=${String(group)}`
+      : `/${role}?group=${String(group)}`;
+  return { ...target, path };
+}
+
 // One buffer for all connections: a chunk is looked at before the next is read. It makes a client that costs less
 // than any server, and little memory for each connection.
 const readBuffer = Buffer.allocUnsafe(256 * 1024);

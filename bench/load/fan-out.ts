@@ -1,78 +1,133 @@
-import { Connection, openMany, type Target } from './connection.js';
-import { encodeFrame, Opcode } from './frames.js';
+import { Connection, inRole, openMany, type Target } from './connection.js';
+import { encodeMessage } from './script.js';
 
 export interface FanOutPlan {
+  /** How many groups there are; on each server the first of them begins with another. */
+  groups: number;
+  /** On how many of the servers a group has members. */
+  spread: number;
+  /** Members of a group on each of its servers. */
   members: number;
-  /** Messages that each trigger sends to each member. */
+  /** Messages that each trigger sends to each member of its group. */
   burst: number;
+  /** Triggers of a group on their way; at most {@link CYCLE}. */
+  inFlight: number;
+  /** Milliseconds until each server is told whose members it has. */
+  settle: number;
 }
 
-const TRIGGERS_IN_FLIGHT = 2;
+/** So many different triggers follow each other. */
 const CYCLE = 64;
 
-/** One connection triggers, all others must get the messages, each and in order. */
+/** In each group one connection triggers, and all members must get the messages, each and in order. */
 export class FanOutLoad {
-  readonly #plan: FanOutPlan;
-  readonly #members: Connection[];
-  readonly #trigger: Connection;
-  readonly #triggers: Buffer[] = [];
-  /** What each member must get in a cycle, over and over. */
-  readonly #expected: Buffer;
-  #bytes = 0;
-  #triggered = 0;
+  readonly #groups: GroupTalk[];
 
-  private constructor(plan: FanOutPlan, members: Connection[], trigger: Connection) {
-    this.#plan = plan;
-    this.#members = members;
-    this.#trigger = trigger;
-    const expected: Buffer[] = [];
-    for (let index = 0; index < CYCLE; index++) {
-      const text = `number ${String(index).padStart(4, '0')}, sent to all of you`;
-      this.#triggers.push(encodeFrame(Opcode.text, Buffer.from(text), true));
-      for (let message = 0; message < plan.burst; message++) {
-        expected.push(encodeFrame(Opcode.text, Buffer.from(text + String(message % 10)), false));
-      }
-    }
-    this.#expected = Buffer.concat(expected);
+  private constructor(groups: GroupTalk[]) {
+    this.#groups = groups;
   }
 
-  static async start(target: Target, plan: FanOutPlan): Promise<FanOutLoad> {
-    const members = await openMany(plan.members, () => Connection.open({ ...target, path: '/member' }));
-    const load = new FanOutLoad(plan, members, await Connection.open({ ...target, path: '/trigger' }));
-    for (const member of members) load.#listen(member);
-    for (let index = 0; index < TRIGGERS_IN_FLIGHT; index++) load.#send();
-    return load;
+  static async start(targets: readonly Target[], plan: FanOutPlan): Promise<FanOutLoad> {
+    const talks = await openMany(plan.groups, async (group) => {
+      const serverAt = (step: number) => targets[(group + step) % targets.length] as Target;
+      const members = await openMany(plan.members * plan.spread, (index) =>
+        Connection.open(inRole(serverAt(index % plan.spread), 'member', group)),
+      );
+      const sender = await Connection.open(inRole(serverAt(0), 'sender', group));
+      return new GroupTalk(serverAt(0), plan, members, sender);
+    });
+    await new Promise((resolve) => setTimeout(resolve, plan.settle));
+    for (const talk of talks) talk.start();
+    return new FanOutLoad(talks);
   }
 
-  /** Deliveries so far. */
+  /** Deliveries so far: messages, times those who have got them. */
   get count(): number {
-    return Math.floor(this.#bytes / (this.#expected.length / CYCLE / this.#plan.burst));
+    return this.#groups.reduce((sum, group) => sum + group.count, 0);
   }
 
   stop(): void {
-    for (const connection of [this.#trigger, ...this.#members]) connection.destroy();
+    for (const group of this.#groups) group.stop();
+  }
+}
+
+class GroupTalk {
+  readonly #plan: FanOutPlan;
+  readonly #members: Connection[];
+  readonly #sender: Connection;
+  readonly #triggers: Buffer[] = [];
+  /** What each member must get in a cycle, over and over. */
+  readonly #expected: Buffer;
+  /** How many members still wait for all messages of each trigger on its way. */
+  readonly #missing = new Array<number>(CYCLE).fill(0);
+  #triggered = 0;
+  #delivered = 0;
+
+  constructor(
+    { dialect }: Pick<Target, 'dialect'>,
+    plan: FanOutPlan,
+    members: Connection[],
+    sender: Connection,
+  ) {
+    this.#plan = plan;
+    this.#members = members;
+    this.#sender = sender;
+    const form = { dialect, binary: false };
+    const expected: Buffer[] = [];
+    for (let index = 0; index < CYCLE; index++) {
+      const text = `number ${String(index).padStart(4, '0')}, sent to all of you`;
+      this.#triggers.push(encodeMessage(form, Buffer.from(text), true));
+      for (let message = 0; message < plan.burst; message++) {
+        expected.push(encodeMessage(form, Buffer.from(text + String(message % 10)), false));
+      }
+    }
+    this.#expected = Buffer.concat(expected);
+    for (const member of members) this.#listen(member);
+  }
+
+  get count(): number {
+    return this.#delivered;
+  }
+
+  start(): void {
+    for (let index = 0; index < this.#plan.inFlight; index++) this.#send();
+  }
+
+  stop(): void {
+    for (const connection of [this.#sender, ...this.#members]) connection.destroy();
   }
 
   #listen(member: Connection): void {
     const expected = this.#expected;
-    const bytesPerTrigger = (expected.length / CYCLE) * this.#plan.members;
+    const bytesOfTrigger = expected.length / CYCLE;
     let at = 0;
+    let bytes = 0;
+    let got = 0;
     member.receive = (chunk) => {
       for (let done = 0; done < chunk.length;) {
         const count = Math.min(chunk.length - done, expected.length - at);
         if (chunk.compare(expected, at, at + count, done, done + count) !== 0) {
-          throw new Error(`a wrong message: ${chunk.toString('latin1', done, done + count)}`);
+          throw new Error(`a wrong message: ${chunk.toString('latin1', done, done + count).slice(0, 200)}`);
         }
         done += count;
         at = (at + count) % expected.length;
       }
-      const before = Math.floor(this.#bytes / bytesPerTrigger);
-      this.#bytes += chunk.length;
-      if (Math.floor(this.#bytes / bytesPerTrigger) > before) this.#send();
+      bytes += chunk.length;
+      for (const all = Math.floor(bytes / bytesOfTrigger); got < all; got++) this.#memberHas(got);
     };
   }
 
+  #memberHas(trigger: number): void {
+    this.#delivered += this.#plan.burst;
+    const slot = trigger % CYCLE;
+    const missing = (this.#missing[slot] as number) - 1;
+    this.#missing[slot] = missing;
+    if (missing === 0) this.#send();
+  }
+
   #send(): void {
-    this.#trigger.socket.write(this.#triggers[this.#triggered++ % CYCLE] as Buffer);
+    const slot = this.#triggered++ % CYCLE;
+    this.#missing[slot] = this.#members.length;
+    this.#sender.socket.write(this.#triggers[slot] as Buffer);
   }
 }

@@ -16,8 +16,8 @@ const answers = {
   async startEcho({ target, plan }: { target: Target; plan: EchoPlan }): Promise<void> {
     running = await EchoLoad.start(target, plan);
   },
-  async startFanOut({ target, plan }: { target: Target; plan: FanOutPlan }): Promise<void> {
-    running = await FanOutLoad.start(target, plan);
+  async startFanOut({ targets, plan }: { targets: Target[]; plan: FanOutPlan }): Promise<void> {
+    running = await FanOutLoad.start(targets, plan);
   },
   startVisits({ target, plan }: { target: Target; plan: VisitsPlan }): void {
     running = new VisitsLoad(target, plan);

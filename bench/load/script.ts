@@ -33,8 +33,8 @@ export class Script {
     const fitting = Math.floor(CYCLE_BYTES / plan.bytes);
     this.length = Math.max(LEAST_IN_CYCLE, Math.min(MOST_IN_CYCLE, fitting));
     const messages = Array.from({ length: this.length }, (_, index) => makePayload(plan, index));
-    const requests = messages.map((message) => encode(plan, message, true));
-    const replies = messages.map((message) => encode(plan, message, false));
+    const requests = messages.map((message) => encodeMessage(plan, message, true));
+    const replies = messages.map((message) => encodeMessage(plan, message, false));
     this.requestSize = (requests[0] as Buffer).length;
     this.replySize = (replies[0] as Buffer).length;
     this.#requests = Buffer.concat([...requests, ...requests]);
@@ -86,7 +86,12 @@ function makePayload(plan: ScriptPlan, index: number): Buffer {
   return plan.binary ? seed : Buffer.from(seed.toString('base64').slice(0, plan.bytes), 'latin1');
 }
 
-function encode({ dialect, binary }: ScriptPlan, message: Buffer, masked: boolean): Buffer {
+/** A message as it goes over the wire, from a client (`masked`) or from a server. */
+export function encodeMessage(
+  { dialect, binary }: Pick<ScriptPlan, 'dialect' | 'binary'>,
+  message: Buffer,
+  masked: boolean,
+): Buffer {
   const opcode = binary ? Opcode.binary : Opcode.text;
   if (dialect === 'plain') return encodeFrame(opcode, message, masked);
   const packet = binary

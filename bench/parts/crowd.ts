@@ -1,4 +1,5 @@
 import { modules } from '../build.js';
+import { ours, packagesOf } from '../candidates.js';
 import type { CrowdAnswers } from '../crowd-server.js';
 import { Child } from '../ipc.js';
 import type { LoadAnswers } from '../load/main.js';
@@ -59,6 +60,7 @@ export async function measureCrowd(settings: Settings): Promise<Result> {
           ],
         },
       ],
+      packages: packagesOf([ours]),
       claims: [
         {
           work: 'concurrent websockets through an Express route',

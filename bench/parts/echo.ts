@@ -1,4 +1,4 @@
-import { bare, net, ours, peers, type Candidate } from '../candidates.js';
+import { bare, net, ours, packagesOf, peers, type Candidate } from '../candidates.js';
 import type { EchoPlan } from '../load/echo.js';
 import {
   figure,
@@ -63,6 +63,7 @@ export async function measureEcho(settings: Settings): Promise<Result> {
         return `${cpu} (${times(ratio(rounds, candidate, bare, byCpu))})`;
       }),
     ],
+    packages: packagesOf(candidates),
     claims: [...results]
       .map(([scenario, rounds]) => claimToWs(scenario, rounds))
       .concat(claimsToOthers(results)),

@@ -1,4 +1,4 @@
-import { bare, ours } from '../candidates.js';
+import { bare, ours, packagesOf } from '../candidates.js';
 import { figure, interleave, withServer, type Settings } from '../measure.js';
 import { megabytes, type Claim, type Result } from './part.js';
 
@@ -60,6 +60,7 @@ export async function measureFlood(settings: Settings): Promise<Result> {
     tables: [
       { caption: 'Memory under a flood', head: ['', 'message', 'in all', 'for each connection'], rows },
     ],
+    packages: packagesOf(candidates),
     claims,
   };
 }

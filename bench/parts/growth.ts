@@ -1,4 +1,4 @@
-import { bare, ours, type Candidate } from '../candidates.js';
+import { bare, ours, packagesOf, type Candidate } from '../candidates.js';
 import { figure, interleave, type Rounds, type Sample, type Settings } from '../measure.js';
 import { echoOnce } from './echo.js';
 import { memoryPerConnection } from './heap.js';
@@ -53,6 +53,7 @@ export async function measureGrowth(settings: Settings): Promise<Result> {
         ),
       },
     ],
+    packages: packagesOf(candidates),
     claims: [
       claimFlat('heap for a connection, 100 to 10,000 connections', (size) => heapOf(size, ours)),
       claimFlat('echoes a second, 100 to 10,000 connections', (size) => rateOf(size, ours)),

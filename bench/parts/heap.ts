@@ -1,4 +1,12 @@
-import { bare, byHand, expressWs, ours, websocketExpress, type Candidate } from '../candidates.js';
+import {
+  bare,
+  byHand,
+  expressWs,
+  ours,
+  packagesOf,
+  websocketExpress,
+  type Candidate,
+} from '../candidates.js';
 import { figure, interleave, ratio, withServer, type Settings } from '../measure.js';
 import { claimAtMost, kilobytes, type Result } from './part.js';
 
@@ -33,6 +41,7 @@ export async function measureHeap(settings: Settings): Promise<Result> {
         ]),
       },
     ],
+    packages: packagesOf(candidates),
     claims: [
       claimAtMost('heap for an idle connection', byHand.title, 1, ratio(rounds, ours, byHand, byHeap)),
     ],

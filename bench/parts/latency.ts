@@ -1,4 +1,4 @@
-import { bare, net, ours } from '../candidates.js';
+import { bare, net, ours, packagesOf } from '../candidates.js';
 import type { Latency } from '../load/latency.js';
 import { figure, interleave, ratio, withServer, type Settings } from '../measure.js';
 import { echoOnce } from './echo.js';
@@ -47,6 +47,7 @@ export async function measureLatency(settings: Settings): Promise<Result> {
         ]),
       },
     ],
+    packages: packagesOf(candidates),
     claims: [
       claimAtMost('p99 round trip at half of the top load of ws', 'ws', 1, ratio(rounds, ours, bare, byP99)),
     ],

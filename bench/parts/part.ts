@@ -24,6 +24,8 @@ export interface Result {
   method: string;
   tables: Table[];
   claims: Claim[];
+  /** Whose versions it depends on. */
+  packages: string[];
   /** What the chart shows, by name. */
   bars?: Record<string, Record<string, number>>;
 }

@@ -1,4 +1,4 @@
-import { byHand, expressWs, ours, tinyws, websocketExpress } from '../candidates.js';
+import { byHand, expressWs, ours, packagesOf, tinyws, websocketExpress } from '../candidates.js';
 import { figure, interleave, ratio, sample, withServer, type Sample, type Settings } from '../measure.js';
 import { claimAtLeast, thousands, times, type Result } from './part.js';
 
@@ -32,6 +32,7 @@ export async function measureVisits(settings: Settings): Promise<Result> {
         ]),
       },
     ],
+    packages: packagesOf(candidates),
     claims: [expressWs, websocketExpress].map((peer) => {
       const cpu = times(ratio(rounds, ours, peer, byCpu));
       const measured = ratio(rounds, ours, peer, byRate);

@@ -1,0 +1,99 @@
+import { hasRedis, RedisServer } from '../../test/groups/support/redis-server.js';
+import { crossws, ours, packagesOf, socketIo, socketIoSharded, type Candidate } from '../candidates.js';
+import { figure, interleave, ratio, sample, withServers, type Sample, type Settings } from '../measure.js';
+import { claimAtLeast, claimAtMost, thousands, times, type Claim, type Result, type Table } from './part.js';
+
+interface Scenario {
+  title: string;
+  processes: number;
+  groups: number;
+  members: number;
+  inFlight: number;
+}
+
+const SPREAD = 2;
+const pair: Scenario = {
+  title: 'one group, 2 processes',
+  processes: 2,
+  groups: 1,
+  members: 10,
+  inFlight: 32,
+};
+const many: Scenario = {
+  title: '200 groups, 4 processes',
+  processes: 4,
+  groups: 200,
+  members: 5,
+  inFlight: 1,
+};
+
+const others = [socketIo, socketIoSharded, crossws];
+const candidates = [ours, ...others];
+const byRate = ({ rate }: Sample): number => rate;
+const byCpu = ({ cpu }: Sample): number => cpu;
+
+/** Groups whose members are in several processes, over a Redis of our own. */
+export async function measureRelay(settings: Settings): Promise<Result> {
+  const tables: Table[] = [];
+  const claims: Claim[] = [];
+  for (const scenario of hasRedis ? [pair, many] : []) {
+    const rounds = await interleave(candidates, settings.rounds, (candidate) =>
+      relayOnce(candidate, scenario, settings),
+    );
+    tables.push({
+      caption: `Groups over Redis, ${scenario.title}`,
+      head: ['', 'messages a second', 'µs of CPU for a message, all processes'],
+      rows: candidates.map((candidate) => [
+        candidate.title,
+        `${thousands(figure(rounds, candidate, byRate))} (${times(ratio(rounds, candidate, ours, byRate))})`,
+        `${figure(rounds, candidate, byCpu).toFixed(0)} (${times(ratio(rounds, candidate, ours, byCpu))})`,
+      ]),
+    });
+    for (const other of others) {
+      const work = `groups over Redis, ${scenario.title}`;
+      claims.push(
+        claimAtLeast(`${work}: messages a second`, other.title, 1, ratio(rounds, ours, other, byRate)),
+        claimAtMost(`${work}: CPU for a message`, other.title, 1, ratio(rounds, ours, other, byCpu)),
+      );
+    }
+  }
+  return {
+    title: 'Groups over Redis',
+    method:
+      `Each group has members in ${String(SPREAD)} processes: ${String(pair.members)} in each of the 2, ` +
+      `${String(many.members)} in each of 2 of the 4. One more connection of the first of them sends; a message counts when all ` +
+      `members have got it, each and in order, and then the next is sent (${String(pair.inFlight)} on their way in the one group, ` +
+      `${String(many.inFlight)} in each of the 200). All use the client of the package redis; Redis's own CPU is not counted.`,
+    tables,
+    claims,
+    packages: [...packagesOf(candidates), 'redis', '@socket.io/redis-adapter'],
+  };
+}
+
+function relayOnce(candidate: Candidate, scenario: Scenario, settings: Settings): Promise<Sample> {
+  const { processes, ...rest } = scenario;
+  return withRedis(async (redis) =>
+    withServers(
+      candidate,
+      processes,
+      { part: 'groups', argument: { burst: 1, redis } },
+      async (servers, load, targets) => {
+        // Members are in when they are connected; that the others know of them takes Redis a moment.
+        const plan = { ...rest, spread: SPREAD, burst: 1, settle: 500 };
+        await load.ask('startFanOut', { targets, plan });
+        const { rate, cpu, loadCpu } = await sample(servers, load, settings);
+        const deliveries = scenario.members * SPREAD;
+        return { rate: rate / deliveries, cpu: cpu * deliveries, loadCpu };
+      },
+    ),
+  );
+}
+
+async function withRedis<T>(use: (url: string) => Promise<T>): Promise<T> {
+  const redis = await RedisServer.start();
+  try {
+    return await use(redis.url);
+  } finally {
+    await redis.stop();
+  }
+}
