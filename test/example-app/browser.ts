@@ -39,7 +39,7 @@ export interface Visitor {
  * blocks, fails the test.
  */
 export function describeInBrowser(name: string, tests: (visitor: Visitor) => void): void {
-  describe.skipIf(!hasChromium)(name, { timeout: 60_000 }, () => {
+  describe.skipIf(!hasChromium)(name, { timeout: 120_000 }, () => {
     let browser: Browser;
     let server: Server;
     let port = 0;
@@ -48,7 +48,7 @@ export function describeInBrowser(name: string, tests: (visitor: Visitor) => voi
     const visitor: Visitor = {
       async visit(path, options, prepare) {
         const context = await browser.newContext(options);
-        context.setDefaultTimeout(20_000);
+        context.setDefaultTimeout(30_000);
         const page = await context.newPage();
         page.on('pageerror', (error) => faults.push(error.message));
         page.on('console', (message) => {

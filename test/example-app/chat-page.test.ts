@@ -21,7 +21,7 @@ const seeMessage = (page: Page, text: string) =>
 /** Waits until exactly these are shown as being here. */
 async function seePeople(page: Page, ...names: string[]): Promise<void> {
   const people = page.getByRole('list', { name: 'Who is here' }).getByRole('listitem');
-  await expect.poll(() => people.allTextContents(), { timeout: 20_000 }).toEqual(names);
+  await expect.poll(() => people.allTextContents(), { timeout: 30_000 }).toEqual(names);
 }
 
 describeInBrowser('the chat', ({ visit, stopApp, startApp }) => {
@@ -94,7 +94,7 @@ describeInBrowser('the chat', ({ visit, stopApp, startApp }) => {
     await seePeople(page, 'Ada');
   });
 
-  describe.runIf(hasRedis)('in two instances of the app', { timeout: 60_000 }, () => {
+  describe.runIf(hasRedis)('in two instances of the app', { timeout: 120_000 }, () => {
     let redis: RedisServer;
     let instances: Instance[] = [];
     beforeAll(async () => {

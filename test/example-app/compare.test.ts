@@ -10,10 +10,10 @@ import { openMeter } from '../../example-app/compare/byte-meter.js';
 import { EventStream, now } from '../../example-app/compare/event-stream.js';
 import { measure } from '../../example-app/compare/measure.js';
 import { writeMarkdown, writeSvg } from '../../example-app/compare/report.js';
-import { leave, receive, useApp } from './running-app.js';
+import { useApp } from './running-app.js';
 
 // Processes start slowly where many of them run at once.
-vi.setConfig({ testTimeout: 30_000 });
+vi.setConfig({ testTimeout: 60_000 });
 
 const app = useApp();
 
@@ -78,11 +78,11 @@ describe('the byte meter', () => {
   test('counts a websocket while it is open', async () => {
     const meter = openMeter('open');
     const websocket = await app.open('/compare/?client=open&way=websocket&rate=50');
-    const message = await receive(websocket);
+    const message = await websocket.next();
     const { websocket: cost } = meter.read();
     expect(cost?.requests).toBe(1);
     expect(cost?.down).toBeGreaterThan(message.length);
-    await leave(websocket);
+    await websocket.close();
     meter.close();
   });
 
@@ -96,17 +96,24 @@ describe('the byte meter', () => {
   test('answers a page with the costs and the time', async () => {
     const websocket = await app.open('/compare/meter?client=page');
     await fetch(`${app.origin}/compare/?client=page&way=polling`);
+    const asked = now();
     websocket.send('how much');
-    const answer = JSON.parse(await receive(websocket)) as { now: number; costs: object };
+    const answer = JSON.parse(String(await websocket.next())) as { now: number; costs: object };
     expect(answer.costs).toMatchObject({ polling: { requests: 1 } });
-    expect(Math.abs(answer.now - now())).toBeLessThan(5_000);
-    await leave(websocket);
+    expect(answer.now).toBeGreaterThanOrEqual(asked);
+    expect(answer.now).toBeLessThanOrEqual(now());
+    await websocket.close();
   });
 });
 
 test('each way is measured, and asking costs more than being told', async () => {
   const settings = { rate: 20, interval: 100, seconds: 1 };
-  const results = await measure(settings);
+  let results = await measure(settings);
+  // A second can be too short to compare anything, where it is shared with much else.
+  while (settings.seconds < 8 && results.some(({ events }) => events <= 5)) {
+    settings.seconds *= 2;
+    results = await measure(settings);
+  }
   expect(results.map(({ way }) => way)).toEqual(['polling', 'long-polling', 'streaming', 'websocket']);
   const [polling, longPolling, streaming, websocket] = results.map((result) => {
     expect(result.events).toBeGreaterThan(5);

@@ -35,7 +35,7 @@ export class Instance {
   }
 
   /** Waits for a line, printed or to be printed. */
-  async untilPrinted(pattern: RegExp, deadline = 20_000): Promise<string> {
+  async untilPrinted(pattern: RegExp, deadline = 30_000): Promise<string> {
     const late = AbortSignal.timeout(deadline);
     late.addEventListener('abort', () => this.#wake());
     for (;;) {

@@ -4,21 +4,22 @@ import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { dirname } from 'node:path';
 import { afterAll, beforeAll } from 'vitest';
-import WebSocket, { type ClientOptions } from 'ws';
+import type { ClientOptions } from 'ws';
 import { logFile } from '../../example-app/access-log.js';
 import { createApp } from '../../example-app/app.js';
+import { connect, type Client } from '../support/client.js';
 
 export interface RunningApp {
   readonly server: Server;
   readonly origin: string;
-  /** Opens a websocket to a path; rejects when the handshake is refused. */
-  open(path: string, options?: ClientOptions): Promise<WebSocket>;
+  /** Opens a websocket to a path; rejects when the handshake is refused. It ends with the test. */
+  open(path: string, options?: ClientOptions): Promise<Client>;
 }
 
 /** Runs the example app for the tests of a file. */
 export function useApp(): RunningApp {
   let server: Server;
-  const origin = () => `http://localhost:${String((server.address() as AddressInfo).port)}`;
+  const port = () => (server.address() as AddressInfo).port;
 
   beforeAll(async () => {
     server = createApp().listen(0);
@@ -37,30 +38,13 @@ export function useApp(): RunningApp {
       return server;
     },
     get origin() {
-      return origin();
+      return `http://localhost:${String(port())}`;
     },
-    async open(path, options) {
-      const websocket = new WebSocket(new URL(path, origin()), options);
-      await once(websocket, 'open');
-      return websocket;
-    },
+    open: (path, options) => connect({ port: port(), tls: false }, path, options),
   };
 }
 
 /** Vitest ends its processes without the exit that would remove the log. */
 export function removeLog(): void {
   rmSync(dirname(logFile), { recursive: true, force: true });
-}
-
-/** The next message of a websocket, as text. */
-export async function receive(websocket: WebSocket): Promise<string> {
-  const [data] = (await once(websocket, 'message')) as [Buffer];
-  return data.toString();
-}
-
-/** Closes a websocket and waits until the server agrees. */
-export async function leave(websocket: WebSocket): Promise<void> {
-  const closed = once(websocket, 'close');
-  websocket.close();
-  await closed;
 }

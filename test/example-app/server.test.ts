@@ -7,7 +7,7 @@ import { afterEach, expect, test, vi } from 'vitest';
 import WebSocket from 'ws';
 
 // Processes start slowly where many of them run at once.
-vi.setConfig({ testTimeout: 30_000 });
+vi.setConfig({ testTimeout: 60_000 });
 
 const children: ChildProcess[] = [];
 

@@ -1,7 +1,6 @@
-import { once } from 'node:events';
 import request from 'supertest';
 import { describe, expect, test } from 'vitest';
-import { receive, useApp } from './running-app.js';
+import { useApp } from './running-app.js';
 
 // The app of the original tutorial, without a browser.
 
@@ -42,10 +41,9 @@ describe('/echo/', () => {
     const websocket = await app.open('/echo/');
     for (const message of ['Hello, World!', '你好', '']) {
       websocket.send(message);
-      expect(await receive(websocket)).toBe(`${message}这是你发来的。。。`);
+      expect(await websocket.next()).toBe(`${message}这是你发来的。。。`);
     }
-    websocket.close();
-    await once(websocket, 'close');
+    await websocket.close();
   });
 });
 
@@ -53,9 +51,8 @@ describe('/websocket/', () => {
   test('sends one message back and is done', async () => {
     const websocket = await app.open('/websocket/');
     websocket.send('once');
-    const closed = once(websocket, 'close');
-    expect(await receive(websocket)).toBe('once');
-    expect((await closed)[0]).toBe(1000);
+    expect(await websocket.next()).toBe('once');
+    expect((await websocket.closed()).code).toBe(1000);
   });
 
   test('refuses plain HTTP', async () => {

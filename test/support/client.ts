@@ -80,7 +80,11 @@ export class Client {
 }
 
 /** Opens a websocket; rejects when it is refused. Whatever is left of it ends with the test. */
-export async function connect(site: Site, path = '/', options: ConnectOptions = {}): Promise<Client> {
+export async function connect(
+  site: Pick<Site, 'port' | 'tls'>,
+  path = '/',
+  options: ConnectOptions = {},
+): Promise<Client> {
   const { protocols = [], ...rest } = options;
   const url = `${site.tls ? 'wss' : 'ws'}://127.0.0.1:${site.port}${path}`;
   const ws = new WebSocket(url, protocols, { rejectUnauthorized: false, ...rest });
