@@ -233,6 +233,32 @@ describe.runIf(hasRedis).each(makes)('over $make', ({ open }) => {
   });
 });
 
+describe.runIf(hasRedis)('a client that connects while messages wait for it', () => {
+  test.each([
+    ['redis', (url: string) => createClient({ url })],
+    ['ioredis', (url: string) => new Redis(url, { lazyConnect: true })],
+  ])('of %s: they go out first', async (make, create) => {
+    const server = await RedisServer.start();
+    onTestFinished(() => server.stop());
+    const opened = makes.find((each) => each.make === make)!.open(server.url);
+    const there = makeGroups(redisBackplane(opened));
+    const far = new FakeMember();
+    expect(await there.groups.group('a').add(far)).toBe(true);
+    const client = create(server.url);
+    onTestFinished(() => {
+      if ('destroy' in client) client.destroy();
+      else client.disconnect();
+    });
+    const here = makeGroups(redisBackplane(client));
+    const early = here.groups.group('a').send('early');
+    await client.connect();
+    // The client is ready, and what waits for it has not heard of that yet.
+    const late = here.groups.group('a').send('late');
+    expect([await early, await late]).toMatchObject([{ backplane: true }, { backplane: true }]);
+    expect([await far.inbox.next(), await far.inbox.next()]).toEqual(['early', 'late']);
+  });
+});
+
 describe.runIf(hasRedis)('a client that was never connected', () => {
   test.each([
     ['redis', (url: string) => createClient({ url })],

@@ -14,8 +14,10 @@ import type { RedisClient } from './port.js';
  * @throws {TypeError} It is no such client.
  * @throws {WebsocketOptionError} An option of a wrong type or value, or an unknown one.
  * @example
- * const client = await createClient({ url: process.env.REDIS_URL }).connect();
+ * const client = createClient({ url: process.env.REDIS_URL });
  * const groups = createGroups({ backplane: redisBackplane(client) });
+ * client.on('error', () => {}); // the groups tell
+ * client.connect().catch(() => {});
  */
 export function redisBackplane(client: RedisClient, options: RedisBackplaneOptions = {}): Backplane {
   return new RedisBackplane(
@@ -59,6 +61,8 @@ class RedisBackplane implements Backplane {
     const channel = this.#link.channelOf(group);
     // A script that connects and sends at once would otherwise send to nobody. Later nothing waits.
     if (this.#link.isStarting() && !this.#link.isReady()) return this.#wait(channel, data);
+    // The client is ready before we hear of it: what waits goes first, or receivers would take it for old.
+    if (this.#waiting.length > 0) this.#sendWaiting();
     return this.#link.run((port) => port.publish(channel, data));
   }
 
