@@ -129,6 +129,28 @@ describe('after an outage', () => {
     expect([got, missed]).toEqual([texts(rows(1, 10, 12)), [6]]);
   });
 
+  test('says so, too, when there was no stream yet before the outage', async () => {
+    const { tail, replace, got, missed } = await openTail([]);
+    replace(...rows(1, 10, 12));
+    await tail.catchUp(1_000);
+    expect([got, missed]).toEqual([texts(rows(1, 10, 12)), [9]]);
+  });
+
+  test('where there was no stream, one that has come and expired meanwhile cannot be ruled out', async () => {
+    const [short, long, both] = [await openTail([]), await openTail([]), await openTail([])];
+    both.replace(...rows(2, 10, 12));
+    await Promise.all([short.tail.catchUp(59_999), long.tail.catchUp(60_000), both.tail.catchUp(60_000)]);
+    expect([short.missed, long.missed, both.missed]).toEqual([[], [undefined], [undefined]]);
+    expect(both.got).toEqual(texts(rows(2, 10, 12)));
+  });
+
+  test('misses nothing when there was no stream and all of the new one is there', async () => {
+    const { tail, replace, got, missed } = await openTail([]);
+    replace(...rows(1, 1, 3));
+    await tail.catchUp(1_000);
+    expect([got, missed]).toEqual([texts(rows(1, 1, 3)), []]);
+  });
+
   test('misses nothing when just what it had has been trimmed', async () => {
     const { tail, replace, got, missed } = await openTail(rows(1, 1, 3));
     replace(...rows(1, 4, 6));

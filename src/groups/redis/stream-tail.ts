@@ -96,8 +96,11 @@ export class StreamTail {
   async #startAnew(cutFor: number): Promise<StreamEntry[]> {
     const page = await this.#readFrom(undefined);
     const before = this.#position;
-    if (before === undefined) return page;
     const [first] = page;
+    if (before === undefined) {
+      this.#judgeFirst(first, cutFor);
+      return page;
+    }
     if (first?.id.era === before.id.era && first.id.index > before.id.index) {
       const count = first.id.index - before.id.index - 1;
       if (count > 0) this.#options.missed(count);
@@ -106,6 +109,12 @@ export class StreamTail {
     }
     if (first === undefined) this.#moveTo(undefined);
     return page;
+  }
+
+  /** There was no stream: all that has been in it since is for us, and an era begins with index 1. */
+  #judgeFirst(first: StreamEntry | undefined, cutFor: number): void {
+    if (cutFor >= this.#options.maxAge) this.#options.missed(undefined);
+    else if (first !== undefined && first.id.index > 1) this.#options.missed(first.id.index - 1);
   }
 
   // In an outage shorter than a stream lives, a message would have kept it alive: so there was none.
