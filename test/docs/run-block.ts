@@ -44,16 +44,20 @@ export async function runBlock({ path, anchor, code }: Block): Promise<Run> {
   return { reader, site: await listen(server) };
 }
 
-/** Runs code of a browser, with its WebSocket; resolves with what it logs first. */
-export function runInBrowser({ path, code }: Block, { port }: Site): Promise<unknown> {
+/** Runs code of a browser, with its WebSocket and with `globals`; resolves with what it logs first. */
+export function runInBrowser({ path, code }: Block, { port }: Site, globals: object = {}): Promise<unknown> {
   class BrowserWebSocket extends WebSocket {
     constructor(url: string) {
       super(url.replace(/:\d+/, `:${port}`));
+      // What fails to connect ends no browser.
+      this.on('error', () => {});
       onTestFinished(() => this.terminate());
     }
   }
   return new Promise((resolve) => {
-    void compile(code, ['WebSocket', 'console'], path)(BrowserWebSocket, { log: resolve });
+    const location = { origin: `http://localhost:${port}` };
+    const around = { WebSocket: BrowserWebSocket, console: { log: resolve }, location, ...globals };
+    void compile(code, Object.keys(around), path)(...(Object.values(around) as unknown[]));
   });
 }
 
