@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { expect, test } from 'vitest';
 import { connect } from '../support/client.js';
 import { request, requestUpgrade } from '../support/request.js';
@@ -9,7 +10,13 @@ const readme = openDocument('README.md');
 
 test('its first screen has the example, the installation, the two commands, and when not to use it', () => {
   const firstScreen = readDocument('README.md').text.split('\n').slice(0, 40).join('\n');
-  for (const part of ['app.get(', 'npm install dwebsocket', 'npm start', 'npm test', 'When not to use it']) {
+  for (const part of [
+    'app.get(',
+    'npm install express dwebsocket',
+    'npm start',
+    'npm test',
+    'When not to use it',
+  ]) {
     expect(firstScreen).toContain(part);
   }
 });
@@ -20,6 +27,13 @@ test('the first example serves both protocols', async () => {
   const client = await connect(site, '/echo');
   client.send('hello', Buffer.from([1, 2, 3]));
   expect(await client.take(2)).toEqual(['hello', Buffer.from([1, 2, 3])]);
+});
+
+test('the first example is JavaScript, too, as it is told to be saved', () => {
+  const { code } = readme.find('dwebsocket', 'ts');
+  const check = spawnSync(process.execPath, ['--input-type=module', '--check', '-'], { input: code });
+  expect(check.stderr.toString()).toBe('');
+  expect(check.status).toBe(0);
 });
 
 test('a browser gets its message back', async () => {
