@@ -18,6 +18,13 @@ test('from express-ws: everybody hears everybody', async () => {
   expect((await requestUpgrade(site, '/elsewhere')).status).toBe(404);
 });
 
+test('from express-ws: in CommonJS', async () => {
+  const { site } = await expressWs.run('from-express-ws', 1, 'js');
+  const client = await connect(site, '/echo');
+  client.send('hello');
+  expect(await client.next()).toBe('hello');
+});
+
 test('from ws: all but the sender hear, once they have logged in', async () => {
   const { site } = await ws.run('from-ws');
   expect(await requestUpgrade(site, '/chat')).toMatchObject({ status: 401, body: 'log in first' });
@@ -40,11 +47,19 @@ test('from ws: without Express', async () => {
 test('from socket.io: rooms, and news from a route', async () => {
   const { site } = await socketIo.run('from-socketios-rooms');
   expect((await requestUpgrade(site, '/rooms')).status).toBe(401);
-  const [ada, bob] = [await connect(site, '/rooms?user=ada'), await connect(site, '/rooms?user=bob')];
+  const headers = { cookie: 'user=ada' };
+  const [ada, bob, eve] = [
+    await connect(site, '/rooms', { headers }),
+    await connect(site, '/rooms', { headers }),
+    await connect(site, '/rooms', { headers }),
+  ];
   for (const client of [ada, bob]) {
     client.send('{"event":"join","room":"red"}');
     await client.flush();
   }
+  // She has not joined, and is not heard.
+  eve.send('{"event":"say","room":"red","text":"spam"}');
+  await eve.flush();
   ada.send('{"event":"say","room":"red","text":"hello"}');
   expect(await bob.next()).toBe('{"event":"said","text":"hello"}');
   await request(site, '/rooms/red/news', { method: 'POST' });

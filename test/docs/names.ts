@@ -16,6 +16,8 @@ export function readNames(code: string): Names {
   const visit = (node: ts.Node): void => {
     if (ts.isImportDeclaration(node)) {
       modules.push((node.moduleSpecifier as ts.StringLiteral).text);
+    } else if (isRequire(node)) {
+      modules.push((node.arguments[0] as ts.StringLiteral).text);
     } else if (ts.isIdentifier(node)) {
       if (isDeclaredForAll(node)) declared.add(node.text);
       else if (!isPropertyName(node)) used.add(node.text);
@@ -24,6 +26,10 @@ export function readNames(code: string): Names {
   };
   visit(source);
   return { free: new Set([...used].filter((name) => !declared.has(name))), modules };
+}
+
+function isRequire(node: ts.Node): node is ts.CallExpression {
+  return ts.isCallExpression(node) && ts.isIdentifier(node.expression) && node.expression.text === 'require';
 }
 
 function isPropertyName(node: ts.Identifier): boolean {

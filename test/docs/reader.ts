@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events';
+import type { IncomingMessage } from 'node:http';
 import { fileURLToPath } from 'node:url';
 import express from 'express';
 
@@ -19,6 +20,8 @@ export function createReader() {
     logFile: fileURLToPath(new URL('app-log.txt', import.meta.url)),
     /** Some figures that change all the time. */
     reading: () => ({ temperature: 20 }),
+    /** Whether somebody has logged in: the reader's own check. */
+    isLoggedIn: (req: IncomingMessage) => req.headers.cookie?.startsWith('user=') === true,
     /** Does what an order says. */
     place: async (order: string | Buffer) => Promise.resolve(`placed: ${order.toString()}`),
     /** A part of some longer work. */

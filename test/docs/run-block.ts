@@ -68,14 +68,16 @@ function compile(body: string, params: string[], filename: string) {
 async function loadModules(code: string, servers: http.Server[]): Promise<Map<string, object>> {
   const createServer = (...args: Parameters<typeof http.createServer>) =>
     prepareServer(http.createServer(...args), servers);
+  const createApp = Object.assign(() => preparedApp(express(), servers), express);
   const known: Record<string, object> = {
-    express: { default: Object.assign(() => preparedApp(express(), servers), express) },
+    // The function itself is what `require('express')` gives.
+    express: Object.assign(createApp, { default: createApp, __esModule: true }),
     'node:http': { ...http, default: { ...http, createServer }, createServer },
   };
   const modules = new Map<string, object>();
   for (const name of ['express', ...readNames(code).modules]) {
     const module = known[name] ?? ((await import(name)) as object);
-    modules.set(name, { ...module, __esModule: true });
+    modules.set(name, typeof module === 'function' ? module : { ...module, __esModule: true });
   }
   return modules;
 }

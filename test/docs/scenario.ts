@@ -4,8 +4,8 @@ import { runBlock, type Run } from './run-block.js';
 
 /** A document whose code is run by the tests of a file, each piece by name: the heading that it stands under. */
 export interface Runner {
-  /** Runs the TypeScript under a heading; where there are several pieces, the one at `index`. */
-  run(anchor: string, index?: number): Promise<Run>;
+  /** Runs the TypeScript (or JavaScript) under a heading; where there are several pieces, the one at `index`. */
+  run(anchor: string, index?: number, language?: 'ts' | 'js'): Promise<Run>;
   /** The code under a heading in another language, for those who run it themselves. */
   find(anchor: string, language: string, index?: number): Block;
 }
@@ -23,8 +23,8 @@ export function openDocument(path: string): Runner & { testCompleteness(): void 
   };
   return {
     find,
-    run: (anchor, index) => {
-      const block = find(anchor, 'ts', index);
+    run: (anchor, index, language = 'ts') => {
+      const block = find(anchor, language, index);
       run.add(block);
       return runBlock(block);
     },
