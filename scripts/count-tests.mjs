@@ -1,20 +1,47 @@
 // Adds up what Vitest's JSON reporter wrote, prints `N passed, N failed`, and fails when a run failed or was empty:
 //
-//   node scripts/count-tests.mjs report.json …
+//   node scripts/count-tests.mjs report.json again.json,report.json …
+//   node scripts/count-tests.mjs --failed report.json     the files that failed, a line each
+//
+// Where a file stands in two reports of one argument, the first report counts: it was run again.
 
 import { readFileSync } from 'node:fs';
 
-const count = { passed: 0, failed: 0, skipped: 0 };
-let isGood = process.argv.length > 2;
-
-for (const file of process.argv.slice(2)) {
-  const report = JSON.parse(readFileSync(file, 'utf8'));
-  count.passed += report.numPassedTests;
-  count.failed += report.numFailedTests;
-  count.skipped += report.numPendingTests + report.numTodoTests;
-  if (!report.success || report.numPassedTests === 0) isGood = false;
+const [first, ...rest] = process.argv.slice(2);
+if (first === '--failed') {
+  for (const { name } of read(rest[0]).filter(hasFailed)) console.log(name);
+} else {
+  countAll([first, ...rest].filter(Boolean));
 }
 
-const skipped = count.skipped > 0 ? `, ${count.skipped} skipped` : '';
-console.log(`${count.passed} passed, ${count.failed} failed${skipped}`);
-process.exitCode = isGood ? 0 : 1;
+/** @returns {{ name: string, status: string, assertionResults: { status: string }[] }[]} */
+function read(report) {
+  return JSON.parse(readFileSync(report, 'utf8')).testResults;
+}
+
+// A file also fails without a failed test, by what it leaves behind.
+function hasFailed({ status }) {
+  return status !== 'passed';
+}
+
+function countAll(runs) {
+  const count = { passed: 0, failed: 0, skipped: 0 };
+  let isGood = runs.length > 0;
+  for (const run of runs) {
+    const files = new Map(run.split(',').flatMap(read).reverse().map((file) => [file.name, file]));
+    let passed = 0;
+    for (const file of files.values()) {
+      const failed = file.assertionResults.filter(({ status }) => status === 'failed').length;
+      const good = file.assertionResults.filter(({ status }) => status === 'passed').length;
+      passed += good;
+      count.failed += hasFailed(file) ? Math.max(failed, 1) : 0;
+      count.skipped += file.assertionResults.length - failed - good;
+      if (hasFailed(file)) isGood = false;
+    }
+    count.passed += passed;
+    if (passed === 0) isGood = false;
+  }
+  const skipped = count.skipped > 0 ? `, ${count.skipped} skipped` : '';
+  console.log(`${count.passed} passed, ${count.failed} failed${skipped}`);
+  process.exitCode = isGood ? 0 : 1;
+}
