@@ -28,7 +28,13 @@ function countAll(runs) {
   const count = { passed: 0, failed: 0, skipped: 0 };
   let isGood = runs.length > 0;
   for (const run of runs) {
-    const files = new Map(run.split(',').flatMap(read).reverse().map((file) => [file.name, file]));
+    const files = new Map(
+      run
+        .split(',')
+        .flatMap(read)
+        .reverse()
+        .map((file) => [file.name, file]),
+    );
     let passed = 0;
     for (const file of files.values()) {
       const failed = file.assertionResults.filter(({ status }) => status === 'failed').length;
