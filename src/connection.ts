@@ -23,6 +23,8 @@ export class Connection<Owner = unknown> extends WebSocket {
   declare owner: Owner;
   /** Those of the owner; typed so that a connection of anybody is a `Connection`. */
   declare handlers: ConnectionHandlers<never> | undefined;
+  /** Of `ws`: milliseconds that the peer has to answer our close frame, looked at when that is sent. */
+  declare _closeTimeout: number;
 
   override emit(event: string | symbol, first?: unknown, second?: unknown): boolean {
     const handle = this.handlers?.[event as keyof ConnectionHandlers<Owner>];

@@ -4,7 +4,7 @@ import { checkNames, checkTime, DEFAULT_CLOSE_TIMEOUT } from './options.js';
 import { debug } from './notices.js';
 import { clearTimeout, setTimeout } from './real-timers.js';
 import { checkServer, stateOf, type Server } from './server-state.js';
-import { terminateWebsocket, type Websocket } from './websocket.js';
+import { closeWithin, terminateWebsocket, type Websocket } from './websocket.js';
 
 /** Options of {@link closeWebsockets}. */
 export interface CloseWebsocketsOptions {
@@ -21,7 +21,8 @@ export interface CloseWebsocketsOptions {
    */
   reason?: string | undefined;
   /**
-   * Milliseconds that the clients have to answer; then their connections are cut.
+   * Milliseconds that the clients have to answer, whatever their routes say; then their connections are cut. One that
+   * was closing already has no longer than its route gives it.
    *
    * @default the `closeTimeout` of each route; 5_000 for requests that wait for an answer of the app
    */
@@ -66,7 +67,11 @@ async function drain(server: Server, code: number, reason: string, timeout?: num
     for (const upgrade of state.pending) upgrade.abandon('the server is shutting down');
   }, timeout ?? DEFAULT_CLOSE_TIMEOUT).unref();
   const ended: PromiseLike<unknown>[] = [];
-  for (const websocket of state.open) ended.push(websocket.close(code, reason));
+  for (const websocket of state.open) {
+    ended.push(
+      timeout === undefined ? websocket.close(code, reason) : closeWithin(websocket, timeout, code, reason),
+    );
+  }
   for (const upgrade of state.pending) ended.push(upgrade.settled());
   await Promise.all(ended);
   clearTimeout(timer);

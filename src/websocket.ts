@@ -74,6 +74,19 @@ export let sendFrame: (
 ) => PromiseLike<boolean>;
 
 /**
+ * Closes like {@link Websocket.close}; the peer has `timeout` milliseconds to answer, and not the `closeTimeout` of the
+ * route.
+ *
+ * @internal
+ */
+export let closeWithin: (
+  websocket: Websocket,
+  timeout: number,
+  code: number,
+  reason: string,
+) => PromiseLike<void>;
+
+/**
  * Cuts the connection, without a closing handshake.
  *
  * @internal
@@ -510,6 +523,10 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
       if (!websocket.#outbox.takesFrames) return websocket.send(data, { binary });
       if (onSend.hasSubscribers) onSend.publish({ websocket, bytes: Buffer.byteLength(data) });
       return websocket.#outbox.write(frame, false);
+    };
+    closeWithin = (websocket, timeout, code, reason) => {
+      websocket.#connection._closeTimeout = timeout;
+      return websocket.close(code, reason);
     };
     terminateWebsocket = (websocket) => {
       websocket.#connection.terminate();

@@ -12,7 +12,7 @@ import {
 import { connect } from './support/client.js';
 import { Inbox, within } from './support/inbox.js';
 import { openRaw } from './support/raw-client.js';
-import { closeCodeOf } from './support/raw-frames.js';
+import { close, closeCodeOf, Opcode } from './support/raw-frames.js';
 import { requestUpgrade } from './support/request.js';
 import { listen, serve } from './support/serve.js';
 
@@ -116,6 +116,29 @@ describe('closeWebsockets', () => {
     await within(closeWebsockets(site.server, { timeout: 20 }), 'end');
     expect(openWebsockets(site.server).size).toBe(0);
     await client.end();
+  });
+
+  test('gives a slow client the timeout, also where its route has a shorter closeTimeout', async () => {
+    const site = await serve(
+      requireWebsocket(
+        ({ websocket }) => {
+          websocket.send(Buffer.alloc(8_000_000));
+          return websocket.closed;
+        },
+        { closeTimeout: 50 },
+      ),
+    );
+    const client = await openRaw(site.port);
+    client.socket.pause();
+    const [websocket] = openWebsockets(site.server);
+    const closing = closeWebsockets(site.server, { timeout: 10_000 });
+    // Later than the closeTimeout: timers of one process fire in the order of their times.
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    client.socket.resume();
+    await client.until(() => client.framesOf(Opcode.close).length > 0, 'a close frame');
+    client.write(close(1001));
+    await within(closing, 'end');
+    expect(await websocket!.closed).toEqual({ code: 1001, reason: '', wasClean: true });
   });
 
   test('resolves at once where there is nothing to close', async () => {
