@@ -1,12 +1,114 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { createGroups } from 'dwebsocket/groups';
+import { TestClient } from 'dwebsocket/testing';
+import { Websocket } from 'dwebsocket';
 import { expect, test } from 'vitest';
 import { readEntries } from '../../scripts/entries.js';
-import { readDocument } from './document.js';
+import { DEFAULT_HANDSHAKE_TIMEOUT, resolveOptions, SAME_ORIGIN } from '../../src/options.js';
+import { readDocument, root } from './document.js';
 
-const sections = readDocument('docs/api.md').text.split(/^## /m).slice(1);
+const { text } = readDocument('docs/api.md');
+const sections = text.split(/^## /m).slice(1);
+
+/** The rows of the tables under a heading, up to the next heading, cell by cell. */
+function readRows(heading: string): string[][] {
+  const section = text.split(/^#+ /m).find((part) => part.startsWith(`${heading}\n`)) ?? '';
+  return section
+    .split('\n')
+    .filter((line) => /^\| `/.test(line))
+    .map((line) =>
+      line
+        .split(/(?<!\\)\|/)
+        .slice(1, -1)
+        .map((cell) => cell.trim()),
+    );
+}
+
+/** What each row begins with: `wait` of `wait(timeout?)`. */
+const namesUnder = (heading: string) =>
+  readRows(heading)
+    .map(([cell = '']) => /^`(\w+)/.exec(cell)?.[1])
+    .sort();
+
+/** The public members of a class, but for those of a symbol. */
+const membersOf = (prototype: object) =>
+  Object.getOwnPropertyNames(prototype).filter((name) => name !== 'constructor');
+
+const codeOf = (value: unknown): string => {
+  if (value === SAME_ORIGIN) return 'same origin';
+  if (typeof value === 'number') return `\`${value.toLocaleString('en').replaceAll(',', '_')}\``;
+  return `\`${JSON.stringify(value).replaceAll('"', "'")}\``;
+};
 
 test.for(readEntries())('the page names everything that $specifier exports', async ({ specifier }) => {
-  const section = sections.find((text) => text.startsWith(`${specifier}\n`)) ?? '';
-  const named = [...section.matchAll(/^\| `(\w+)`/gm)].map(([, name]) => name);
+  const section = sections.find((part) => part.startsWith(`${specifier}\n`)) ?? '';
+  const [firstTable = ''] = section.split(/^### /m);
+  const named = [...firstTable.matchAll(/^\| `(\w+)`/gm)].map(([, name]) => name);
   const exported = Object.keys((await import(specifier)) as object);
   expect(named.sort()).toEqual(exported.sort());
+});
+
+test('the options of a route have the names and the defaults of the source', () => {
+  const shown = readRows('Options of a route').map(([name, , value]) => [name, value]);
+  const known = Object.entries(resolveOptions(undefined)).map(([name, value]) => [
+    `\`${name}\``,
+    codeOf(value),
+  ]);
+  expect(shown).toEqual(known);
+});
+
+test('so have those of the functions', () => {
+  const shown = readRows('Functions').map(([name, , value]) => [name, value]);
+  expect(shown).toEqual([
+    ['`acceptAll`', '`false`'],
+    ['`owns`', ''],
+    ['`handshakeTimeout`', codeOf(DEFAULT_HANDSHAKE_TIMEOUT)],
+    ['`code`', '`1001`'],
+    ['`reason`', "`''`"],
+    ['`timeout`', ''],
+  ]);
+});
+
+test('a websocket has the members that the page names', () => {
+  // `for await` is the member whose name is a symbol.
+  expect(namesUnder('The websocket')).toEqual([...membersOf(Websocket.prototype), 'for'].sort());
+});
+
+test('groups and a group have the members that the page names', () => {
+  const groups = createGroups();
+  const group = groups.group('a');
+  const members = [groups, group].flatMap((object) => membersOf(Object.getPrototypeOf(object) as object));
+  expect(namesUnder('Groups and a group')).toEqual([...members, 'name', 'on'].sort());
+});
+
+test('the client of a test has the members of a websocket, and those that the page names', () => {
+  const members = membersOf(Websocket.prototype).filter((name) => name !== 'request');
+  expect([...members, ...namesUnder('The client of a test')].sort()).toEqual(
+    membersOf(TestClient.prototype).sort(),
+  );
+});
+
+test('connect takes the options that the page names', () => {
+  const source = readFileSync(`${root}src/testing/client-options.ts`, 'utf8');
+  const listOf = (name: string) =>
+    [...(new RegExp(`^const ${name} = \\[(.*)\\]`, 'm').exec(source)?.[1] ?? '').matchAll(/'(\w+)'/g)].map(
+      ([, option]) => option,
+    );
+  expect(namesUnder('Options of connect')).toEqual(listOf('OWN').sort());
+  const [, shared = ''] = /^Those of a route that a client has, too \((.*)\), and:$/m.exec(text) ?? [];
+  expect(shared).toBe(
+    listOf('SHARED')
+      .map((option) => `\`${option}\``)
+      .join(', '),
+  );
+});
+
+test('each code of an error that is in the source is on the page, and no other', () => {
+  const paths = readdirSync(`${root}src`, { recursive: true, encoding: 'utf8' });
+  const source = paths
+    .filter((path) => path.endsWith('.ts'))
+    .map((path) => readFileSync(`${root}src/${path}`, 'utf8'))
+    .join('\n');
+  const codes = new Set([...source.matchAll(/'(ERR_WEBSOCKET_[A-Z_]*[A-Z])'/g)].map(([, code]) => code));
+  expect(namesUnder('Errors')).toEqual([...codes].sort());
 });
