@@ -1,7 +1,9 @@
+import type { EventEmitter } from 'node:events';
 import { createGroups, redisBackplane, type RedisClient, redisStreamBackplane } from 'dwebsocket/groups';
 import { Redis } from 'ioredis';
 import { createClient } from 'redis';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import { within } from '../support/inbox.js';
 import { FakeMember } from './support/members.js';
 import { Proxy } from './support/proxy.js';
 import { hasRedis, RedisServer } from './support/redis-server.js';
@@ -99,6 +101,24 @@ describe.runIf(hasRedis).each(makes)('over $make', { timeout: 30_000 }, ({ open 
       await here.told.back();
       await there.group.send('are you there?');
       expect(await here.member.inbox.next()).toBe('are you there?');
+    });
+
+    test('a client that is connected again is believed when a message of ours came round', async () => {
+      const client = await open(server.url);
+      const groups = createGroups({ backplane: redisBackplane(client) });
+      onTestFinished(() => groups.close());
+      const told = new Told(groups);
+      expect(await groups.group('a').add(new FakeMember())).toBe(true);
+      const ready = new Promise((resolve) => (client as EventEmitter).once('ready', resolve));
+      server.cli('CLIENT', 'PAUSE', '60000', 'WRITE');
+      server.cli('CLIENT', 'KILL', 'TYPE', 'normal');
+      await told.cutOff();
+      await within(ready, 'connection');
+      await new Promise((resolve) => setImmediate(resolve));
+      expect(groups.isCutOff()).toBe(true);
+      server.cli('CLIENT', 'UNPAUSE');
+      await told.back();
+      expect(await groups.group('a').send('x')).toMatchObject({ backplane: true });
     });
 
     test('groups that are joined and left in an outage are right after it', async () => {

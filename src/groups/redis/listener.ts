@@ -82,7 +82,11 @@ export class RedisListener {
       if (this.#state !== 'deaf') this.#becomeDeaf(error);
       return;
     }
-    if (!this.#options.sender.isConnected()) this.#isUnderWay = false;
+    if (!this.#options.sender.isConnected()) {
+      this.#isUnderWay = false;
+      // Its next connection has to show that it brings messages: what a client sends again may cost it that one, too.
+      if (this.#state === 'hears') this.#state = 'probing';
+    }
     if (this.#state === 'deaf') void this.#restore();
     else if (this.#state === 'probing' && !this.#isUnderWay) this.#probe();
   }
