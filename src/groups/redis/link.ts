@@ -31,7 +31,6 @@ export class RedisLink {
   #timer: NodeJS.Timeout | undefined;
   #state: 'new' | 'starting' | 'up' | 'cut' | 'closed' = 'new';
   #wasReady = false;
-  #wasConnected = false;
   #known!: () => void;
   readonly #isKnown = new Promise<void>((resolve) => (this.#known = resolve));
   #startingTicks = 0;
@@ -130,24 +129,24 @@ export class RedisLink {
 
   #check(error?: unknown): void {
     if (error !== undefined) this.#lastError = error;
-    if (!this.#sender.isConnected()) this.#sender.lost(this.#lastError ?? this.#sender.whyNot());
+    if (!this.#sender.isConnected()) this.#sender.lost(this.#lastError);
     if (this.#state === 'closed') return;
     this.#listener?.check(error);
     const isReady = this.#sender.isReady();
     if (isReady && !this.#wasReady) this.#events?.ready();
     this.#wasReady = isReady;
-    this.#wasConnected ||= isReady;
     const isUp = isReady && this.#listener?.hears() === true;
-    if (isUp) this.#becomeUp();
+    if (isUp) this.#becomeUp(error);
     // At the start an error is the answer to the question whether Redis is there; until it comes there is hope.
     else if (this.#state === 'up' || (this.#state === 'starting' && error !== undefined)) this.#becomeCut();
   }
 
-  #becomeUp(): void {
+  #becomeUp(error: unknown): void {
     const before = this.#state;
     this.#state = 'up';
     this.#known();
-    this.#lastError = undefined;
+    // A client tells of an error just before it loses its connection by it.
+    this.#lastError = error;
     if (before === 'cut') this.#events?.back();
   }
 
@@ -158,11 +157,7 @@ export class RedisLink {
     this.#events?.cutOff(cutOffError(cause));
   }
 
-  #whyCut(): Error {
-    if (!this.#sender.isConnected()) {
-      const cure = this.#wasConnected ? '' : `; ${this.#port.connectCure}`;
-      return new Error(`the client of Redis is not connected${cure}`);
-    }
+  #whyCut(): unknown {
     return this.#sender.isReady()
       ? new Error('the connection for subscriptions is lost')
       : this.#sender.whyNot();

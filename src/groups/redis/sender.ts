@@ -21,6 +21,9 @@ export class RedisSender {
   #ownSince = 0;
   // Since when commands are not answered in time; until one is.
   #stuckSince: number | undefined;
+  #hasAnswered = false;
+  // What the last connection was lost by; those who ask later are told it, too.
+  #loss: unknown;
   #isClosed = false;
 
   constructor(port: RedisPort, timeout: number, changed: (error?: unknown) => void) {
@@ -63,13 +66,13 @@ export class RedisSender {
     this.#pending.add(pending);
     command(this.#port).then(
       (reply) => {
-        this.#stuckSince = undefined;
+        this.#answered();
         this.#pending.delete(pending);
         pending.resolve(reply);
       },
       (error: unknown) => {
         const answered = isReply(error);
-        if (answered) this.#stuckSince = undefined;
+        if (answered) this.#answered();
         this.#pending.delete(pending);
         pending.reject(answered ? refusedError(error) : cutOffError(error));
       },
@@ -77,10 +80,14 @@ export class RedisSender {
     return pending.promise;
   }
 
-  /** The connection is lost: what it took with it is not waited for, and the next one is not judged by it. */
+  /**
+   * The connection is lost, and by what, if that is known: what it took with it is not waited for, and the next one is not
+   * judged by it.
+   */
   lost(error: unknown): void {
     this.#stuckSince = undefined;
-    this.#failAll(error);
+    this.#loss = error ?? this.#loss;
+    this.#failAll(this.whyNot());
   }
 
   /** Called now and then: whether answers are late, or come again. `reachable`: others do reach Redis. */
@@ -109,9 +116,16 @@ export class RedisSender {
     this.lost(this.whyNot());
   }
 
-  whyNot(): Error {
+  whyNot(): unknown {
     if (this.#stuckSince !== undefined) return new Error(`Redis has not answered for ${this.#timeout} ms`);
-    return new Error('the client of Redis is not connected');
+    const cure = this.#hasAnswered ? '' : `; ${this.#users.connectCure}`;
+    return this.#loss ?? new Error(`the client of Redis is not connected${cure}`);
+  }
+
+  #answered(): void {
+    this.#stuckSince = undefined;
+    this.#hasAnswered = true;
+    this.#loss = undefined;
   }
 
   /** Resolves when all that is under way has come to an end, which `checkTime` sees to. */
