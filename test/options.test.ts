@@ -34,7 +34,9 @@ test('an option that is undefined has its default', () => {
 });
 
 test('options are read when they are given, and what becomes of their object later changes nothing', async () => {
-  const options: WebsocketOptions = { messages: 'text' };
+  const perMessageDeflate = { zlibDeflateOptions: { level: 3 } };
+  const options: WebsocketOptions = { messages: 'text', perMessageDeflate };
+  expect(resolveOptions(options).perMessageDeflate).not.toBe(perMessageDeflate);
   const site = await serve(requireWebsocket(({ websocket }) => websocket.wait(), options));
   options.messages = 'binary';
   const client = await connect(site);
@@ -145,6 +147,47 @@ describe('a wrong option throws when it is given', () => {
     }
   });
 
+  const bits = 'true, false, or a whole number from 8 to 15';
+  test.for([
+    ['serverNoContextTakeover', 'yes', TypeError, 'true or false', 'the string "yes"'],
+    ['clientNoContextTakeover', 1, TypeError, 'true or false', 'the number 1'],
+    ['serverMaxWindowBits', 99, RangeError, bits, 'the number 99'],
+    ['serverMaxWindowBits', -5, RangeError, bits, 'the number -5'],
+    ['clientMaxWindowBits', 7, RangeError, bits, 'the number 7'],
+    ['clientMaxWindowBits', '10', TypeError, bits, 'the string "10"'],
+    ['threshold', 'x', TypeError, 'a whole number of bytes from 0', 'the string "x"'],
+    ['threshold', -1, RangeError, 'a whole number of bytes from 0', 'the number -1'],
+    ['concurrencyLimit', 'many', TypeError, 'a whole number from 1', 'the string "many"'],
+    ['concurrencyLimit', 0, RangeError, 'a whole number from 1', 'the number 0'],
+    ['zlibDeflateOptions', 3, TypeError, 'an object', 'the number 3'],
+    ['zlibInflateOptions', null, TypeError, 'an object', 'null'],
+    ['treshold', 1, TypeError, 'no such option here (there are serverNoContextTakeover,', 'the number 1'],
+  ] as const)('of perMessageDeflate, %s: %s', ([setting, value, Kind, rule, described]) => {
+    const give = () => acceptWebsocket(handler, { perMessageDeflate: { [setting]: value } });
+    expect(give).toThrow(Kind);
+    expect(give).toThrow(`option "perMessageDeflate.${setting}" must be `);
+    expect(give).toThrow(rule);
+    expect(give).toThrow(`; got ${described}`);
+  });
+
+  test.for([
+    ['zlibDeflateOptions', 'level', 42, RangeError, 'one that zlib takes'],
+    ['zlibDeflateOptions', 'level', '3', TypeError, 'a whole number'],
+    ['zlibDeflateOptions', 'level', 3.5, RangeError, 'a whole number'],
+    ['zlibDeflateOptions', 'memLevel', 77, RangeError, 'one that zlib takes'],
+    ['zlibDeflateOptions', 'strategy', 5, RangeError, 'one that zlib takes'],
+    ['zlibDeflateOptions', 'chunkSize', 63, RangeError, 'one that zlib takes'],
+    ['zlibDeflateOptions', 'windowBits', 10, TypeError, 'there are chunkSize, level, memLevel, strategy'],
+    ['zlibInflateOptions', 'chunkSize', 1, RangeError, 'one that zlib takes'],
+    ['zlibInflateOptions', 'chunkSize', NaN, RangeError, 'a whole number'],
+    ['zlibInflateOptions', 'dictionary', Buffer.from('a'), TypeError, 'there are chunkSize'],
+  ] as const)('of %s, %s: %s', ([group, setting, value, Kind, rule]) => {
+    const give = () => acceptWebsocket(handler, { perMessageDeflate: { [group]: { [setting]: value } } });
+    expect(give).toThrow(Kind);
+    expect(give).toThrow(`option "perMessageDeflate.${group}.${setting}" must be `);
+    expect(give).toThrow(rule);
+  });
+
   test('as a WebsocketOptionError with its facts as fields', () => {
     let error: unknown;
     try {
@@ -175,6 +218,7 @@ test.for([
   ['origins', []],
   ['origins', ['null', 'http://localhost:8000', 'capacitor://localhost', /^https:/i]],
   ['perMessageDeflate', { threshold: 0 }],
+  ['perMessageDeflate', { threshold: undefined, serverMaxWindowBits: false, concurrencyLimit: 1 }],
 ] as const)('%s may be %j', ([option, value]) => {
   expect(resolveOptions({ [option]: value })).toMatchObject({ [option]: value });
 });
@@ -244,22 +288,26 @@ describe('perMessageDeflate', () => {
     expect(client.ws.extensions).toBe('');
   });
 
-  test.for([[true], [{ threshold: 0, serverNoContextTakeover: true }]] as const)(
-    '%j compresses where the client wants it, in both directions',
-    async ([perMessageDeflate]) => {
-      const { websocket, client } = await openPair({ perMessageDeflate }, { perMessageDeflate: true });
-      expect(client.ws.extensions).toContain('permessage-deflate');
-      const long = 'again and '.repeat(10_000);
-      client.send(long);
-      expect(await websocket.wait()).toBe(long);
-      const buffer = Buffer.from(long);
-      websocket.send(long);
-      websocket.send(buffer);
-      buffer.fill(0);
-      expect(await client.take(2)).toEqual([long, Buffer.from(long)]);
-      await client.close(1000);
-    },
-  );
+  const smallest = { chunkSize: 64, level: -1, memLevel: 1, strategy: 0 };
+  const largest = { chunkSize: 2 ** 20, level: 9, memLevel: 9, strategy: 4 };
+  test.for([
+    [true],
+    [{ threshold: 0, serverNoContextTakeover: true }],
+    [{ serverMaxWindowBits: 8, clientMaxWindowBits: 8, zlibDeflateOptions: smallest }],
+    [{ zlibDeflateOptions: largest, zlibInflateOptions: { chunkSize: 64 } }],
+  ] as const)('%j compresses where the client wants it, in both directions', async ([perMessageDeflate]) => {
+    const { websocket, client } = await openPair({ perMessageDeflate }, { perMessageDeflate: true });
+    expect(client.ws.extensions).toContain('permessage-deflate');
+    const long = 'again and '.repeat(10_000);
+    client.send(long);
+    expect(await websocket.wait()).toBe(long);
+    const buffer = Buffer.from(long);
+    websocket.send(long);
+    websocket.send(buffer);
+    buffer.fill(0);
+    expect(await client.take(2)).toEqual([long, Buffer.from(long)]);
+    await client.close(1000);
+  });
 
   test('leaves a client alone that does not want it', async () => {
     const { websocket, client } = await openPair({ perMessageDeflate: true }, { perMessageDeflate: false });
