@@ -1,10 +1,14 @@
 import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import net, { type AddressInfo } from 'node:net';
-import type { ErrorRequestHandler } from 'express';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { ErrorRequestHandler, Express } from 'express';
 import { expect, onTestFinished, test } from 'vitest';
 import { connect, type Client } from '../support/client.js';
 import { Inbox } from '../support/inbox.js';
 import { request, requestUpgrade } from '../support/request.js';
+import { runInBrowser } from './run-block.js';
 import { openDocument } from './scenario.js';
 
 const page = openDocument('docs/porting.md');
@@ -13,6 +17,26 @@ const json = async (client: Client) => JSON.parse(String(await client.next())) a
 test('what the page begins with listens', async () => {
   const { site } = await page.run('porting-from-pythons-dwebsocket');
   expect((await request(site, '/')).status).toBe(404);
+});
+
+test('the first ten minutes: a template at /chat/echo/, and a script that talks to it', async () => {
+  const { site } = await page.run('the-first-ten-minutes');
+  const views = mkdtempSync(join(tmpdir(), 'dwebsocket-views-'));
+  onTestFinished(() => rmSync(views, { recursive: true }));
+  writeFileSync(join(views, 'echo.ejs'), page.find('the-first-ten-minutes', 'html').code);
+  // EJS is not installed here; of its templates this one needs no more.
+  const [app] = site.server.listeners('request') as [Express];
+  app.set('views', views);
+  app.engine('ejs', (path, options, callback) => {
+    callback(null, readFileSync(path, 'utf8').replace('<%= title %>', (options as { title: string }).title));
+  });
+  expect((await request(site, '/chat/echo')).body).toContain('<title>Echo</title>');
+
+  const appended = await new Promise((resolve) => {
+    const document = { body: { append: resolve } };
+    void runInBrowser(page.find('the-first-ten-minutes', 'js'), site, { document });
+  });
+  expect(appended).toBe('Hello, World!');
 });
 
 test('one view', async () => {
@@ -105,6 +129,14 @@ test('commands', async () => {
   expect(await client.closed()).toMatchObject({ code: 1000 });
 });
 
+test('commands in plain text', async () => {
+  const { site } = await page.run('commands-in-json-or-plain-text', 1);
+  const client = await connect(site, '/player');
+  client.send('play La Mer', 'stop', 'fly', 'quit');
+  expect(await client.take(3)).toEqual(['playing La Mer', 'stopped', 'there is no command fly']);
+  expect(await client.closed()).toMatchObject({ code: 1000 });
+});
+
 test('a command that is no JSON closes with 1011', async () => {
   const { site, reader } = await page.run('commands-in-json-or-plain-text');
   const errors = new Inbox<unknown>();
@@ -179,6 +211,13 @@ test('log tail', async () => {
   const { site } = await page.run('log-tail-output-of-a-command');
   const client = await connect(site, '/log');
   expect(await client.next()).toBe('GET /home/ 200\nGET /echo/ 101\n');
+});
+
+test('output of a command that ends', async () => {
+  const { site } = await page.run('log-tail-output-of-a-command', 1);
+  const client = await connect(site, '/version');
+  expect(await client.take(2)).toEqual([expect.stringMatching(/^v\d+\.\d+\.\d+\n$/), 'exit code 0']);
+  expect(await client.closed()).toMatchObject({ code: 1000 });
 });
 
 test('event source in the process', async () => {
