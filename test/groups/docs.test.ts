@@ -1,9 +1,40 @@
 import { readFileSync } from 'node:fs';
-import { expect, test } from 'vitest';
+import type { Groups } from 'dwebsocket/groups';
+import type { RedisClientType } from 'redis';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { readDocument } from '../docs/document.js';
 import { openDocument } from '../docs/scenario.js';
 import { connect } from '../support/client.js';
+import { within } from '../support/inbox.js';
 import { request } from '../support/request.js';
+import { findFreePort } from './support/redis-server.js';
+
+/** What the code in the document has made, and what its groups have told. */
+const made = await vi.hoisted(async () => {
+  const { Inbox } = await import('../support/inbox.js');
+  return { clients: [] as RedisClientType[], groups: [] as Groups[], cutOffs: new Inbox<Error>() };
+});
+
+vi.mock('redis', async (load) => {
+  const redis = await load<typeof import('redis')>();
+  const createClient = (options: object) => {
+    const client = redis.createClient(options) as RedisClientType;
+    made.clients.push(client);
+    return client;
+  };
+  return { ...redis, createClient };
+});
+
+vi.mock('dwebsocket/groups', async (load) => {
+  const groups = await load<typeof import('dwebsocket/groups')>();
+  const createGroups: typeof groups.createGroups = (options) => {
+    const created = groups.createGroups(options);
+    made.groups.push(created);
+    created.on('cutOff', (error) => made.cutOffs.push(error));
+    return created;
+  };
+  return { ...groups, createGroups };
+});
 
 const page = openDocument('docs/groups.md');
 
@@ -23,6 +54,24 @@ test('what send tells, and a health check', async () => {
   expect((await request(site, '/readyz')).status).toBe(200);
   await page.run('in-tests');
 });
+
+test.each(['in-many-processes-over-redis', 'nothing-missed-redis-streams'])(
+  '%s: an app starts without Redis, too, and is told',
+  async (anchor) => {
+    vi.stubEnv('REDIS_URL', `redis://127.0.0.1:${await findFreePort()}`);
+    made.groups.length = made.clients.length = 0;
+    made.cutOffs.rest();
+    onTestFinished(async () => {
+      vi.unstubAllEnvs();
+      await Promise.all(made.groups.map((groups) => groups.close()));
+      for (const client of made.clients) client.destroy();
+    });
+    await within(page.run(anchor), 'end of the code');
+    expect(await made.cutOffs.next('cutOff')).toMatchObject({
+      message: expect.stringMatching(/ECONNREFUSED.*check the URL/),
+    });
+  },
+);
 
 test('the backplane over PostgreSQL is the one that keeps the contract in the tests', () => {
   const shown = readDocument('docs/groups.md').blocks.at(-1)?.code.trimEnd();

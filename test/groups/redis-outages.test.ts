@@ -109,7 +109,7 @@ describe.runIf(hasRedis).each(makes)('over $make', { timeout: 30_000 }, ({ open 
       onTestFinished(() => groups.close());
       const told = new Told(groups);
       expect(await groups.group('a').add(new FakeMember())).toBe(true);
-      const ready = new Promise((resolve) => (client as EventEmitter).once('ready', resolve));
+      const ready = new Promise((resolve) => (client as unknown as EventEmitter).once('ready', resolve));
       server.cli('CLIENT', 'PAUSE', '60000', 'WRITE');
       server.cli('CLIENT', 'KILL', 'TYPE', 'normal');
       await told.cutOff();

@@ -1,6 +1,6 @@
 /**
- * A client of `redis` (node-redis 5 or newer; of a server, a cluster or sentinels) or of `ioredis` (5 or newer; a server,
- * sentinels or a cluster).
+ * A client of `redis` (node-redis 5 or newer; of a server or a cluster, from 6 on of sentinels) or of `ioredis` (5 or newer; a
+ * server, sentinels or a cluster).
  *
  * Asked for by its shape, so that no client is a dependency.
  */
