@@ -20,6 +20,7 @@ test("under a test's fake clock a silent peer still times out, and a live one do
   const silent = await openRaw(site.port);
   vi.advanceTimersByTime(10 * 60_000);
   expect(await within(closed.promise, 'end')).toMatchObject({ code: 1006 });
+  await silent.end();
   expect(silent.framesOf(Opcode.ping)).toHaveLength(2);
   // Ten minutes have passed for the test, and no time for the websocket with the heartbeat of 25 seconds.
   await client.flush();

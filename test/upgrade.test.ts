@@ -95,8 +95,10 @@ test('a client that neither reads its refusal to the end nor leaves is cut off',
   const app = express();
   app.use((_req, res) => res.sendStatus(404));
   const site = await serve(app);
+  const arrived = once(site.server, 'connection');
   const client = await connectRaw(site.port);
   client.socket.pause();
+  await arrived;
   await allClosed(site.sockets);
   client.destroy();
 });

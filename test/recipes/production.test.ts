@@ -2,7 +2,6 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import http2 from 'node:http2';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -12,27 +11,16 @@ import express from 'express';
 import { acceptWebsocket, attachWebsocket, requireWebsocket, type Server } from 'dwebsocket';
 import { expect, onTestFinished, test } from 'vitest';
 import { connect } from '../support/client.js';
-import { within } from '../support/inbox.js';
+import { START, within } from '../support/inbox.js';
 import { request } from '../support/request.js';
 import { CERTIFICATE, listen, type Site } from '../support/serve.js';
 import { serveWithTls } from './tls.js';
 
 const path = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 
-async function findPort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
-/** Starts the app of this folder in a process of its own; it has printed so many lines, one for each that listens. */
+/** Starts the app of this folder in a process of its own; it has printed a port for each process that listens. */
 async function start(args: string[], lines: number) {
-  const port = await findPort();
   const child = spawn(process.execPath, ['--import', 'tsx', path('./stopping-app.ts'), ...args], {
-    env: { ...process.env, PORT: String(port) },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const exit = once(child, 'exit');
@@ -40,20 +28,21 @@ async function start(args: string[], lines: number) {
     child.kill('SIGKILL');
     await exit;
   });
-  let count = 0;
+  const ports: number[] = [];
   const started = new Promise<void>((resolve) => {
-    createInterface(child.stdout).on('line', () => {
-      if (++count === lines) resolve();
+    createInterface(child.stdout).on('line', (line) => {
+      if (ports.push(Number(line)) === lines) resolve();
     });
   });
-  // On a busy machine a process takes seconds to begin.
-  await within(started, 'start of the app', 25_000);
+  await within(started, 'start of the app', START);
+  const [port, ...others] = ports;
+  expect(others.filter((other) => other !== port)).toEqual([]);
   return { site: { port, tls: false } as Site, child, exit };
 }
 
 test(
   'a server that is told to stop says so first, then ends its websockets and itself',
-  { timeout: 60_000 },
+  { timeout: 120_000 },
   async () => {
     const { site, child, exit } = await start([], 1);
     expect((await request(site, '/readyz')).status).toBe(200);
@@ -72,7 +61,7 @@ test(
   },
 );
 
-test('workers share the websockets of one port, and stop together', { timeout: 60_000 }, async () => {
+test('workers share the websockets of one port, and stop together', { timeout: 120_000 }, async () => {
   const { site, child, exit } = await start(['workers'], 2);
   const clients = await Promise.all(Array.from({ length: 8 }, () => connect(site, '/who')));
   const pids = await Promise.all(clients.map((client) => client.next()));

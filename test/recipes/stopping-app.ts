@@ -1,10 +1,14 @@
-/** An app in a process of its own: `stopping-app.ts workers` in two processes, `stopping-app.ts` in one. */
+/**
+ * An app in a process of its own: `stopping-app.ts workers` in two processes, `stopping-app.ts` in one. Each process that
+ * listens says on which port.
+ */
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import express from 'express';
 import { requireWebsocket } from 'dwebsocket';
 import { serveUntilStopped } from './stop.js';
 import { serveOnAllCores } from './workers.js';
 
-const { PORT } = process.env;
 const app = express();
 app.get(
   '/who',
@@ -14,9 +18,10 @@ app.get(
   }),
 );
 
-if (process.argv[2] === 'workers') {
-  serveOnAllCores(() => app.listen(Number(PORT), '127.0.0.1', () => console.log('listening')), 2);
-} else {
-  const server = serveUntilStopped(app, Number(PORT), 300);
-  server.on('listening', () => console.log('listening'));
-}
+const tellPort = (server: Server): Server =>
+  server.on('listening', () => console.log((server.address() as AddressInfo).port));
+
+// Workers that ask for any port are given the same.
+if (process.argv[2] === 'workers') serveOnAllCores(() => tellPort(app.listen(0, '127.0.0.1')), 2);
+// Three seconds, in which the test does what is to be done before the websockets end.
+else tellPort(serveUntilStopped(app, 0, 3_000));

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { onTestFinished } from 'vitest';
-import { Inbox, within } from '../support/inbox.js';
+import { Inbox, START, within } from '../support/inbox.js';
 import type { Site } from '../support/serve.js';
 
 const path = (name: string) => fileURLToPath(new URL(name, import.meta.url));
@@ -22,7 +22,8 @@ export class Child {
     this.lines = lines;
     // What is known of a server in another process.
     this.site = { port, tls: false } as Site;
-    this.exit = once(child, 'exit');
+    // Not 'exit', which may come before the last that it has printed.
+    this.exit = once(child, 'close');
   }
 
   /** Asks it to close its server. */
@@ -64,8 +65,7 @@ async function start(args: string[], env: Record<string, string>): Promise<Child
   stdout.on('line', (line) => {
     lines.push(line);
   });
-  // On a busy machine a process takes seconds to begin.
-  await within(first, 'start of the app', 25_000);
+  await within(first, 'start of the app', START);
   const [, port] = /(?:port |localhost:)(\d+)/.exec(await lines.next('port')) ?? [];
   return new Child(spawned, Number(port), lines);
 }

@@ -43,15 +43,16 @@ export async function fuzz(options: FuzzOptions): Promise<FuzzReport> {
     execArgv: ['--expose-gc', '--no-warnings', '--import', 'tsx'],
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });
-  const died = once(child, 'exit').then(([code, signal]: unknown[]) => {
+  const exited = once(child, 'exit');
+  const died = exited.then(([code, signal]: unknown[]) => {
     throw new Error(`the server died (${String(code ?? signal)}); seed ${options.seed}`);
   });
   died.catch(() => {});
   try {
     return await Promise.race([attackServer(child, random, options), died]);
   } finally {
-    child.disconnect();
-    await once(child, 'exit');
+    if (child.connected) child.disconnect();
+    await exited;
   }
 }
 
