@@ -1,5 +1,5 @@
 import { createHook } from 'node:async_hooks';
-import { requireWebsocket, type CloseInfo, type Websocket } from 'dwebsocket';
+import { requireWebsocket, type CloseInfo, type Websocket, type WebsocketOptions } from 'dwebsocket';
 import { describe, expect, test } from 'vitest';
 import { connect } from '../support/client.js';
 import { defer, within } from '../support/inbox.js';
@@ -99,7 +99,7 @@ describe('a connection that goes dead without a FIN', () => {
 describe('the heartbeat never ends', () => {
   /** A client, its websocket on the server, and what lets its handler leave. */
   async function openAlive(
-    maxQueue = 2 ** 20,
+    options: WebsocketOptions = {},
   ): Promise<{ client: RawClient; websocket: Websocket; site: Site }> {
     const arrived = defer<Websocket>();
     const site = await serve(
@@ -108,7 +108,7 @@ describe('the heartbeat never ends', () => {
           arrived.resolve(req.websocket);
           await req.websocket.closed;
         },
-        { heartbeat: HEARTBEAT, maxQueue },
+        { heartbeat: HEARTBEAT, ...options },
       ),
     );
     const client = await open(site.port);
@@ -125,31 +125,33 @@ describe('the heartbeat never ends', () => {
     const { client, websocket } = await openAlive();
     for (let i = 0; i < 40; i++) {
       client.write(text('still here'));
-      expect(await websocket.wait(1_000)).toBe('still here');
+      expect(await within(websocket.wait(), 'message')).toBe('still here');
       await websocket.sleep(HEARTBEAT / 4);
     }
     expect(websocket.isClosed()).toBe(false);
   });
 
   test('a client whose one message comes slowly, a byte at a time', async () => {
-    const { client, websocket } = await openAlive();
+    // Longer than a busy machine stands still, and shorter than the message takes.
+    const { client, websocket } = await openAlive({ heartbeat: 1_000 });
     for (const byte of text('a message of some length, byte by byte')) {
       client.write(Buffer.of(byte));
-      await websocket.sleep(HEARTBEAT / 4);
+      await websocket.sleep(40);
     }
-    expect(await websocket.wait(1_000)).toBe('a message of some length, byte by byte');
+    expect(await within(websocket.wait(), 'message')).toBe('a message of some length, byte by byte');
     expect(client.framesOf(Opcode.ping)).toEqual([]);
   });
 
   test('a client that is alive while we have paused reading', async () => {
-    const { client, websocket, site } = await openAlive(16 * 1024);
+    const { client, websocket, site } = await openAlive({ maxQueue: 16 * 1024 });
     const [socket] = site.sockets;
     client.write(...Array.from({ length: 64 }, () => binary(Buffer.alloc(1024))));
     await eventually(() => socket!.isPaused(), 'the socket is paused');
     // No answer of the client can be seen now; many more pings than it takes to end a silent one.
     await answerPings(client, 8);
     expect(websocket.isClosed()).toBe(false);
-    for (let i = 0; i < 64; i++) expect(await websocket.wait(1_000)).toEqual(Buffer.alloc(1024));
+    for (let i = 0; i < 64; i++)
+      expect(await within(websocket.wait(), 'message')).toEqual(Buffer.alloc(1024));
     // And when reading goes on, it starts afresh.
     await answerPings(client, 12);
     expect(websocket.isClosed()).toBe(false);

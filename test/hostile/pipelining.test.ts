@@ -58,7 +58,7 @@ test.each([
 
 test('a handshake on a connection that has been used before is an ordinary one, and outlives keepAliveTimeout', async () => {
   const { site, answer } = await serveSlowly();
-  site.server.keepAliveTimeout = 50;
+  site.server.keepAliveTimeout = 1_000;
   answer();
   const client = await knock(site.port, { request: get });
   const first = await client.response();
@@ -67,7 +67,7 @@ test('a handshake on a connection that has been used before is an ordinary one, 
   await client.until(() => first.body().includes('HTTP/1.1 101 '), 'the 101');
   const [websocket] = openWebsockets(site.server);
   // Node gives an idle connection a second more than it says.
-  expect(await websocket!.sleep(1_300)).toBe(true);
+  expect(await websocket!.sleep(2_300)).toBe(true);
   client.write(text('still there'));
   await client.until(() => first.body().endsWith('still there'), 'an echo');
 });

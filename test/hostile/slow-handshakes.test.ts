@@ -15,7 +15,7 @@ const echo = requireWebsocket(async (req) => {
 });
 
 test("a handshake that is never finished ends at the server's headersTimeout, and others are served meanwhile", async () => {
-  const site = await listen(createServer({ headersTimeout: 150, connectionsCheckingInterval: 20 }, echo));
+  const site = await listen(createServer({ headersTimeout: 1_000, connectionsCheckingInterval: 20 }, echo));
   const half = handshakeRequest().slice(0, -4);
   const loris = await Promise.all(Array.from({ length: 50 }, () => knock(site.port, { request: half })));
   const honest = await connect(site);

@@ -119,13 +119,13 @@ describe.runIf(requirement('nginx', hasNginx))('behind nginx', () => {
     expect(body).toContain('a proxy may be speaking HTTP/1.0');
   });
 
-  const impatient = () => change(recommendedSnippet(), 'proxy_read_timeout 60s;', 'proxy_read_timeout 1s;');
+  const impatient = () => change(recommendedSnippet(), 'proxy_read_timeout 60s;', 'proxy_read_timeout 2s;');
 
   test('an idle connection outlives the patience of nginx through the heartbeat', async () => {
     const nginx = await startNginx(await serve(build({ heartbeat: 300 })), impatient());
     const client = await connect(nginx, '/echo');
     // Twice that patience, at least.
-    await waitForPings(client, 8);
+    await waitForPings(client, 14);
     client.send('still here');
     expect(await client.next()).toBe('still here');
   });

@@ -8,7 +8,8 @@ import { closeCodeOf, Opcode } from '../support/raw-frames.js';
 import { request, requestUpgrade } from '../support/request.js';
 import { serve } from '../support/serve.js';
 
-const { requireWebsocket } = withDefaults({ closeTimeout: 300 });
+// In which two tests do what must be done while the others close.
+const { requireWebsocket } = withDefaults({ closeTimeout: 2_000 });
 
 /** An app with a handler in every state, and a middleware that decides when it is told. */
 function build() {
@@ -79,9 +80,9 @@ test('a handshake that is decided while the others close gets 503', async () => 
 
 test('a handshake that nobody decides gets 503 after the time-out that is given', async () => {
   const site = await serve(build().app);
-  const late = await connectRaw(site.port, { path: '/undecided' });
   const arrived = defer();
   site.server.once('request', () => arrived.resolve());
+  const late = await connectRaw(site.port, { path: '/undecided' });
   await arrived.promise;
   await within(closeWebsockets(site.server, { timeout: 50 }), 'end of closeWebsockets');
   const answer = await late.response();

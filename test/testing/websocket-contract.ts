@@ -94,7 +94,7 @@ export function websocketContract(open: Open, choose: Choose): void {
 
   test('concurrent waits are served in order', async () => {
     const { end, peer } = await openEnds();
-    const waits = [end.wait(), end.wait(900), end.wait()];
+    const waits = [end.wait(), end.wait(60_000), end.wait()];
     for (const message of ['1', '2', '3']) peer.send(message);
     expect(await Promise.all(waits)).toEqual(['1', '2', '3']);
   });
@@ -174,7 +174,7 @@ export function websocketContract(open: Open, choose: Choose): void {
 
   test('all who wait at the end get null', async () => {
     const { end, peer } = await openEnds();
-    const waits = [end.wait(), end.wait(900), end.wait()];
+    const waits = [end.wait(), end.wait(60_000), end.wait()];
     void peer.close();
     expect(await Promise.all(waits)).toEqual([null, null, null]);
     await expect(end.wait()).rejects.toThrow(WebsocketClosedError);

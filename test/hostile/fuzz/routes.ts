@@ -8,7 +8,7 @@ import {
 } from 'dwebsocket';
 
 // Short, so that the end of a run need not be waited for; but 2,000 clients must have time to connect.
-const impatient: WebsocketOptions = { closeTimeout: 300, heartbeat: 5_000 };
+const impatient: WebsocketOptions = { closeTimeout: 300, heartbeat: 20_000 };
 
 const turn = () => new Promise(setImmediate);
 const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
