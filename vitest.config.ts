@@ -25,7 +25,10 @@ export default defineConfig({
     // Many tests wait for a peer, a deadline or a program: no core needs to be left free for them.
     maxWorkers: '100%',
     // For a machine that does much else; what waits in a test has a deadline of its own, which says for what.
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    teardownTimeout: 60_000,
+    // A second, otherwise: less than a browser takes that shares its cores.
+    expect: { poll: { timeout: 30_000 } },
   },
 });

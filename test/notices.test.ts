@@ -21,7 +21,7 @@ async function talk(site: Site): Promise<void> {
 
 test(
   'NODE_DEBUG=dwebsocket tells each attach, each verdict and why, each end and who, on one line',
-  { timeout: 30_000 },
+  { timeout: 120_000 },
   async () => {
     const { site, stop } = await startProgram('talk', { NODE_DEBUG: 'dwebsocket' });
     await talk(site);
@@ -45,7 +45,7 @@ test(
   },
 );
 
-test('without it nothing is printed', { timeout: 30_000 }, async () => {
+test('without it nothing is printed', { timeout: 120_000 }, async () => {
   const { site, stop } = await startProgram('talk');
   await talk(site);
   expect(await stop()).toBe('');

@@ -8,7 +8,7 @@ import { Instance } from './instance.js';
 // The chat in several instances of the app.
 
 // Processes start slowly where many of them run at once.
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
 
 const instances: Instance[] = [];
 
@@ -61,7 +61,7 @@ describe.runIf(hasRedis)('two instances with one Redis', () => {
 
     expect(await victim.end('SIGKILL')).toBe('SIGKILL');
     // An entry lives so long, and is looked at each second; the rest is for a machine that has a lot to do.
-    await ada.until(({ people }) => people.join() === 'Ada', lifetime + 10_000);
+    await ada.until(({ people }) => people.join() === 'Ada', lifetime + 30_000);
     const cem = await Chatter.enter(two.origin, 'killed', 'Cem');
     await cem.untilHere('Ada', 'Cem');
     expect(cem.said).toEqual(['help']);

@@ -1,5 +1,6 @@
 import { connect } from 'dwebsocket/testing';
 import type { Message } from '../../example-app/chat/store.js';
+import { DEADLINE } from '../support/inbox.js';
 
 type Client = Awaited<ReturnType<typeof connect>>;
 
@@ -16,7 +17,9 @@ export class Chatter {
   }
 
   static async enter(target: Parameters<typeof connect>[0], room: string, name: string): Promise<Chatter> {
-    const chatter = new Chatter(await connect(target, `/chat/${encodeURIComponent(room)}/`));
+    // The app may be another process, which a busy machine leaves standing while this one waits.
+    const client = await connect(target, `/chat/${encodeURIComponent(room)}/`, { deadline: DEADLINE });
+    const chatter = new Chatter(client);
     chatter.say(name);
     await chatter.until(({ isIn }) => isIn);
     return chatter;
@@ -27,7 +30,7 @@ export class Chatter {
   }
 
   /** Reads until it is so. */
-  async until(isSo: (chatter: Chatter) => boolean, deadline = 15_000): Promise<void> {
+  async until(isSo: (chatter: Chatter) => boolean, deadline = DEADLINE): Promise<void> {
     const end = performance.now() + deadline;
     while (!isSo(this)) {
       const data = await this.client.wait(Math.max(1, Math.ceil(end - performance.now()))).catch(() => null);

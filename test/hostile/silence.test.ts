@@ -33,5 +33,5 @@ test.skipIf(!canUnshare)(
     );
     expect(code).toBe(0);
   },
-  30_000,
+  120_000,
 );

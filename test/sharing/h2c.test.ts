@@ -43,7 +43,7 @@ const hasCurl = requirement('curl', /HTTP2/.test(String(spawnSync('curl', ['--ve
 describe.runIf(hasJava)("Java's HttpClient", () => {
   test.for([{ tls: false }, { tls: true }])(
     'gets plain answers on one connection, and then makes a websocket of it, %o',
-    { timeout: 60_000 },
+    { timeout: 120_000 },
     async ({ tls }) => {
       const { url, connections } = await serveEcho({ tls });
       const { stdout } = await run('java', ['-Xshare:auto', '-XX:TieredStopAtLevel=1', PROBE, url]);

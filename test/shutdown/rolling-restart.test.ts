@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { expect, test } from 'vitest';
 import { connect } from '../support/client.js';
-import { within } from '../support/inbox.js';
+import { DEADLINE, within } from '../support/inbox.js';
 import { startChild, startExampleApp, type Child } from './child.js';
 
 const CLIENTS = 30;
@@ -58,12 +58,12 @@ function readSent(lines: string[]): Map<string, number> {
 
 test(
   'a rolling restart loses no message that send() has answered with true',
-  { timeout: 60_000 },
+  { timeout: 180_000 },
   async () => {
     const followers = Array.from({ length: CLIENTS }, (_, i) => new Follower(i));
     for (const server of await Promise.all([startChild(), startChild()])) {
       const visits = await Promise.all(followers.map((follower) => follower.open(server)));
-      await within(Promise.all(visits.map(({ reached }) => reached)), 'load', 20_000);
+      await within(Promise.all(visits.map(({ reached }) => reached)), 'load', 45_000);
       server.stop();
       // The slow ones begin to drain when the first of the others has been told.
       await within(Promise.race(visits.map(({ closed }) => closed)), 'first close');
@@ -71,7 +71,7 @@ test(
       const codes = (await Promise.all(visits.map(({ closed }) => closed))).map(([code]) => code as number);
       expect(new Set(codes)).toEqual(new Set([1001]));
 
-      const { exit, lines } = await server.ended(10_000);
+      const { exit, lines } = await server.ended(DEADLINE);
       expect(exit).toEqual([0, null]);
       const sent = readSent(lines);
       expect(sent.size).toBe(CLIENTS);
@@ -83,7 +83,7 @@ test(
   },
 );
 
-test('nor does one of the example app, under a load of echoes', { timeout: 90_000 }, async () => {
+test('nor does one of the example app, under a load of echoes', { timeout: 180_000 }, async () => {
   // How many messages a client has on the way.
   const WINDOW = 20;
   let next = 0;
@@ -115,13 +115,13 @@ test('nor does one of the example app, under a load of echoes', { timeout: 90_00
         return { closed, reached };
       }),
     );
-    await within(Promise.all(visits.map(({ reached }) => reached)), 'load', 30_000);
+    await within(Promise.all(visits.map(({ reached }) => reached)), 'load', 45_000);
     server.stop();
-    const codes = (
-      await within(Promise.all(visits.map(({ closed }) => closed)), 'close of each', 10_000)
-    ).map(([code]) => code as number);
+    const codes = (await within(Promise.all(visits.map(({ closed }) => closed)), 'close of each')).map(
+      ([code]) => code as number,
+    );
     expect(new Set(codes)).toEqual(new Set([1001]));
-    const { exit, lines } = await server.ended(10_000);
+    const { exit, lines } = await server.ended(DEADLINE);
     expect(exit).toEqual([0, null]);
     expect(wrong).toEqual([]);
     const answered = readSent(lines);

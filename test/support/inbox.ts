@@ -4,6 +4,9 @@ const { setTimeout, clearTimeout } = globalThis;
 /** How long a test waits for what must come, in milliseconds. */
 export const DEADLINE = 15_000;
 
+/** How long a process may take to begin: where many begin at once it takes them seconds. */
+export const START = 45_000;
+
 /** Rejects when `promise` takes longer than a deadline, and says what did not come. */
 export async function within<T>(promise: PromiseLike<T>, what: string, deadline = DEADLINE): Promise<T> {
   let timer: NodeJS.Timeout | undefined;

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
-import { within } from './inbox.js';
+import { START, within } from './inbox.js';
 import type { Site } from './serve.js';
 
 /** A server of test/support/programs in a process of its own. */
@@ -31,6 +31,6 @@ export async function startProgram(name: string, env: Record<string, string> = {
   onTestFinished(async () => {
     await stop();
   });
-  const [port] = (await within(once(child, 'message'), `start of ${name}`, 20_000)) as [number];
+  const [port] = (await within(once(child, 'message'), `start of ${name}`, START)) as [number];
   return { site: { port, tls: false } as Site, stop };
 }

@@ -1,4 +1,5 @@
 import { connect, type Socket } from 'node:net';
+import { DEADLINE } from './inbox.js';
 import { FrameReader, Opcode, type RawFrame } from './raw-frames.js';
 
 /** RFC 6455, section 1.3: its key and the answer that belongs to it. */
@@ -121,7 +122,7 @@ export class RawClient {
   }
 
   /** Resolves as soon as `condition` holds; looks after each chunk. Rejects when it can hold no more, at the end. */
-  async until(condition: () => boolean, what: string, deadline = 5_000): Promise<void> {
+  async until(condition: () => boolean, what: string, deadline = DEADLINE): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       const look = () => {
         if (condition()) resolve();

@@ -26,7 +26,7 @@ const eslint = new ESLint({
 
 test(
   'typed lint rules are quiet on send and close, and speak where somebody must wait',
-  { timeout: 60_000 },
+  { timeout: 180_000 },
   async () => {
     const lines = readFileSync(path, 'utf8').split('\n');
     const [result] = await eslint.lintFiles(path);

@@ -12,7 +12,7 @@ export class HonestClient {
   /** Rejects as soon as an answer is wrong, is late, or does not come. */
   readonly done: Promise<void>;
 
-  constructor(port: number, patience = 20_000) {
+  constructor(port: number, patience = 60_000) {
     this.#url = `ws://127.0.0.1:${port}/echo`;
     this.#patience = patience;
     this.done = this.#talk();

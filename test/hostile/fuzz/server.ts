@@ -69,7 +69,7 @@ process.on('disconnect', () => process.exit());
 server.listen(0, '0.0.0.0', 4_096, () => process.send?.((server.address() as AddressInfo).port));
 
 async function giveAccount(clients: number): Promise<Account> {
-  const deadline = performance.now() + 10_000;
+  const deadline = performance.now() + 60_000;
   const wait = () => new Promise((resolve) => setTimeout(resolve, 20));
   while (sockets.size > clients && performance.now() < deadline) await wait();
   // What a collection finds dead is reported behind it, and may free more.

@@ -59,7 +59,7 @@ export class Project {
         cwd: join(this.#folder, folder),
         env,
         stdio: ['ignore', 'pipe', 'pipe'],
-        timeout: 60_000,
+        timeout: 180_000,
       });
       let output = '';
       for (const stream of [child.stdout, child.stderr]) {

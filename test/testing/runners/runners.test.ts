@@ -31,6 +31,9 @@ const SUITES = {
   mocha: withHead(`${mochaImports}\n${nodeSuite.split('\n').slice(2, 5).join('\n')}`, nodeSuite),
 };
 
+/** Their own patience is two to five seconds a test: too little for a machine that runs other tests, too. */
+const PATIENT = { vitest: '--testTimeout=60000', jest: '--testTimeout=60000', mocha: '--timeout=60000' };
+
 let project: Project;
 
 beforeAll(() => {
@@ -43,19 +46,20 @@ beforeAll(() => {
     // The second must find the world as the first has found it.
     for (const name of ['first', 'second']) project.write(`${folder}/${name}.test.js`, suite);
   }
-}, 60_000);
+}, 120_000);
 
 afterAll(() => {
   project.remove();
 });
 
-describe('the suite of the document passes, and its process ends by itself', { timeout: 90_000 }, () => {
+describe('the suite of the document passes, and its process ends by itself', { timeout: 240_000 }, () => {
   test('in Vitest', async () => {
     const { status, output } = await project.run(
       'vitest',
       project.bin('vitest/vitest.mjs'),
       'run',
       '--pool=threads',
+      PATIENT.vitest,
     );
     expect(output).toMatch(/Tests +6 passed \(6\)/);
     expect(status).toBe(0);
@@ -63,7 +67,12 @@ describe('the suite of the document passes, and its process ends by itself', { t
 
   test('in Vitest, with the examples of the document', async () => {
     const count = 2 * (3 + examples.join('\n').match(/^test\(/gm)!.length);
-    const { status, output } = await project.run('examples', project.bin('vitest/vitest.mjs'), 'run');
+    const { status, output } = await project.run(
+      'examples',
+      project.bin('vitest/vitest.mjs'),
+      'run',
+      PATIENT.vitest,
+    );
     expect(output).toContain(`${count} passed (${count})`);
     expect(status).toBe(0);
   });
@@ -77,6 +86,7 @@ describe('the suite of the document passes, and its process ends by itself', { t
       ...flags,
       project.bin('jest/bin/jest.js'),
       '--runInBand',
+      PATIENT.jest,
     );
     expect(output).toMatch(/Tests: +6 passed, 6 total/);
     expect(output).not.toMatch(/did not exit|open handle|force exited/);
@@ -84,7 +94,12 @@ describe('the suite of the document passes, and its process ends by itself', { t
   });
 
   test('in Mocha', async () => {
-    const { status, output } = await project.run('mocha', project.bin('mocha/bin/mocha.js'), '*.test.js');
+    const { status, output } = await project.run(
+      'mocha',
+      project.bin('mocha/bin/mocha.js'),
+      '*.test.js',
+      PATIENT.mocha,
+    );
     expect(output).toContain('6 passing');
     expect(status).toBe(0);
   });
@@ -179,11 +194,16 @@ test('a client that is forgotten does not hold up the end', async () => {
 });
 `;
 
-test('what is hard in Jest works in the first file and in the second', { timeout: 90_000 }, async () => {
+test('what is hard in Jest works in the first file and in the second', { timeout: 240_000 }, async () => {
   const type = 'commonjs';
   project.write('hard/package.json', JSON.stringify({ type, jest: { transform: {} } }));
   for (const name of ['first', 'second']) project.write(`hard/${name}.test.js`, HARD);
-  const { status, output } = await project.run('hard', project.bin('jest/bin/jest.js'), '--runInBand');
+  const { status, output } = await project.run(
+    'hard',
+    project.bin('jest/bin/jest.js'),
+    '--runInBand',
+    PATIENT.jest,
+  );
   expect(output).toMatch(/Tests: +12 passed, 12 total/);
   expect(output).not.toMatch(/did not exit|open handle|force exited/);
   expect(status).toBe(0);
