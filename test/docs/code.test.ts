@@ -17,8 +17,10 @@ test('every piece of code is in a language that something here looks at, or in o
 });
 
 test('TypeScript finds no fault in any of it', { timeout: 120_000 }, () => {
-  expect(of('ts').length).toBeGreaterThan(0);
-  expect(checkTypes(of('ts'))).toEqual([]);
+  // Those in Chinese documents are the same, and it takes a while.
+  const different = [...new Map(of('ts').map((block) => [block.code, block])).values()];
+  expect(different.length).toBeGreaterThan(0);
+  expect(checkTypes(different)).toEqual([]);
 });
 
 test('JavaScript and JSON can be parsed', () => {

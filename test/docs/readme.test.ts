@@ -53,22 +53,4 @@ test('the second example tells the time, and asks', async () => {
   expect(await guess.next()).toBe('Right.');
 });
 
-test('in Chinese its code is the same, and so are its headings and tables in number', () => {
-  const [english, chinese] = [readDocument('README.md'), readDocument('README.zh-CN.md')];
-  const codeOf = ({ blocks }: typeof english) => blocks.map(({ language, code }) => ({ language, code }));
-  const shapeOf = ({ text }: typeof english) =>
-    text.split('\n').flatMap((line) => /^(#+|\|)/.exec(line)?.[0] ?? []);
-  expect(codeOf(chinese)).toEqual(codeOf(english));
-  expect(shapeOf(chinese)).toEqual(shapeOf(english));
-});
-
-test('in Chinese it leads to the same pages', () => {
-  const [english, chinese] = ['README.md', 'README.zh-CN.md'].map(
-    (path) => new Set(readDocument(path).links.map(({ target }) => target)),
-  );
-  expect([...chinese!].filter((target) => target !== 'README.md').sort()).toEqual(
-    [...english!].filter((target) => target !== 'README.zh-CN.md').sort(),
-  );
-});
-
 readme.testCompleteness();
