@@ -1,5 +1,6 @@
 import { backplaneContract } from 'dwebsocket/testing';
-import { test } from 'vitest';
+import { expect, test } from 'vitest';
+import { defer } from '../support/inbox.js';
 import { postgresBackplane } from './support/postgres-backplane.js';
 import { TinyPostgres } from './support/tiny-postgres.js';
 
@@ -10,4 +11,35 @@ backplaneContract('PostgreSQL', {
   create: () => postgresBackplane(database.connect),
   outage: { begin: () => database.stop(), end: () => database.begin() },
   maxPayload: 5_000,
+});
+
+test('close() in the middle of a reconnection leaves no connection, and nothing is told or taken after it', async () => {
+  const postgres = new TinyPostgres();
+  const [reconnecting, goOn, done] = [defer(), defer(), defer()];
+  let connections = 0;
+  const backplane = postgresBackplane(async () => {
+    if (++connections === 1) return postgres.connect();
+    reconnecting.resolve();
+    await goOn.promise;
+    const client = await postgres.connect();
+    client.on('end', () => done.resolve());
+    return client;
+  });
+  const told: string[] = [];
+  backplane.start({
+    message: () => told.push('message'),
+    cutOff: () => told.push('cutOff'),
+    back: () => told.push('back'),
+    missed: () => {},
+    dropped: () => {},
+  });
+  await backplane.subscribe('a');
+  postgres.stop();
+  postgres.begin();
+  await reconnecting.promise;
+  await backplane.close();
+  goOn.resolve();
+  await done.promise;
+  expect([postgres.size, told]).toEqual([0, ['cutOff']]);
+  await expect(Promise.resolve(backplane.publish('a', Buffer.from('x')))).rejects.toThrow('closed');
 });

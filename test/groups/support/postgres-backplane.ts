@@ -17,6 +17,7 @@ export function postgresBackplane(connect: () => Promise<PostgresClient>): Backp
   const groups = new Map<string, string>(); // the group of each channel that is listened to
   let events: BackplaneEvents;
   let client: PostgresClient | undefined;
+  let isCut = false;
   let closed = false;
   let retry: NodeJS.Timeout | undefined;
 
@@ -35,15 +36,25 @@ export function postgresBackplane(connect: () => Promise<PostgresClient>): Backp
     client = next;
   }
 
+  async function reopen(): Promise<void> {
+    await open();
+    if (closed) return client?.end(); // close() came meanwhile, and has not waited for it
+    isCut = false;
+    events.back();
+  }
+
   function lost(error: Error): void {
     if (closed) return;
     client = undefined;
-    events.cutOff(error); // told again while it lasts, it counts once
+    if (!isCut) events.cutOff(error);
+    isCut = true;
     clearTimeout(retry);
-    retry = setTimeout(() => open().then(() => events.back(), lost), 500);
+    retry = setTimeout(() => reopen().catch(lost), 500);
   }
 
   async function query(sql: string, values?: string[]): Promise<void> {
+    if (closed) throw new Error('the backplane is closed');
+    await opening;
     if (client === undefined) throw new Error('there is no connection to PostgreSQL');
     await client.query(sql, values);
   }
@@ -59,11 +70,9 @@ export function postgresBackplane(connect: () => Promise<PostgresClient>): Backp
     async publish(group, data) {
       if (data.length > MAX_PAYLOAD)
         throw new Error(`PostgreSQL takes ${MAX_PAYLOAD} bytes, not ${data.length}`);
-      await opening;
       await query('SELECT pg_notify($1, $2)', [channelOf(group), data.toString('base64')]);
     },
     async subscribe(group) {
-      await opening;
       await query(`LISTEN ${channelOf(group)}`);
       groups.set(channelOf(group), group);
     },
@@ -74,9 +83,11 @@ export function postgresBackplane(connect: () => Promise<PostgresClient>): Backp
     async close() {
       closed = true;
       clearTimeout(retry);
+      groups.clear();
       await opening;
-      await client?.end();
-      client = undefined;
+      // Queries are answered in order, and end() does not wait for them.
+      await client?.query('SELECT 1').catch(() => {});
+      await client?.end().catch(() => {});
     },
   };
 }

@@ -6,7 +6,14 @@ export class TinyPostgres {
   readonly #clients = new Set<TinyClient>();
   #isUp = true;
 
+  /** How many connections are open. */
+  get size(): number {
+    return this.#clients.size;
+  }
+
   readonly connect = async (): Promise<PostgresClient> => {
+    // As over a network: what has begun goes on.
+    await new Promise((resolve) => setImmediate(resolve));
     if (!this.#isUp) throw new Error('connect ECONNREFUSED');
     const client = new TinyClient(this.#clients);
     this.#clients.add(client);
@@ -37,6 +44,7 @@ class TinyClient extends EventEmitter implements PostgresClient {
     await new Promise((resolve) => setImmediate(resolve));
     if (!this.#clients.has(this)) throw new Error('Connection terminated');
     const [command, name = ''] = sql.split(' ');
+    if (sql === 'SELECT 1') return undefined;
     if (Buffer.byteLength(payload) >= 8_000) throw new Error('payload string too long');
     if (command === 'LISTEN') this.#channels.add(name);
     else if (command === 'UNLISTEN') this.#channels.delete(name);
