@@ -24,6 +24,13 @@ export interface BackplaneContractOptions {
    * @default 1_000_000
    */
   maxPayload?: number | undefined;
+  /**
+   * Milliseconds that each step may take: a message, a subscription, the end of an outage. Give the tests of your runner
+   * more: a test has several steps, and Mocha ends it after 2 seconds by itself, Jest and Vitest after 5.
+   *
+   * @default 4_000
+   */
+  patience?: number | undefined;
 }
 
 interface Case {
@@ -44,7 +51,7 @@ interface Case {
 export function backplaneContract(name: string, options: BackplaneContractOptions): void {
   for (const each of casesFor(options)) {
     options.test(`${name}: ${each.name}`, async () => {
-      const party = new Party(options.create);
+      const party = new Party(options.create, options.patience ?? 4_000);
       const outage = options.outage === undefined ? undefined : new Outage(options.outage);
       try {
         await each.run(party, { ...options, outage });
@@ -79,7 +86,7 @@ class Outage {
 
 function casesFor({ outage, keepsMissed }: BackplaneContractOptions): readonly Case[] {
   if (outage === undefined) return ALWAYS;
-  return [...ALWAYS, ...IN_OUTAGES, ...(keepsMissed === true ? WHEN_KEPT : [])];
+  return [...ALWAYS, ...IN_OUTAGES, ...(keepsMissed === true ? WHEN_KEPT : WHEN_NOT_KEPT)];
 }
 
 const numbered = (count: number): string[] => Array.from({ length: count }, (_, index) => String(index));
@@ -103,6 +110,8 @@ const ALWAYS: readonly Case[] = [
       await two.subscribe('room');
       const messages = numbered(1_000);
       await Promise.all(messages.map((message) => one.publish('room', message)));
+      await two.hears('room', messages);
+      await party.quiet();
       await two.hears('room', messages);
     },
   },
@@ -183,6 +192,28 @@ const ALWAYS: readonly Case[] = [
     },
   },
   {
+    name: 'a message that is too large is refused, or arrives; the next one arrives',
+    async run(party, { maxPayload = 1_000_000 }) {
+      const [one, two] = [await party.join(), await party.join()];
+      await two.subscribe('room');
+      const large = 'x'.repeat(4 * maxPayload);
+      const wasTaken = await party.soon(
+        one.publish('room', large).then(
+          () => true,
+          () => false,
+        ),
+        'publish settles',
+      );
+      await one.publish('room', 'next');
+      await party.until(
+        () => two.heard('room').includes('next'),
+        () => 'the message after the large one',
+      );
+      if (wasTaken)
+        assert.ok(two.heard('room')[0] === large, 'a large message that publish has taken arrives');
+    },
+  },
+  {
     name: 'any string is the name of a channel, and no two are the same',
     async run(party) {
       const names = [
@@ -230,6 +261,20 @@ const ALWAYS: readonly Case[] = [
       await one.publish('room', 'to the living');
       await three.hears('room', ['to the living']);
       assert.deepEqual(two.channels(), []);
+    },
+  },
+  {
+    name: 'close lets go out what was published before',
+    async run(party) {
+      const [one, two] = [await party.join(), await party.join()];
+      await two.subscribe('room');
+      const messages = numbered(100);
+      const publishing = Promise.all(messages.map((message) => one.publish('room', message)));
+      // Handled below; it may reject while we wait for `close`.
+      publishing.catch(() => {});
+      await party.soon(one.backplane.close(), 'close resolves');
+      await party.soon(publishing, 'publish resolves for what came before close');
+      await two.hears('room', messages);
     },
   },
   {
@@ -305,6 +350,42 @@ const IN_OUTAGES: readonly Case[] = [
     },
   },
   {
+    name: 'an outage that was there before the start is told, too, and so is its end',
+    async run(party, { outage }) {
+      const backplanes = [await party.make(), await party.make()] as const;
+      await outage?.begin();
+      const [one, two] = [party.start(backplanes[0]), party.start(backplanes[1])];
+      await one.isCutOff();
+      await two.isCutOff();
+      await outage?.end();
+      await one.isBack();
+      await two.isBack();
+      await two.subscribe('room');
+      await one.publish('room', 'after');
+      await two.hears('room', ['after']);
+      assert.deepEqual(
+        [one.told, two.told],
+        [
+          ['cutOff', 'back'],
+          ['cutOff', 'back'],
+        ],
+      );
+    },
+  },
+  {
+    name: 'close resolves soon in an outage, and publish rejects after it',
+    async run(party, { outage }) {
+      const one = await party.join();
+      await one.subscribe('room');
+      await outage?.begin();
+      await one.isCutOff();
+      const publishing = one.publish('room', 'into the dark').catch(() => {});
+      await party.soon(one.backplane.close(), 'close resolves in an outage');
+      await party.soon(publishing, 'publish settles');
+      await assert.rejects(one.publish('room', 'from the dead'), 'publish rejects after close');
+    },
+  },
+  {
     name: 'what is subscribed or left in an outage counts after it',
     async run(party, { outage }) {
       const [here, there] = [await joinGroups(party), await joinGroups(party)];
@@ -330,6 +411,30 @@ const IN_OUTAGES: readonly Case[] = [
         () => 'a message at the member that joined in the outage',
       );
       assert.deepEqual([early.got, late.got], [[], ['welcome']]);
+    },
+  },
+];
+
+const WHEN_NOT_KEPT: readonly Case[] = [
+  {
+    name: 'what was refused in an outage does not come after it',
+    async run(party, { outage }) {
+      const [one, two] = [await party.join(), await party.join()];
+      await two.subscribe('room');
+      await outage?.begin();
+      await one.isCutOff();
+      await two.isCutOff();
+      await assert.rejects(one.publish('room', 'into the dark'), 'publish rejects in an outage');
+      await outage?.end();
+      await one.isBack();
+      await two.isBack();
+      await one.publish('room', 'after');
+      await party.until(
+        () => two.heard('room').includes('after'),
+        () => 'the message after the outage',
+      );
+      await party.quiet();
+      assert.deepEqual(two.heard('room'), ['after']);
     },
   },
 ];

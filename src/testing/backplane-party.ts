@@ -3,17 +3,20 @@ import { EventEmitter } from 'node:events';
 import type { Backplane } from '../groups/index.js';
 import { clearTimeout, now, setTimeout } from '../real-timers.js';
 
-/** Milliseconds that anything may take; a backplane that needs longer is of no use. */
-const PATIENCE = 15_000;
+/** Milliseconds after which what has not come twice is taken to have come once. */
+const QUIET = 200;
 
 /** The backplanes of one test, what they hear, and the patience to wait for it. */
 export class Party {
   readonly #create: () => Backplane | Promise<Backplane>;
+  readonly #patience: number;
   readonly #news = new EventEmitter();
   readonly #ends: (() => PromiseLike<unknown>)[] = [];
 
-  constructor(create: () => Backplane | Promise<Backplane>) {
+  /** @param patience Milliseconds that anything may take. */
+  constructor(create: () => Backplane | Promise<Backplane>, patience: number) {
     this.#create = create;
+    this.#patience = patience;
     this.#news.setMaxListeners(0);
   }
 
@@ -23,9 +26,13 @@ export class Party {
 
   /** One more backplane, started, with an ear for all that it tells. */
   async join(): Promise<Guest> {
-    const guest = new Guest(await this.make(), this, () => this.#news.emit('news'));
-    this.atEnd(() => guest.backplane.close());
-    return guest;
+    return this.start(await this.make());
+  }
+
+  /** As `join`, of one that is there already. */
+  start(backplane: Backplane): Guest {
+    this.atEnd(() => backplane.close());
+    return new Guest(backplane, this, () => this.#news.emit('news'));
   }
 
   atEnd(end: () => PromiseLike<unknown>): void {
@@ -33,15 +40,23 @@ export class Party {
   }
 
   async end(): Promise<void> {
-    for (const end of this.#ends) await this.soon(end(), 'close resolves');
+    const ends = this.#ends.map(async (end) => this.soon(end(), 'close resolves'));
+    // All of them, whatever becomes of one: what stays open would keep the tests from ending.
+    await Promise.allSettled(ends);
+    await Promise.all(ends);
+  }
+
+  /** Resolves when whatever is on its way, and should not be, has had the time to come. */
+  quiet(): Promise<void> {
+    return new Promise((resolve) => setTimeout(resolve, QUIET));
   }
 
   /** Resolves when something is so; looks whenever something was told. */
   async until(isSo: () => boolean, describe: () => string): Promise<void> {
-    const deadline = now() + PATIENCE;
+    const deadline = now() + this.#patience;
     while (!isSo()) {
       const left = deadline - now();
-      assert.ok(left > 0, `within ${PATIENCE} ms: ${describe()}`);
+      assert.ok(left > 0, `within ${this.#patience} ms: ${describe()}`);
       await this.#newsWithin(Math.min(left, 20));
     }
   }
@@ -51,8 +66,8 @@ export class Party {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_resolve, reject) => {
       timer = setTimeout(
-        () => reject(new assert.AssertionError({ message: `within ${PATIENCE} ms: ${what}` })),
-        PATIENCE,
+        () => reject(new assert.AssertionError({ message: `within ${this.#patience} ms: ${what}` })),
+        this.#patience,
       );
     });
     try {

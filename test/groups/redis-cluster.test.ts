@@ -30,6 +30,7 @@ describe.runIf(hasRedis).each(kinds)('a Redis Cluster over $name', (kind) => {
   const common = {
     test: (name: string, run: () => Promise<void>) => test(name, { timeout: 60_000 }, run),
     outage: { begin: () => cluster.kill(), end: () => cluster.begin() },
+    patience: 15_000,
   };
 
   backplaneContract('redisBackplane', {

@@ -24,6 +24,7 @@ describe.runIf(hasRedis).each(clientKinds)('over $name', (kind) => {
       open.push(opened);
       return redisStreamBackplane(opened.client, { maxLength: 10_000, timeout: 1_000 });
     },
+    patience: 15_000,
     outage: { begin: () => server.kill(), end: () => server.begin() },
     keepsMissed: true,
   });
