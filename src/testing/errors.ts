@@ -35,12 +35,9 @@ export class WebsocketHandshakeError extends WebsocketError {
   readonly body: string;
 
   constructor(path: string, status: number, headers: IncomingHttpHeaders, body: string) {
-    const text = plainTextOf(body, headers['content-type']);
-    const shown = text.length > MOST_OF_A_BODY ? `${text.slice(0, MOST_OF_A_BODY)}…` : text;
     super(
       'ERR_WEBSOCKET_HANDSHAKE',
-      `expected ${path} to become a websocket; it was answered with ${String(status)} ` +
-        `${STATUS_CODES[status] ?? ''}${shown === '' ? '' : `: ${shown}`}`,
+      `expected ${path} to become a websocket; it was ${describeAnswer(status, headers, body)}`,
     );
     this.status = status;
     this.headers = headers;
@@ -48,6 +45,20 @@ export class WebsocketHandshakeError extends WebsocketError {
   }
 }
 defineKind(WebsocketHandshakeError, 'ERR_WEBSOCKET_HANDSHAKE');
+
+/** What became of a handshake that has failed, for those who wait at its client. */
+export function describeRefusal(error: Error): string {
+  if (error instanceof WebsocketHandshakeError)
+    return `the handshake was ${describeAnswer(error.status, error.headers, error.body)}`;
+  return `the handshake failed: ${error instanceof WebsocketExpectationError ? error.came : error.message}`;
+}
+
+function describeAnswer(status: number, headers: IncomingHttpHeaders, body: string): string {
+  const text = plainTextOf(body, headers['content-type']);
+  const shown = text.length > MOST_OF_A_BODY ? `${text.slice(0, MOST_OF_A_BODY)}…` : text;
+  const name = STATUS_CODES[status] ?? '';
+  return `answered with ${String(status)} ${name}${shown === '' ? '' : `: ${shown}`}`;
+}
 
 /** Of the page of an error handler a person wants the sentence in it. */
 function plainTextOf(body: string, type = ''): string {

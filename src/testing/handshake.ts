@@ -15,7 +15,8 @@ export interface Welcome {
 export const FAILED = Symbol('failed');
 
 /**
- * Sees a client's handshake to its end.
+ * Sees a client's handshake to its end; `onFailed` is called before the connection is cut, and with what
+ * breaks it later.
  *
  * @throws {WebsocketHandshakeError} It was answered like an ordinary request.
  * @throws {WebsocketExpectationError} It was not answered, or the connection failed.
@@ -25,6 +26,7 @@ export function shakeHands(
   url: URL,
   settings: ClientSettings,
   site: Site,
+  onFailed: (error: Error) => void,
 ): Promise<Welcome> {
   const { deadline, protocols } = settings;
   const path = url.pathname + url.search;
@@ -34,7 +36,8 @@ export function shakeHands(
       expectation('nothing came: does a middleware forget to call next(), or a route to answer?');
     const fail = (error: Error): void => {
       stop();
-      reject(at(site, error));
+      onFailed(at(site, error));
+      reject(error);
       connection.terminate();
     };
     const expectation = (came: string, cause?: unknown): Error =>

@@ -7,7 +7,7 @@ import type { Message } from '../options.js';
 import { createWebsocket, type Websocket } from '../websocket.js';
 import { headersOf, type ClientSettings } from './client-options.js';
 import type { Way } from './dial.js';
-import { WebsocketExpectationError, type Site } from './errors.js';
+import { describeRefusal, WebsocketExpectationError, type Site } from './errors.js';
 import { failureAtOtherEnd } from './handler-failures.js';
 import { FAILED, shakeHands, type Welcome } from './handshake.js';
 
@@ -22,6 +22,7 @@ export class Line<M extends Message> {
   #hasLeft = false;
   #lastMessage: string | undefined;
   #failure: { readonly error: unknown } | undefined;
+  #refusal: Error | undefined;
   #end: { readonly code: number; readonly reason: string } | undefined;
 
   constructor(way: Way, settings: ClientSettings, site: Site, onClose: () => void) {
@@ -38,7 +39,11 @@ export class Line<M extends Message> {
     };
     this.connection = new Connection(way.url, [], options);
     this.socket = socket;
-    this.opened = shakeHands(this.connection, way.url, settings, site).finally(() => {
+    // Told of at once, and not with the promise: the connection ends before that is heard of.
+    const refuse = (error: Error): void => {
+      if (this.#isConnecting) this.#refusal ??= error;
+    };
+    this.opened = shakeHands(this.connection, way.url, settings, site, refuse).finally(() => {
       this.#isConnecting = false;
     });
     // For those who do not await it.
@@ -58,6 +63,11 @@ export class Line<M extends Message> {
     this.#hasLeft = true;
   }
 
+  /** Whether there never was a websocket: the handshake has been refused, or has failed. */
+  get isRefused(): boolean {
+    return this.#refusal !== undefined;
+  }
+
   /** Whether it has ended as nobody can have wanted it: the handler has failed, or the connection broke. */
   get hasFailed(): boolean {
     const code = this.#end?.code;
@@ -66,11 +76,12 @@ export class Line<M extends Message> {
 
   /** The error of somebody who has waited in vain. */
   explain(expected: string): WebsocketExpectationError {
-    return new WebsocketExpectationError(expected, this.#describe(), this.#failure?.error);
+    return new WebsocketExpectationError(expected, this.#describe(), this.#refusal ?? this.#failure?.error);
   }
 
   #describe(): string {
     const last = this.#lastMessage === undefined ? '' : `; the last message was ${this.#lastMessage}`;
+    if (this.#refusal !== undefined) return describeRefusal(this.#refusal);
     if (this.#isConnecting) return 'the handshake is not complete';
     if (this.#end === undefined) {
       const unread = this.websocket.countMessages();

@@ -14,6 +14,7 @@ import { acceptWebsocket } from '../wrappers.js';
 import { resolveConnectOptions } from './client-options.js';
 import { LazyPromise, within } from './deadline.js';
 import { findWay } from './dial.js';
+import { dress } from './dress.js';
 import { at, captureSite, WebsocketExpectationError } from './errors.js';
 import { openClient, openedOf, type TestClient } from './test-client.js';
 
@@ -21,7 +22,7 @@ import { openClient, openedOf, type TestClient } from './test-client.js';
 export interface HandlerFields<Req = unknown> {
   /** @default {} */
   params?: (Req extends { params: infer Params } ? Params : Record<string, string>) | undefined;
-  /** @default that of `url`, as strings */
+  /** @default that of `url`, as the default parser of Express 5 gives it: strings, and lists where a name comes again */
   query?: (Req extends { query: infer Query } ? Partial<Query> : RouteQuery) | undefined;
   /** What the client sends along, such as `{ cookie, authorization }`. */
   headers?: OutgoingHttpHeaders | undefined;
@@ -29,6 +30,12 @@ export interface HandlerFields<Req = unknown> {
   url?: string | undefined;
   session?: unknown;
   user?: unknown;
+  /**
+   * `res.locals`.
+   *
+   * @default {}
+   */
+  locals?: Record<string, unknown> | undefined;
   [field: string]: unknown;
 }
 
@@ -60,6 +67,7 @@ export interface RunningHandler {
    * Resolves when the handler has ended and its websocket has closed; it never rejects for what the handler does.
    *
    * @throws {WebsocketExpectationError} (as a rejection) It has not when somebody has waited for the deadline.
+   * @throws {WebsocketHandshakeError} (as a rejection) The handler did not begin, since `options` refuse the handshake.
    */
   readonly ended: Promise<HandlerEnd>;
 }
@@ -101,6 +109,8 @@ export function runHandler<Req extends IncomingMessage = RequireWebsocketRequest
   };
   const client = openClient(findWay(app, url), settings, site);
   const end = waitForEnd(client, outcome);
+  // For those who do not ask for it: a refused handshake is told by the client, too.
+  end.catch(() => undefined);
   const ended = new LazyPromise(() =>
     within(end, settings.deadline, () => at(site, explain(client, settings.deadline))),
   );
@@ -131,7 +141,7 @@ function observe(handler: AnyHandler, fields: Record<string, unknown>) {
     const end = (how: HandlerEnd['outcome'], value: unknown, error: unknown): void => {
       settle({ websocket, outcome: how, value, error });
     };
-    dress(req, fields);
+    dress(req as IncomingMessage, res as ServerResponse, fields);
     const passOn: Next = (error: unknown) => {
       end(error === undefined ? 'passed on' : 'threw', undefined, error);
       next(error);
@@ -144,21 +154,4 @@ function observe(handler: AnyHandler, fields: Record<string, unknown>) {
     }
   };
   return { observed, outcome };
-}
-
-/** Puts on a request what an app would have put there before the handler. */
-function dress(req: IncomingMessage, fields: Record<string, unknown>): void {
-  const { pathname, searchParams } = new URL(req.url ?? '/', 'http://localhost');
-  const all = {
-    params: {},
-    query: Object.fromEntries(searchParams),
-    path: pathname,
-    originalUrl: req.url,
-    get: (name: string) => req.headers[name.toLowerCase()],
-    ...fields,
-  };
-  for (const [name, value] of Object.entries(all)) {
-    if (value === undefined) continue;
-    Object.defineProperty(req, name, { value, configurable: true, enumerable: true, writable: true });
-  }
 }

@@ -195,16 +195,20 @@ export class TestClient<M extends Message = Message> implements AsyncIterable<M>
   /**
    * How it ended: the code and reason of whoever closed first.
    *
-   * @throws {WebsocketExpectationError} (as a rejection) It is still open when somebody has waited for the deadline.
+   * @throws {WebsocketExpectationError} (as a rejection) It is still open when somebody has waited for the deadline; or it
+   * never was open, since the handshake was refused.
    * @example expect(await client.closed).toMatchObject({ code: 4001 });
    */
   get closed(): Promise<CloseInfo> {
     const site = captureSite();
-    return new LazyPromise(() =>
-      within(this.#websocket.closed, this.#deadline, () =>
-        at(site, this.#line.explain(`the websocket to close within ${String(this.#deadline)} ms`)),
-      ),
-    );
+    const explain = () =>
+      at(site, this.#line.explain(`the websocket to close within ${String(this.#deadline)} ms`));
+    const end = async (): Promise<CloseInfo> => {
+      const info = await this.#websocket.closed;
+      if (this.#line.isRefused) throw explain();
+      return info;
+    };
+    return new LazyPromise(() => within(end(), this.#deadline, explain));
   }
 
   /** Aborted as soon as either side begins to close. */

@@ -1,12 +1,20 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import express from 'express';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import {
+  requireWebsocket,
   WebsocketClosedError,
   type AcceptWebsocketHandler,
   type RequireWebsocketHandler,
   type RequireWebsocketRequest,
 } from 'dwebsocket';
-import { closeClients, runHandler, type HandlerFields, type RunHandlerOptions } from 'dwebsocket/testing';
+import {
+  closeClients,
+  connect,
+  runHandler,
+  type HandlerFields,
+  type RunHandlerOptions,
+} from 'dwebsocket/testing';
 
 afterEach(async () => {
   vi.useRealTimers();
@@ -98,6 +106,52 @@ describe('the request has', () => {
     const seen = await look((req) => [req.headers, req.get('AUTHORIZATION')], { headers });
     expect(seen[0]).toMatchObject({ authorization: 'Bearer 1', 'x-number': '1', upgrade: 'websocket' });
     expect(seen[1]).toBe('Bearer 1');
+  });
+
+  test.for([
+    ['/', {}],
+    ['/chat?a=1&a=2&b[c]=3&d', { host: 'chat.test:8000', referer: 'https://a.test/' }],
+    ['/a%20b?q=%F0%9F%8E%89+x&q', { host: '[::1]:8000', Referrer: 'https://b.test/' }],
+    ['//a/b?=1&toString=2', {}],
+    ['/chat?', { host: 'localhost' }],
+  ] as const)('what Express puts there, for %s', async ([url, headers]) => {
+    const see = (req: RequireWebsocketRequest, res: express.Response) => ({
+      ...pick(req, ['query', 'path', 'url', 'originalUrl', 'baseUrl', 'ip', 'ips', 'protocol', 'secure']),
+      ...pick(req, ['hostname', 'host', 'params']),
+      names: ['host', 'Referer', 'referrer', 'x-none'].map((name) => [req.get(name), req.header(name)]),
+      locals: res.locals,
+      response: [req.res === res, res.req === (req as unknown)],
+    });
+    const { ended } = runHandler(see, { url, headers });
+    const app = express();
+    let seen: unknown;
+    app.get(
+      /.*/,
+      requireWebsocket((req, res) => {
+        // The pattern gives no params either.
+        seen = see(req as never, res as never);
+      }),
+    );
+    const client = await connect(app, url, { headers });
+    await client.closed;
+    expect((await ended).value).toEqual(seen);
+  });
+
+  test('what is given as locals on its response, as an app or a middleware would have put it there', async () => {
+    const locals = { user: 'Ada' };
+    const { ended } = runHandler(
+      (_req, res: express.Response) => {
+        res.locals['seen'] = true;
+        return res.locals['user'] as unknown;
+      },
+      { locals },
+    );
+    expect((await ended).value).toBe('Ada');
+    expect(locals).toEqual({ user: 'Ada', seen: true });
+  });
+
+  test('a connection of TLS, where its protocol is said to be https', async () => {
+    expect(await look((req) => req.secure, { protocol: 'https' })).toBe(true);
   });
 
   test('a socket with an address', async () => {
@@ -223,11 +277,56 @@ test('what is no handler is told so', () => {
   );
 });
 
-test('a handshake that cannot be fails the waits', async () => {
-  const { client, ended } = runHandler(echo, {}, { origins: () => false, deadline: 20 });
-  await expect(client.wait()).rejects.toThrow('the websocket closed with 1006');
-  await expect(ended).rejects.toMatchObject({ status: 403 });
-  expect(await client.send('x')).toBe(false);
+describe('a handshake that is refused', () => {
+  const runRefused = () =>
+    runHandler(echo, { headers: { origin: 'https://b.test' } }, { origins: ['https://a.test'] });
+  const why =
+    'the handshake was answered with 403 Forbidden: ' +
+    'origin "https://b.test" is not allowed here; add it to origins, or pass origins: \'any\'';
+
+  test('fails whatever waits, and says why', async () => {
+    const { client, ended } = runRefused();
+    await expect(client.wait()).rejects.toMatchObject({
+      code: 'ERR_WEBSOCKET_EXPECTATION',
+      message: `expected a message within 1000 ms; ${why}`,
+      cause: { code: 'ERR_WEBSOCKET_HANDSHAKE', status: 403 },
+    });
+    await expect(client.closed).rejects.toThrow(`expected the websocket to close within 1000 ms; ${why}`);
+    await expect(client.ping()).rejects.toMatchObject({ status: 403 });
+    await expect(ended).rejects.toMatchObject({ status: 403 });
+    expect(await client.send('x')).toBe(false);
+    expect(client.isClosed()).toBe(true);
+  });
+
+  test('fails an iteration, and one who asks for the end alone', async () => {
+    const { client } = runRefused();
+    await expect(client[Symbol.asyncIterator]().next()).rejects.toThrow(why);
+    await expect(runRefused().client.closed).rejects.toThrow(why);
+  });
+
+  test('is no unhandled rejection, when nobody asks how the handler ended', async () => {
+    // Vitest fails the run for one.
+    const { client } = runRefused();
+    await expect(client.wait()).rejects.toThrow('403');
+    await client.close();
+  });
+
+  test('that breaks off says so, too', async () => {
+    const { client } = runHandler(
+      echo,
+      {},
+      {
+        origins: (_origin, req) => {
+          req.socket.destroy();
+          return true;
+        },
+      },
+    );
+    client.send('hello');
+    await expect(client.wait()).rejects.toThrow(
+      'expected a message within 1000 ms; the handshake failed: the server closed the connection',
+    );
+  });
 });
 
 test('works on a fake clock', async () => {

@@ -37,11 +37,14 @@ export async function test(): Promise<void> {
     params: { id: '1' },
     session: { name: 'Ada' },
     user: { id: 1 },
+    locals: { nonce: 'x' },
     anything: 1,
   });
   is<TestClient>()(run.client);
   is<HandlerEnd>()(await run.ended);
   runHandler(async (req) => is<Message | null>()(await req.websocket.wait()), {}, { maxPayload: 1 });
+  // @ts-expect-error -- what a response has in `locals` has names
+  runHandler(chat, { locals: 'Ada' });
   runHandler((req: http.IncomingMessage) => req.url, { url: '/', query: { a: '1' } });
 
   await closeClients();
