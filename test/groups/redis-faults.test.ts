@@ -87,7 +87,7 @@ describe('what is no client of Redis', () => {
 describe.each(makes)('$make, when Redis is not there', ({ open }) => {
   test('the app goes on, and is told what to check', async () => {
     const url = `redis://127.0.0.1:${await findFreePort()}`;
-    const { groups, told } = makeGroups(redisBackplane(open(url), { timeout: 1_000 }));
+    const { groups, told } = makeGroups(redisBackplane(open(url)));
     const member = new FakeMember();
     const adding = groups.group('a').add(member);
     const sending = groups.group('a').send('here');
@@ -119,23 +119,21 @@ describe.runIf(hasRedis).each(makes)('over $make', ({ open }) => {
 
   /** Two processes, so to say. */
   function openTwo(options: Parameters<typeof redisBackplane>[1] = {}) {
-    const here = makeGroups(redisBackplane(open(server.url), { timeout: 1_000, ...options }));
-    const there = makeGroups(redisBackplane(open(server.url), { timeout: 1_000, ...options }));
+    const here = makeGroups(redisBackplane(open(server.url), options));
+    const there = makeGroups(redisBackplane(open(server.url), options));
     return { here, there };
   }
 
   test('a password that is missing is named', async () => {
     server.cli('CONFIG', 'SET', 'requirepass', 'secret');
     onTestFinished(() => void server.cli('-a', 'secret', 'CONFIG', 'SET', 'requirepass', ''));
-    const { told } = makeGroups(redisBackplane(open(server.url), { timeout: 1_000 }));
+    const { told } = makeGroups(redisBackplane(open(server.url)));
     expect((await told.cutOff()).message).toMatch(/NOAUTH.*check user and password/);
   });
 
   test('a user without permission for our channels is told which ones to allow', async () => {
     server.cli('ACL', 'SETUSER', 'guest', 'on', '>pw', '~*', '+@all', 'resetchannels');
-    const { told } = makeGroups(
-      redisBackplane(open(server.url.replace('//', '//guest:pw@')), { timeout: 1_000 }),
-    );
+    const { told } = makeGroups(redisBackplane(open(server.url.replace('//', '//guest:pw@'))));
     expect((await told.cutOff()).message).toMatch(/NOPERM.*ACL SETUSER/);
   });
 

@@ -9,7 +9,10 @@ import { Proxy } from './support/proxy.js';
 import { hasRedis, RedisServer } from './support/redis-server.js';
 import { Told } from './support/told.js';
 
-const TIMEOUT = 400;
+/** Longer than a busy machine stops a process: what comes too late would count as another outage. */
+const TIMEOUT = 3_000;
+/** For the tests that wait until it is over. */
+const SHORT = 2_000;
 
 const makes = [
   {
@@ -34,7 +37,7 @@ const makes = [
   },
 ];
 
-describe.runIf(hasRedis).each(makes)('over $make', { timeout: 30_000 }, ({ open }) => {
+describe.runIf(hasRedis).each(makes)('over $make', { timeout: 60_000 }, ({ open }) => {
   let server: RedisServer;
   let args: string[] = [];
 
@@ -44,8 +47,8 @@ describe.runIf(hasRedis).each(makes)('over $make', { timeout: 30_000 }, ({ open 
 
   afterEach(() => server.stop());
 
-  async function joinPubSub(url = server.url) {
-    const groups = createGroups({ backplane: redisBackplane(await open(url), { timeout: TIMEOUT }) });
+  async function joinPubSub({ url = server.url, timeout = TIMEOUT } = {}) {
+    const groups = createGroups({ backplane: redisBackplane(await open(url), { timeout }) });
     onTestFinished(() => groups.close());
     const member = new FakeMember();
     expect(await groups.group('a').add(member)).toBe(true);
@@ -75,7 +78,7 @@ describe.runIf(hasRedis).each(makes)('over $make', { timeout: 30_000 }, ({ open 
     });
 
     test('a Redis that does not answer: send says so in time, and is not held up for long', async () => {
-      const here = await joinPubSub();
+      const here = await joinPubSub({ timeout: SHORT });
       server.freeze();
       const sent = await here.group.send('x');
       expect(sent).toMatchObject({
@@ -83,7 +86,7 @@ describe.runIf(hasRedis).each(makes)('over $make', { timeout: 30_000 }, ({ open 
         backplane: false,
         error: { code: 'ERR_WEBSOCKET_BACKPLANE_CUT_OFF' },
       });
-      expect(sent.error!.message).toMatch(/has not answered for 400 ms/);
+      expect(sent.error!.message).toMatch(/has not answered for 2000 ms/);
       await here.told.cutOff();
       expect(await here.group.send('y')).toMatchObject({ backplane: false });
       server.thaw();
@@ -94,7 +97,7 @@ describe.runIf(hasRedis).each(makes)('over $make', { timeout: 30_000 }, ({ open 
     test('a connection that dies without a sign is found out and replaced', async () => {
       const proxy = await Proxy.start(server.port);
       onTestFinished(() => proxy.stop());
-      const [here, there] = [await joinPubSub(proxy.url), await joinPubSub()];
+      const [here, there] = [await joinPubSub({ url: proxy.url, timeout: SHORT }), await joinPubSub()];
       const [, subscriber] = proxy.connections;
       proxy.mute(subscriber!);
       await here.told.cutOff();
