@@ -6,7 +6,7 @@ import { judgeHandshake, refusal, type Verdict } from './handshake.js';
 import { debug, warnOnce } from './notices.js';
 import type { Policy } from './options.js';
 import { markRequest } from './request.js';
-import { refuse } from './response.js';
+import { refuse, shareHeaderText } from './response.js';
 import { isShuttingDown, stateOf } from './server-state.js';
 import { answerRaw, closeExchange, upgradeOf, type Upgrade } from './upgrade.js';
 import { createWebsocket, type EndListener, type Websocket } from './websocket.js';
@@ -49,24 +49,30 @@ export class Acceptor {
    * middleware decided.
    *
    * @param listener Is told when the connection has ended.
+   * @param refuseWith Answers one that is refused.
    * @throws What a function among the options has thrown.
    */
-  open(req: IncomingMessage, res: ServerResponse, listener: EndListener): Websocket | undefined {
+  open(
+    req: IncomingMessage,
+    res: ServerResponse,
+    listener: EndListener,
+    refuseWith: typeof refuse = refuse,
+  ): Websocket | undefined {
     const upgrade = upgradeOf(req);
     if (upgrade?.decided === true) {
       debug('%s: reached its route after it had been answered, or the client had left', req.url);
       return undefined;
     }
-    const verdict = this.judge(req);
+    const verdict = this.#judge(req);
     if (verdict.refused) {
-      refuse(req, res, verdict);
+      refuseWith(req, res, verdict);
       return undefined;
     }
     return this.#accept(upgrade as Upgrade, verdict.protocol, listener);
   }
 
   /** Whether a request may have its websocket. */
-  judge(req: IncomingMessage): Verdict {
+  #judge(req: IncomingMessage): Verdict {
     const upgrade = upgradeOf(req);
     if (upgrade === undefined) {
       warnOnce(this.policy, 'WEBSOCKET_NOT_ATTACHED', `${req.url ?? ''}: ${NOT_ATTACHED.text}`);
@@ -122,14 +128,6 @@ export class Acceptor {
     markRequest(req, websocket);
     return websocket;
   }
-}
-
-/**
- * `writeHead` leaves the text of all headers on the response, to be sent; it never is, and takes 400 bytes for as long
- * as the websocket lives. That there is one is what says that headers are sent, so all responses share a short one.
- */
-function shareHeaderText(res: ServerResponse): void {
-  (res as ServerResponse & { _header: string })._header = 'HTTP/1.1 101 Switching Protocols\r\n\r\n';
 }
 
 // Of the connection (RFC 9110, 7.6.1), of a body, and of the handshake itself: those are ours and ws's to send.

@@ -4,7 +4,7 @@ import { onError } from './diagnostics.js';
 import { describe, WebsocketClosedError } from './errors.js';
 import { debug } from './notices.js';
 import { setImmediate } from './real-timers.js';
-import { endResponse, giveSink } from './response.js';
+import { awaitAnswer, endResponse, giveSink, shareHeaderText } from './response.js';
 import { asError, failAlone, isError, type AnyHandler } from './serve-http.js';
 import type { Next } from './types.js';
 import { closeExchange, closeRequest } from './upgrade.js';
@@ -24,6 +24,8 @@ export class Exchange implements EndListener {
   // More than one where a wrapped handler calls another.
   #running = 0;
   #isPassedOn = false;
+  /** The close code for what was answered where it was passed on to. */
+  #answer: number | undefined;
   #isFailed = false;
 
   constructor(req: IncomingMessage, res: ServerResponse) {
@@ -37,6 +39,7 @@ export class Exchange implements EndListener {
     this.#running++;
     // Whoever has passed it on has passed it to this one.
     this.#isPassedOn = false;
+    if (!this.#res.headersSent) shareHeaderText(this.#res);
     // A closure for those who ask for `next` only.
     const given = handler.length > 0 && handler.length < 3 ? next : this.#passOn(handler, next);
     let result: unknown;
@@ -74,12 +77,22 @@ export class Exchange implements EndListener {
     return (error) => {
       if (isError(error)) {
         this.#fail(handler, error, next);
-      } else {
-        // The peer sees the end of the handler that it is passed on to.
-        this.#isPassedOn = next !== undefined;
-        next?.(error);
+      } else if (next !== undefined) {
+        // The peer sees the end of what it is passed on to: a wrapped handler, or an answer.
+        this.#isPassedOn = true;
+        if (!this.#res.writableEnded) {
+          awaitAnswer(this.#res, (code) => {
+            this.#answered(code);
+          });
+        }
+        next(error);
       }
     };
+  }
+
+  #answered(code: number): void {
+    this.#answer = code;
+    if (this.#running === 0) void this.#websocket.close(code);
   }
 
   #handlerFailed(handler: AnyHandler, reason: unknown, next: Next | undefined): void {
@@ -90,7 +103,7 @@ export class Exchange implements EndListener {
   #handlerEnded(): void {
     this.#running--;
     if (this.#running > 0) return;
-    if (!this.#isPassedOn) void this.#websocket.close();
+    if (!this.#isPassedOn || this.#answer !== undefined) void this.#websocket.close(this.#answer);
     if (this.#isFailed) return;
     void this.#websocket.closed.then(() => {
       this.#end();

@@ -13,7 +13,7 @@ export {
   WebsocketOptionError,
 } from './errors.js';
 export type { Data } from './frame.js';
-export { websocketMiddleware, WebsocketRefusedError, type WebsocketMiddlewareOptions } from './middleware.js';
+export { websocketMiddleware, type WebsocketMiddlewareOptions } from './middleware.js';
 export type {
   Message,
   MessageKind,

@@ -1,16 +1,17 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Acceptor } from './accept.js';
 import { watchServers } from './attach.js';
-import { CloseCode } from './close-codes.js';
-import { defineKind, optionError, WebsocketError } from './errors.js';
-import { isWebsocketUpgrade, type Refusal } from './handshake.js';
+import { optionError } from './errors.js';
+import { isWebsocketUpgrade, refusal, type Refusal } from './handshake.js';
 import { debug } from './notices.js';
 import { checkObject, resolveOptions, type Policy, type WebsocketOptions } from './options.js';
+import { setImmediate } from './real-timers.js';
 import { markRequest, markRequestLazily } from './request.js';
-import { giveSink, tellRefusal } from './response.js';
+import { awaitAnswer } from './response.js';
+import { warnOfFailure } from './serve-http.js';
 import type { WebsocketRoute } from './types.js';
 import { closeRequest, upgradeOf } from './upgrade.js';
-import type { Websocket } from './websocket.js';
+import { createEndedWebsocket, type Websocket } from './websocket.js';
 
 /** Options of {@link websocketMiddleware}: those of the wrappers, and one more. */
 export interface WebsocketMiddlewareOptions extends WebsocketOptions {
@@ -22,31 +23,18 @@ export interface WebsocketMiddlewareOptions extends WebsocketOptions {
   acceptAll?: boolean | undefined;
 }
 
-/** `req.websocket` was touched, and the handshake is refused; Express answers with `status`. */
-export class WebsocketRefusedError extends WebsocketError {
-  declare readonly code: 'ERR_WEBSOCKET_REFUSED';
-  /** The HTTP status of the refusal. */
-  readonly status: number;
-  /** The headers of the refusal. */
-  readonly headers: Readonly<Record<string, string>>;
-  /** The text is for the client, too: what error handlers of the kind of `http-errors` look at. */
-  readonly expose = true;
-
-  constructor({ status, text, headers }: Refusal) {
-    super('ERR_WEBSOCKET_REFUSED', text);
-    this.status = status;
-    this.headers = headers;
-  }
-}
-defineKind(WebsocketRefusedError, 'ERR_WEBSOCKET_REFUSED');
-
 /**
  * dwebsocket's middleware: puts `req.isWebsocket()` and `req.websocket` on every request.
  *
  * Without `acceptAll` only wrapped routes talk; elsewhere `req.isWebsocket()` tells what the client wants, and
  * `req.websocket` is `null`. With `acceptAll` any later route may: the 101 goes out when it first touches
- * `req.websocket`, and the websocket lives until the route ends the response (`res.end()`, 1000), fails (1011), or the
- * peer leaves. A route that never touches it answers plain HTTP.
+ * `req.websocket`, and the websocket lives until the response ends (`res.end()`, 1000; with a status of 500 or more, 1011),
+ * the route fails (1011), or the peer leaves. What is written to the response goes nowhere. A route that never touches
+ * `req.websocket` answers plain HTTP; one whose handshake is refused sees a websocket that has closed at once.
+ *
+ * Such a route is not wrapped, and nobody but the framework looks at its promise. Express 4 and Connect do not: an async
+ * route that rejects ends the process there, and so does an endless loop around `wait()` when the client leaves. Leave
+ * the loop when `wait()` gives `null`, or wrap the route.
  *
  * @throws {WebsocketOptionError} An option that cannot be.
  * @example
@@ -85,37 +73,46 @@ function leaveClosed(req: IncomingMessage): null {
   return null;
 }
 
-function open(acceptor: Acceptor, req: IncomingMessage, res: ServerResponse): Websocket | null {
-  const verdict = acceptor.judge(req);
-  if (verdict.refused) {
-    tellRefusal(req, verdict.status, verdict.text);
-    throw new WebsocketRefusedError(verdict);
-  }
-  const websocket = acceptor.open(req, res, {
-    websocketEnded() {
-      if (!res.writableEnded) res.end();
+/**
+ * The websocket of a request, when a route first touches it. Never throws and never is `null`: in an async route of
+ * Express 4 or Connect, where nobody looks at its promise, a client could end the process with that. One that is refused, or
+ * has left, gets a websocket that has ended, and its response is one that nobody will read.
+ */
+function open(acceptor: Acceptor, req: IncomingMessage, res: ServerResponse): Websocket {
+  if (upgradeOf(req)?.decided === true) return leaveEnded(acceptor, req);
+  const end = (): void => {
+    // A route that ends with its websocket ends the response itself.
+    setImmediate(() => {
+      if (!res.writableEnded && !res.closed) res.end();
       closeRequest(req);
-    },
-  });
-  if (websocket === undefined) {
-    markRequest(req, null);
-    return null;
+    });
+  };
+  let websocket: Websocket | undefined;
+  try {
+    websocket = acceptor.open(req, res, { websocketEnded: end }, refusePast);
+  } catch (error) {
+    // A function among the options has failed.
+    warnOfFailure(acceptor, error);
+    refusePast(req, res, refusal(500, 'Internal Server Error'));
   }
-  giveSink(res);
-  res.once('finish', () => {
-    void websocket.close();
+  if (websocket === undefined) {
+    websocket = leaveEnded(acceptor, req);
+    end();
+  }
+  const opened = websocket;
+  awaitAnswer(res, (code) => {
+    void opened.close(code);
   });
-  const { socket } = req;
-  // Where a route fails, Express's last error handler destroys `req.socket`: that is how we learn of it, and the peer
-  // is told with a close code instead.
-  const stand = Object.create(socket, {
-    destroy: {
-      value: () => {
-        void websocket.close(CloseCode.internalError);
-        return stand as unknown;
-      },
-    },
-  }) as typeof socket;
-  Object.defineProperty(req, 'socket', { value: stand, configurable: true, writable: true });
+  return opened;
+}
+
+function leaveEnded({ policy }: Acceptor, req: IncomingMessage): Websocket {
+  const websocket = createEndedWebsocket(req, policy);
+  markRequest(req, websocket);
   return websocket;
+}
+
+function refusePast(req: IncomingMessage, res: ServerResponse, verdict: Refusal): void {
+  res.statusCode = verdict.status;
+  upgradeOf(req)?.refuse(verdict);
 }

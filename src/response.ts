@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Writable } from 'node:stream';
+import { CloseCode } from './close-codes.js';
 import { onRefused } from './diagnostics.js';
 import type { Refusal } from './handshake.js';
 import { debug } from './notices.js';
@@ -49,6 +50,47 @@ export function giveSink(res: ServerResponse): void {
     sink.destroy();
   });
   res.assignSocket(sink);
+}
+
+// Not in Node's types: the text of the headers, while or after they are sent.
+type WithHeader = ServerResponse & { _header: string | null };
+
+/**
+ * `writeHead` leaves the text of all headers on the response, to be sent; it never is, and takes 400 bytes for as long
+ * as the websocket lives. That there is one is what says that headers are sent, so all responses share a short one.
+ */
+export function shareHeaderText(res: ServerResponse): void {
+  (res as WithHeader)._header = 'HTTP/1.1 101 Switching Protocols\r\n\r\n';
+}
+
+/**
+ * Lets a response whose connection has been taken be answered by whoever the request is passed on to: a route, an error
+ * handler, or the 404 of an app that has neither. Nothing of it goes over the wire; `answered` is called when it has ended,
+ * with the close code that says the same.
+ */
+export function awaitAnswer(res: ServerResponse, answered: (code: number) => void): void {
+  // Express's final handler does nothing where headers have been sent, and nobody would see that nothing more comes.
+  forgetHeaders(res);
+  // Over, or passed on before.
+  if (res.closed || res.socket !== null) return;
+  giveSink(res);
+  const sent = res.statusCode;
+  // A response that is destroyed has failed, too.
+  let code: number = CloseCode.internalError;
+  res.once('prefinish', () => {
+    if (res.statusCode < 500) code = CloseCode.normal;
+    // For loggers: this is what the client has got.
+    res.statusCode = sent;
+  });
+  res.once('close', () => {
+    // What still comes goes nowhere, as with any client that has left, and is no error.
+    forgetHeaders(res);
+    answered(code);
+  });
+}
+
+function forgetHeaders(res: ServerResponse): void {
+  (res as WithHeader)._header = null;
 }
 
 /**

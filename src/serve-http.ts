@@ -38,10 +38,15 @@ export function asError(reason: unknown): unknown {
 
 /** On a bare server there is no `next` to tell. */
 export function failAlone(handler: AnyHandler, error: unknown, res: ServerResponse): void {
-  const text = error instanceof Error ? (error.stack ?? error.message) : describe(error);
-  warnOnce(handler, 'WEBSOCKET_HANDLER_FAILED', `a handler failed, and there is no next() to tell: ${text}`);
+  warnOfFailure(handler, error);
   if (!res.headersSent) answer(res, 500, 'Internal Server Error');
   else if (!res.writableEnded) res.end();
+}
+
+/** One warning for each `about`. */
+export function warnOfFailure(about: object, error: unknown): void {
+  const text = error instanceof Error ? (error.stack ?? error.message) : describe(error);
+  warnOnce(about, 'WEBSOCKET_HANDLER_FAILED', `a handler failed, and there is no next() to tell: ${text}`);
 }
 
 /** The `next` of a bare server, where nothing comes after the handler. */

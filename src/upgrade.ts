@@ -1,5 +1,6 @@
 import { ServerResponse, STATUS_CODES, type IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { refusal, type Refusal } from './handshake.js';
 import { debug } from './notices.js';
 import { clearTimeout, nextTick, setTimeout } from './real-timers.js';
 import { tellRefusal } from './response.js';
@@ -84,11 +85,16 @@ export class Upgrade implements Undecided {
   /** Ends a request that nobody has answered; the app sees a client that has left. */
   abandon(text: string): void {
     if (this.decided) return;
-    tellRefusal(this.req, 503, text);
+    this.refuse(refusal(503, text));
+    this.#leave();
+  }
+
+  /** Refuses past the response, which no longer has a connection. */
+  refuse({ status, text, headers }: Refusal): void {
+    tellRefusal(this.req, status, text);
     this.#decide();
     this.res.detachSocket(this.socket);
-    answerRaw(this.socket, 503, text);
-    this.#leave();
+    answerRaw(this.socket, status, text, headers);
   }
 
   readonly #relayDrain = (): void => {
@@ -206,11 +212,17 @@ export function closeRequest(req: IncomingMessage): void {
 }
 
 /** Answers on a socket that has no response. */
-export function answerRaw(socket: Duplex, status: number, text: string): void {
+export function answerRaw(
+  socket: Duplex,
+  status: number,
+  text: string,
+  headers: Readonly<Record<string, string>> = {},
+): void {
   socket.on('error', ignore);
   const body = `${text}\n`;
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
   socket.write(
-    `HTTP/1.1 ${String(status)} ${STATUS_CODES[status] ?? ''}\r\n` +
+    `HTTP/1.1 ${String(status)} ${STATUS_CODES[status] ?? ''}\r\n${lines.join('')}` +
       'Connection: close\r\n' +
       'Content-Type: text/plain; charset=utf-8\r\n' +
       `Content-Length: ${String(Buffer.byteLength(body))}\r\n\r\n${body}`,

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { checkClose, checkDelay, checkMessage } from './arguments.js';
 import { CloseCode } from './close-codes.js';
-import type { Connection, ConnectionHandlers } from './connection.js';
+import { Connection, type ConnectionHandlers } from './connection.js';
 import { onClose, onReceive, onSend } from './diagnostics.js';
 import { WebsocketClosedError } from './errors.js';
 import type { Data } from './frame.js';
@@ -60,6 +60,13 @@ export let createWebsocket: (
   openWebsockets?: Set<Websocket>,
   listener?: EndListener,
 ) => Websocket;
+
+/**
+ * Makes the websocket of a request that never got one, or whose client has left before: one that has ended with 1006.
+ *
+ * @internal
+ */
+export let createEndedWebsocket: (request: IncomingMessage, policy: Policy) => Websocket;
 
 /**
  * Sends a frame that was encoded once for many websockets; `data` and `binary` are what it holds.
@@ -518,6 +525,13 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
 
   static {
     createWebsocket = (...parts) => new Websocket(...parts);
+    createEndedWebsocket = (request, policy) => {
+      // As `ws` makes those of a server, before they get a socket.
+      const connection = new Connection<Websocket>(null as never, undefined, {});
+      const websocket = new Websocket(connection, request.socket, request, policy, undefined, undefined);
+      websocket.#finishClose(false);
+      return websocket;
+    };
     sendFrame = (websocket, frame, data, binary) => {
       if (websocket.#state !== 'open') return websocket.#sendLate();
       if (!websocket.#outbox.takesFrames) return websocket.send(data, { binary });

@@ -137,6 +137,119 @@ describe.for(FRAMEWORKS)('on %s', ([, build]) => {
     expect(errors).toEqual([]);
   });
 
+  test.for([
+    ['nobody', 1000, undefined],
+    ['a route that answers 404', 1000, (res: ServerResponse): void => answer(res, 404)],
+    ['a route that answers 503', 1011, (res: ServerResponse): void => answer(res, 503)],
+    ['a route that fails', 1011, () => raise(new Error('behind'))],
+    ['a route that destroys the response', 1011, (res: ServerResponse): void => void res.destroy()],
+  ] as const)(
+    'a handler that passes on to %s sees the websocket close with %i when it ends itself',
+    async ([, code, behind]) => {
+      const { use, route, app } = build();
+      const { watch, events } = watchExchange();
+      use(watch);
+      route(
+        '/',
+        requireWebsocket(async ({ websocket }, _res, next) => {
+          next();
+          websocket.send(`still here for ${String(await websocket.wait())}`);
+        }),
+      );
+      if (behind !== undefined) use((_req, res) => behind(res));
+      const client = await connect(await serve(app));
+      // Somebody has answered by then.
+      await nextTurns();
+      client.send('you');
+      expect(await client.next()).toBe('still here for you');
+      expect(await client.closed()).toEqual({ code, reason: '' });
+      expect(['finish 101', 'res closed']).toContain(await events.next());
+    },
+  );
+
+  test('passed on to a route that is not wrapped, a websocket lives until that ends the response', async () => {
+    const { use, route, app } = build();
+    const { watch, events } = watchExchange();
+    use(watch);
+    route(
+      '/',
+      requireWebsocket((_req, _res, next) => next()),
+    );
+    const open = defer<{ websocket: Websocket; res: ServerResponse }>();
+    use((req, res) => open.resolve({ websocket: (req as { websocket?: Websocket }).websocket!, res }));
+    const client = await connect(await serve(app));
+    const { websocket, res } = await open.promise;
+    await nextTurns();
+    websocket.send('from elsewhere');
+    expect(await client.next()).toBe('from elsewhere');
+    expect(events.rest()).toEqual([]);
+    answer(res, 200);
+    expect(await client.closed()).toEqual({ code: 1000, reason: '' });
+    const seen = [await events.next(), await events.next(), await events.next()];
+    expect(seen.sort()).toEqual(['finish 101', 'req closed', 'res closed']);
+  });
+
+  test('passed on to another wrapped handler, the response is again one whose headers are sent', async () => {
+    const { use, route, app } = build();
+    const seen = new Inbox<unknown>();
+    const passOn = requireWebsocket((_req, res, next) => {
+      seen.push(res.headersSent);
+      next();
+    });
+    route('/', passOn);
+    use((_req, res, next) => {
+      seen.push(res.headersSent);
+      setImmediate(next);
+    });
+    route('/', passOn);
+    route(
+      '/',
+      requireWebsocket(async ({ websocket }, res) => {
+        seen.push(res.headersSent);
+        res.end('not for the wire');
+        websocket.send(`still open for ${String(await websocket.wait())}`);
+      }),
+    );
+    const client = await connect(await serve(app));
+    client.send('you');
+    expect(await client.next()).toBe('still open for you');
+    expect(await client.closed()).toEqual({ code: 1000, reason: '' });
+    expect(seen.rest()).toEqual([true, false, true, true]);
+  });
+
+  test('passed on by two handlers, it closes with what was answered when both have ended', async () => {
+    const { use, route, app } = build();
+    for (let i = 0; i < 2; i++) {
+      route(
+        '/',
+        requireWebsocket(async ({ websocket }, _res, next) => {
+          next();
+          await websocket.wait();
+        }),
+      );
+    }
+    use((_req, res) => answer(res, 500));
+    const client = await connect(await serve(app));
+    await nextTurns();
+    client.send('end', 'end');
+    expect(await client.closed()).toEqual({ code: 1011, reason: '' });
+  });
+
+  test('a peer that leaves what was passed on to nobody who answers ends the exchange', async () => {
+    const { use, route, app } = build();
+    const { watch, events } = watchExchange();
+    use(watch);
+    route(
+      '/',
+      requireWebsocket((_req, _res, next) => next()),
+    );
+    use(() => undefined);
+    const client = await connect(await serve(app));
+    await client.close();
+    const seen = [await events.next(), await events.next(), await events.next()];
+    expect(seen.sort()).toEqual(['finish 101', 'req closed', 'res closed']);
+  });
+
   test('the client sees 1011, too, where the app has no error handler', async () => {
     const { use, route, app } = build();
     const { watch, events } = watchExchange();
@@ -391,6 +504,17 @@ test('after the 101 the response is one whose headers are sent', async () => {
   expect([frame.opcode, frame.payload.toString()]).toEqual([Opcode.text, 'the websocket goes on']);
   client.destroy();
 });
+
+function answer(res: ServerResponse, status: number): void {
+  res.statusCode = status;
+  res.setHeader('Content-Type', 'text/plain');
+  res.end('not for the wire');
+}
+
+/** Some turns of the event loop. */
+async function nextTurns(): Promise<void> {
+  for (let i = 0; i < 5; i++) await new Promise((resolve) => setImmediate(resolve));
+}
 
 function raise(error: unknown): never {
   throw error;

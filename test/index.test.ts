@@ -16,7 +16,6 @@ test('the package exports what its contract names, and nothing else that runs', 
       'WebsocketArgumentError',
       'WebsocketClosedError',
       'WebsocketOptionError',
-      'WebsocketRefusedError',
     ].sort(),
   );
 });

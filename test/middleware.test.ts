@@ -6,7 +6,6 @@ import {
   acceptWebsocket,
   requireWebsocket,
   websocketMiddleware,
-  WebsocketRefusedError,
   type MaybeWebsocket,
   type Websocket,
 } from 'dwebsocket';
@@ -20,6 +19,19 @@ import { watchWarnings } from './support/warnings.js';
 
 /** A handler of an ordinary route, behind the middleware. */
 type Handler = (req: express.Request & MaybeWebsocket, res: express.Response) => unknown;
+
+const fail = () => {
+  throw new Error('a failure');
+};
+
+function answerWith(status: number): ErrorRequestHandler {
+  return (_error, _req, res, _next) => void res.status(status).end();
+}
+
+/** Some turns of the event loop. */
+async function nextTurns(): Promise<void> {
+  for (let i = 0; i < 5; i++) await new Promise((resolve) => setImmediate(resolve));
+}
 
 const EXPRESSES = [
   ['Express 5', express],
@@ -201,23 +213,119 @@ describe.for(EXPRESSES)('with acceptAll on %s', ([, create]) => {
     ['a malformed handshake', { 'sec-websocket-version': '8' }, 426],
     ['a foreign origin', { origin: 'https://evil.test' }, 403],
   ] as const)(
-    '%s is refused through the error handlers of the app, when the route touches it',
+    '%s is refused when the route touches it, and the route sees a client that has left at once',
     async ([, headers, status]) => {
       watchWarnings();
-      const errors = new Inbox<unknown>();
-      const { app } = build(create, ({ websocket }) => websocket?.send('never'), options);
-      app.use(((error: unknown, _req, _res, next) => {
-        errors.push(error);
-        next(error);
-      }) as ErrorRequestHandler);
+      const seen = new Inbox<unknown>();
+      const { app, events } = build(
+        create,
+        async ({ websocket }, res) => {
+          seen.push([websocket!.isClosed(), await websocket!.send('never'), websocket!.protocol]);
+          seen.push(await websocket!.wait());
+          seen.push(await websocket!.closed);
+          res.send('never');
+        },
+        options,
+      );
       const answer = await requestUpgrade(await serve(app), '/', headers);
       expect(answer.status).toBe(status);
-      const error = (await errors.next()) as WebsocketRefusedError;
-      expect(error).toBeInstanceOf(WebsocketRefusedError);
-      expect(error).toMatchObject({ code: 'ERR_WEBSOCKET_REFUSED', status, expose: true });
       if (status === 426) expect(answer.headers['sec-websocket-version']).toBe('13');
+      else expect(answer.body).toContain("pass origins: 'any'");
+      expect(await seen.next()).toEqual([true, false, '']);
+      expect(await seen.next()).toBeNull();
+      expect(await seen.next()).toEqual({ code: 1006, reason: '', wasClean: false });
+      const ends = [await events.next(), await events.next(), await events.next()];
+      expect(ends.sort()).toEqual([`finish ${status}`, 'req closed', 'res closed']);
     },
   );
+
+  test('a function among the options that fails gives 500 and one warning, and the route a websocket that has ended', async () => {
+    const warnings = watchWarnings();
+    const seen = new Inbox<unknown>();
+    const { app, events } = build(create, async ({ websocket }) => seen.push(await websocket!.wait()), {
+      ...options,
+      origins: () => JSON.parse('') as boolean,
+    });
+    const site = await serve(app);
+    for (let i = 0; i < 2; i++) {
+      expect((await requestUpgrade(site, '/')).status).toBe(500);
+      expect(await seen.next()).toBeNull();
+    }
+    expect(await events.next()).toBe('finish 500');
+    expect((await warnings.next()).message).toContain('SyntaxError');
+    expect(warnings.rest()).toEqual([]);
+  });
+
+  // Express 4 does not look at the promise: what these routes reject with would end the process (and here the run).
+  test.for([
+    ['waits', (websocket: Websocket): Promise<unknown> => websocket.wait()],
+    [
+      'catches the end of an endless loop',
+      async (websocket: Websocket): Promise<unknown> => {
+        try {
+          while (true) websocket.send(String(await websocket.wait()));
+        } catch (error) {
+          return expect(error).toMatchObject({ code: 'ERR_WEBSOCKET_CLOSED' });
+        }
+      },
+    ],
+    ['looks at nothing', (websocket: Websocket): PromiseLike<unknown> => websocket.send('hello')],
+    ['takes its time', (websocket: Websocket): Promise<unknown> => websocket.closed.then(nextTurns)],
+  ] as const)(
+    'an async route that %s and then answers survives clients that are refused, and that leave',
+    async ([, talk]) => {
+      watchWarnings();
+      const ends = new Inbox<string>();
+      const { app } = build(
+        create,
+        async (req, res) => {
+          const { websocket } = req;
+          await talk(websocket!);
+          res.status(200).send('done');
+          ends.push('done');
+        },
+        options,
+      );
+      const site = await serve(app);
+      const { status } = await requestUpgrade(site, '/', { origin: 'https://evil.test' });
+      expect([status, await ends.next()]).toEqual([403, 'done']);
+      for (const leave of ['reset', 'destroy'] as const) {
+        (await openRaw(site.port))[leave]();
+        expect(await ends.next()).toBe('done');
+      }
+    },
+  );
+
+  test.for([
+    ['an error handler that answers 500', 1011, [fail, answerWith(500)]],
+    ['an error handler that answers 404', 1000, [fail, answerWith(404)]],
+    ['an error that nobody handles', 1011, [fail]],
+    [
+      'a response that is destroyed',
+      1011,
+      [(_req: unknown, res: express.Response): void => void res.destroy()],
+    ],
+    [
+      'a route that sends an answer',
+      1000,
+      [(_req: unknown, res: express.Response): void => void res.send('bye')],
+    ],
+    ['no route at all', 1000, []],
+  ] as const)('touched by a middleware, with %s behind it: %i', async ([, code, behind]) => {
+    const { app, events } = build(
+      create,
+      (req, _res) => {
+        req.websocket!.send('hello');
+        req.next!();
+      },
+      options,
+    );
+    for (const one of behind) app.use(one as never);
+    const client = await connect(await serve(app));
+    expect(await client.next()).toBe('hello');
+    expect(await client.closed()).toEqual({ code, reason: '' });
+    expect(['finish 101', 'res closed']).toContain(await events.next());
+  });
 });
 
 test('is given options like a wrapper', async () => {
@@ -242,20 +350,56 @@ test('refuses an acceptAll that is neither true nor false', () => {
   );
 });
 
-test('req.websocket is null where the client has left before a route touches it', async () => {
+test('req.websocket has ended where the client has left before a route touches it', async () => {
   const mayTouch = defer();
   const arrived = defer();
   const seen = defer<unknown>();
   const app = express();
   app.use(websocketMiddleware({ acceptAll: true }));
-  app.get('/', (async (req: express.Request & MaybeWebsocket) => {
+  app.get('/', (async (req: express.Request & MaybeWebsocket, res: express.Response) => {
     req.on('close', () => mayTouch.resolve());
     arrived.resolve();
     await mayTouch.promise;
-    seen.resolve(req.websocket);
+    const { websocket } = req;
+    seen.resolve([req.isWebsocket(), websocket === req.websocket, await websocket!.wait()]);
+    res.send('never');
   }) as never);
   const client = await connectRaw((await serve(app)).port);
   await within(arrived.promise, 'request');
   client.reset();
+  expect(await within(seen.promise, 'touch')).toEqual([true, true, null]);
+});
+
+test('a route that touches it when the client has ended its side may still answer', async () => {
+  const mayTouch = defer();
+  const arrived = defer();
+  const seen = defer<unknown>();
+  const app = express4();
+  app.use(websocketMiddleware({ acceptAll: true }));
+  app.get('/', (async (req: express.Request & MaybeWebsocket, res: express.Response) => {
+    arrived.resolve();
+    await mayTouch.promise;
+    const { websocket } = req;
+    const first = await websocket!.wait();
+    res.send('never');
+    seen.resolve(first);
+  }) as never);
+  const site = await serve(app);
+  const client = await connectRaw(site.port);
+  await within(arrived.promise, 'request');
+  client.socket.end();
+  await nextTurns();
+  mayTouch.resolve();
   expect(await within(seen.promise, 'touch')).toBeNull();
+  expect(await client.end()).toBe('end');
+});
+
+test('a response that has begun is no websocket, and goes on', async () => {
+  const app = express();
+  app.use(websocketMiddleware({ acceptAll: true }));
+  app.get('/', ((req: express.Request & MaybeWebsocket, res: express.Response) => {
+    res.write('an answer ');
+    res.end(String(req.websocket!.isClosed()));
+  }) as never);
+  expect(await requestUpgrade(await serve(app), '/')).toMatchObject({ status: 200, body: 'an answer true' });
 });
