@@ -1,5 +1,7 @@
 // What the pages of this tour share: opening a websocket, saying how it is, listing messages, showing the route.
 
+import { showStops } from '/stops.js';
+
 export const byId = (id) => document.getElementById(id);
 
 /** Opens a websocket to a path of the server that this page came from. */
@@ -7,6 +9,14 @@ export function openWebsocket(path) {
   const url = new URL(path, location.href);
   url.protocol = url.protocol.replace('http', 'ws');
   return new WebSocket(url);
+}
+
+/** Websockets that this page has closed. */
+const left = new WeakSet();
+
+export function closeWebsocket(websocket) {
+  left.add(websocket);
+  websocket.close();
 }
 
 /** Shows in `element` what a websocket is doing, until it has closed. */
@@ -21,19 +31,22 @@ export function showStatus(websocket, element) {
     wasOpen = true;
     show('open', 'Connected');
   });
-  websocket.addEventListener('close', ({ code }) => show('closed', `Closed: ${explainClose(code, wasOpen)}`));
+  websocket.addEventListener('close', ({ code }) => {
+    // 1005: there was no code, for this page has closed. Before it was open, or when nobody answers any more, that is 1006.
+    if (code === 1005 || (code === 1006 && left.has(websocket))) show('left', 'Closed by you');
+    else if (code === 1000) show('done', 'Closed: done (1000)');
+    else show('lost', `Closed: ${explainClose(code, wasOpen)}`);
+  });
 }
 
 function explainClose(code, wasOpen) {
   if (!wasOpen) return 'the server cannot be reached, or refused';
   const texts = {
-    1000: 'done (1000)',
     1001: 'the server is shutting down or restarting (1001)',
-    1005: 'done',
     1006: 'the connection was lost (1006)',
     1009: 'the message was too large (1009)',
     1011: 'the server had an error (1011)',
-    4001: 'logged out (4001)',
+    4401: 'logged out (4401)',
   };
   return texts[code] ?? `code ${code}`;
 }
@@ -57,40 +70,56 @@ export function print(screen, text) {
 }
 
 /**
- * Connects a page to a path: its status, its Connect and its Close button. What is sent while it is not connected gets
- * a warning, where the page has room for one.
+ * Connects a page to a path: its status, its Connect and its Close button, one of which can be pressed. What is sent
+ * while it is not connected gets a warning, where the page has room for one.
  */
 export function setUpConnection(path, onMessage) {
   const status = document.querySelector('.connection .status');
+  const buttons = { connect: byId('connect'), close: byId('close') };
   let websocket = null;
 
   const connection = {
     onOpen: () => {},
+    /** Gets the code, and whether it was open. */
     onClose: () => {},
+    /** Whether there is something to close. */
+    isBusy: () => websocket !== null && websocket.readyState !== WebSocket.CLOSED,
+    isOpen: () => websocket?.readyState === WebSocket.OPEN,
     open() {
-      if (websocket && websocket.readyState !== WebSocket.CLOSED) return;
+      if (connection.isBusy()) return;
+      let wasOpen = false;
       websocket = openWebsocket(path);
       websocket.binaryType = 'arraybuffer';
-      websocket.addEventListener('open', () => connection.onOpen());
-      websocket.addEventListener('close', () => connection.onClose());
-      websocket.addEventListener('message', ({ data }) => onMessage(data));
       showStatus(websocket, status);
+      switchButtons(buttons.connect, buttons.close);
+      websocket.addEventListener('open', () => {
+        wasOpen = true;
+        connection.onOpen();
+      });
+      websocket.addEventListener('close', ({ code }) => {
+        switchButtons(buttons.close, buttons.connect);
+        connection.onClose(code, wasOpen);
+      });
+      websocket.addEventListener('message', ({ data }) => onMessage(data));
       warn('');
+    },
+    close() {
+      if (connection.isBusy()) closeWebsocket(websocket);
     },
     /** Says whether it went out. */
     send(data) {
-      const isOpen = websocket?.readyState === WebSocket.OPEN;
-      if (isOpen) websocket.send(data);
-      warn(isOpen ? '' : 'You are not connected. Press Connect first.');
-      return isOpen;
+      if (connection.isOpen()) websocket.send(data);
+      warn(connection.isOpen() ? '' : 'You are not connected. Press Connect first.');
+      return connection.isOpen();
     },
   };
 
-  byId('connect').form.addEventListener('submit', (event) => {
+  buttons.connect.form.addEventListener('submit', (event) => {
     event.preventDefault();
     connection.open();
   });
-  byId('close')?.addEventListener('click', () => websocket?.close());
+  buttons.close?.addEventListener('click', connection.close);
+  switchButtons(buttons.close, buttons.connect);
   return connection;
 }
 
@@ -101,13 +130,21 @@ export function startConnection(path, onMessage) {
   return connection;
 }
 
-function warn(text) {
+/** One button takes over from another. Who has pressed that one with a key is not lost: the focus goes along. */
+export function switchButtons(from, to) {
+  if (!from || !to) return;
+  to.disabled = false;
+  if (document.activeElement === from) to.focus();
+  from.disabled = true;
+}
+
+export function warn(text) {
   const warning = byId('warning');
   if (warning) warning.textContent = text;
 }
 
 const tokens =
-  /(?<comment>\/\/.*|\/\*[^]*?\*\/)|(?<string>'(?:\\.|[^'\\\n])*'|`(?:\\.|[^`\\])*`)|(?<number>\b\d[\d_]*\b)|\b(?<keyword>import|from|export|type|const|let|async|await|function|return|for|of|while|if|else|try|finally|catch|throw|new|null|undefined|true|false|typeof|interface|void)\b/g;
+  /(?<comment>\/\/.*|\/\*[^]*?\*\/)|(?<string>'(?:\\.|[^'\\\n])*'|`(?:\\.|[^`\\])*`)|(?<number>\b\d[\d_]*\b)|\b(?<keyword>import|from|export|type|const|let|async|await|function|return|for|of|do|while|if|else|try|finally|catch|throw|new|null|undefined|true|false|typeof|interface|void)\b/g;
 
 /** Writes TypeScript into an element, in a few colours. */
 function writeCode(element, code) {
@@ -124,9 +161,16 @@ function writeCode(element, code) {
 }
 
 /** <pre data-source="/source/echo.ts"> shows that file. */
-async function showSource(element) {
-  const answer = await fetch(element.dataset.source);
-  if (answer.ok) writeCode(element, await answer.text());
+export async function showSource(element) {
+  const { source } = element.dataset;
+  const answer = await fetch(source);
+  if (!answer.ok) return;
+  const code = await answer.text();
+  // Another one may have been asked for in the meantime.
+  if (element.dataset.source !== source) return;
+  element.replaceChildren();
+  writeCode(element, code);
 }
 
 for (const element of document.querySelectorAll('[data-source]')) void showSource(element);
+showStops();

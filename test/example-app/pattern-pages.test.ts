@@ -11,7 +11,34 @@ describeInBrowser('the pages of the patterns', ({ visit }) => {
       .waitFor();
     await page.locator('#curve[points*=" "]').waitFor({ state: 'attached' });
     await press(page, 'Close');
-    await seeStatus(page, 'Closed: done');
+    await seeStatus(page, 'Closed by you');
+  });
+
+  test('/figures/ says what the edges of its curve mean', async () => {
+    const page = await visit('/figures/');
+    await page.locator('#low').filter({ hasText: / MB$/ }).waitFor();
+    const [low, memory, high] = await page.evaluate<number[]>(
+      "['low', 'memory', 'high'].map((id) => parseFloat(document.getElementById(id).textContent))",
+    );
+    expect(low).toBeLessThan(memory ?? NaN);
+    expect(high).toBeGreaterThan(memory ?? NaN);
+  });
+
+  test('of Connect and Close, one can be pressed, and has the focus of the other', async () => {
+    const page = await visit('/figures/');
+    const [connect, close] = ['Connect', 'Close'].map((name) => page.getByRole('button', { name }));
+    const focused = () => page.locator(':focus').textContent();
+    await seeStatus(page, 'Connected');
+    expect([await connect!.isDisabled(), await close!.isDisabled()]).toEqual([true, false]);
+
+    await close!.press('Enter');
+    await seeStatus(page, 'Closed by you');
+    expect([await connect!.isDisabled(), await close!.isDisabled()]).toEqual([false, true]);
+    expect(await focused()).toBe('Connect');
+
+    await page.keyboard.press('Enter');
+    await seeStatus(page, 'Connected');
+    expect(await focused()).toBe('Close');
   });
 
   test('/log/ shows a request as soon as the server has logged it', async () => {
@@ -24,12 +51,24 @@ describeInBrowser('the pages of the patterns', ({ visit }) => {
       .waitFor();
   });
 
+  test('/log/ begins anew when it connects again', async () => {
+    const page = await visit('/log/');
+    const log = page.getByRole('log');
+    await log.filter({ hasText: 'GET' }).waitFor();
+    await press(page, 'Close');
+    await seeStatus(page, 'Closed by you');
+    await page.evaluate("document.getElementById('screen').append('the end')");
+    await press(page, 'Connect');
+    await log.filter({ hasText: 'GET', hasNotText: 'the end' }).waitFor();
+  });
+
   test('/job/ fills its bar and is done', async () => {
     const page = await visit('/job/');
     await press(page, 'Start');
     await seeStatus(page, 'Closed: done (1000)');
     await page.getByText('30 of 30').waitFor();
     expect(await page.getByRole('progressbar').getAttribute('value')).toBe('30');
+    expect(await page.locator('.status').getAttribute('data-state')).toBe('done');
   });
 
   test('/job/ stops half-way when it is cancelled, and begins anew', async () => {
@@ -66,6 +105,9 @@ describeInBrowser('the pages of the patterns', ({ visit }) => {
     await seeStatus(page, 'Closed: done');
     await type('date');
     await page.getByRole('alert').filter({ hasText: 'You are not connected' }).waitFor();
+
+    await press(page, 'Connect');
+    await screen.filter({ hasText: /exit\s+──── a new program ────\s+A little shell/ }).waitFor();
   });
 
   test('/frames/ gets back the edges of the picture that it sends', async () => {
@@ -80,63 +122,13 @@ describeInBrowser('the pages of the patterns', ({ visit }) => {
     );
     expect(green).toBe(true);
     await press(page, 'Close');
-    await seeStatus(page, 'Closed: done');
+    await seeStatus(page, 'Closed by you');
   });
 
   test('/frames/ says so when there is no camera', async () => {
     const page = await visit('/frames/');
     await press(page, 'Use the camera');
     await page.getByRole('alert').filter({ hasText: 'There is no camera' }).waitFor();
-  });
-
-  test('/quiz/ tells right from wrong, and is done after the last question', async () => {
-    const page = await visit('/quiz/');
-    await seeStatus(page, 'Connected');
-    for (const [answer, verdict] of [
-      ['101', 'Right.'],
-      ['80', 'Wrong: it is 443.'],
-      [' 1000 ', 'Right.'],
-    ] as const) {
-      await press(page, 'Next question');
-      await page.locator('#question').filter({ hasText: '?' }).waitFor();
-      await page.getByLabel('Answer').fill(answer);
-      await page.keyboard.press('Enter');
-      await page.locator('#verdict').filter({ hasText: verdict }).waitFor();
-    }
-    await seeStatus(page, 'Closed: done');
-  });
-
-  test('/quiz/ tells when the time is up', async () => {
-    const page = await visit('/quiz/?hard');
-    await seeStatus(page, 'Connected');
-    await press(page, 'Next question');
-    await page.locator('#verdict').filter({ hasText: 'Too late: it is 101.' }).waitFor();
-  });
-
-  test('/account/ lets nobody in without a login, by HTTP or by WebSocket', async () => {
-    const page = await visit('/account/');
-    expect((await page.reload())?.status()).toBe(401);
-    await press(page, 'Connect all the same');
-    await seeStatus(page, 'Closed: the server cannot be reached, or refused');
-  });
-
-  test('/account/ knows who has logged in, counts on, and leaves at a logout in another tab', async () => {
-    const page = await visit('/account/');
-    await page.getByLabel('Name').fill('Ada');
-    await press(page, 'Log in');
-    const messages = page.getByRole('log').getByRole('listitem');
-    await messages.filter({ hasText: 'Hello, Ada. Visits so far: 1.' }).waitFor();
-    await press(page, 'Send');
-    await messages.filter({ hasText: 'Ada says: Good morning' }).waitFor();
-
-    const tab = await page.context().newPage();
-    await tab.goto(page.url());
-    await tab.getByText('Visits so far: 2.').waitFor();
-    await press(tab, 'Log out');
-    await tab.getByRole('heading', { name: 'Log in' }).waitFor();
-
-    await seeStatus(page, 'Closed: logged out (4001)');
-    expect((await page.reload())?.status()).toBe(401);
   });
 
   test('/notices/ brings a POST to every open page, and says what it cannot take', async () => {

@@ -4,7 +4,7 @@ const megabytes = [];
 
 startConnection('/figures/', (data) => {
   const { memory, load, uptime } = JSON.parse(data);
-  byId('memory').textContent = `${(memory / 2 ** 20).toFixed(1)} MB`;
+  byId('memory').textContent = formatMegabytes(memory / 2 ** 20);
   byId('load').textContent = load.toFixed(2);
   byId('uptime').textContent = `${Math.floor(uptime / 60)} min ${Math.floor(uptime % 60)} s`;
   megabytes.push(memory / 2 ** 20);
@@ -12,10 +12,14 @@ startConnection('/figures/', (data) => {
   drawCurve();
 });
 
+const formatMegabytes = (value) => `${value.toFixed(1)} MB`;
+
 /** The last minute, from the left to the right, with some air above and below. */
 function drawCurve() {
   const low = Math.min(...megabytes) - 1;
   const high = Math.max(...megabytes) + 1;
+  byId('low').textContent = formatMegabytes(low);
+  byId('high').textContent = formatMegabytes(high);
   const points = megabytes.map((value, index) => {
     const x = 60 - megabytes.length + index + 1;
     const y = 12 - (12 * (value - low)) / (high - low);

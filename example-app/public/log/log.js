@@ -1,5 +1,8 @@
 import { byId, print, startConnection } from '/tour.js';
 
-startConnection('/log/', (data) => print(byId('screen'), data));
+const connection = startConnection('/log/', (data) => print(byId('screen'), data));
+
+// The server sends the last ten lines again.
+connection.onOpen = () => byId('screen').replaceChildren();
 
 byId('ask').addEventListener('click', () => fetch('/echo/?message=hello'));

@@ -5,6 +5,9 @@ const line = byId('line');
 
 const connection = startConnection('/shell/', (data) => print(screen, data));
 
+// Another connection talks to another program.
+connection.onOpen = () => screen.textContent && print(screen, '\n──── a new program ────\n');
+
 byId('form').addEventListener('submit', (event) => {
   event.preventDefault();
   if (!connection.send(line.value)) return;
