@@ -1,9 +1,8 @@
-import { once } from 'node:events';
 import { promisify } from 'node:util';
 import { acceptWebsocket } from 'dwebsocket';
 import { Router } from 'express';
 import { sendPage } from '../send-page.js';
-import { login, logouts, mustBeLoggedIn, sessions } from './login.js';
+import { login, mustBeLoggedIn, sessions, staysLoggedIn } from './login.js';
 
 /** Login required: the session of the app, and an ordinary middleware in front of the wrapper. */
 export const account = Router();
@@ -14,11 +13,10 @@ account.get(
   mustBeLoggedIn,
   acceptWebsocket(async (req, res) => {
     if (!req.isWebsocket()) return sendPage(res, 'account');
-    const { session, sessionID, websocket } = req;
 
     // Who logs out in another tab leaves here, too.
-    const logout = once(logouts, sessionID, { signal: websocket.signal });
-    logout.then(() => websocket.close(4001, 'logged out')).catch(() => {});
+    if (!(await staysLoggedIn(req))) return;
+    const { session, websocket } = req;
 
     // Saved now. At the end of the websocket it could bring back a session that has logged out in the meantime.
     session.visits = (session.visits ?? 0) + 1;

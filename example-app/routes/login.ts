@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { EventEmitter } from 'node:events';
-import { Router, urlencoded, type RequestHandler } from 'express';
+import { EventEmitter, once } from 'node:events';
+import type { Websocket } from 'dwebsocket';
+import { Router, urlencoded, type Request, type RequestHandler } from 'express';
 import session from 'express-session';
 import { sendPage } from '../send-page.js';
 
@@ -24,8 +25,30 @@ export const mustBeLoggedIn: RequestHandler = (req, res, next) => {
   else next();
 };
 
-/** Says the id of a session when it logs out. */
-export const logouts = new EventEmitter().setMaxListeners(0);
+/** Says the id of a session when it has logged out. */
+const logouts = new EventEmitter().setMaxListeners(0);
+
+/**
+ * For the first line of a handler behind a login: its websocket closes at the logout. False when that has come already,
+ * after the handshake had seen the session: then it must not be saved any more, or it would be back, logged in.
+ */
+export async function staysLoggedIn(req: Request & { websocket: Websocket }): Promise<boolean> {
+  const { sessionID, sessionStore, websocket } = req;
+  const leave = () => {
+    void websocket.close(4401, 'logged out');
+    // A save that was under way at the logout may have brought the session back.
+    sessionStore.destroy(sessionID);
+  };
+  once(logouts, sessionID, { signal: websocket.signal }).then(leave, () => {});
+
+  const isStored = await new Promise<boolean>((resolve, reject) => {
+    sessionStore.get(sessionID, (error, stored) =>
+      error ? reject(error as Error) : resolve(Boolean(stored)),
+    );
+  });
+  if (!isStored) leave();
+  return !websocket.isClosed();
+}
 
 export const login = Router();
 
@@ -39,7 +62,12 @@ login.post('/login', urlencoded({ extended: false }), (req, res, next) => {
   });
 });
 
+// In this order: a handshake that is under way hears of the logout, or finds that its session has gone.
 login.post('/logout', (req, res, next) => {
-  logouts.emit(req.sessionID);
-  req.session.destroy((error) => (error ? next(error) : res.redirect('/account/')));
+  const { sessionID } = req;
+  req.session.destroy((error) => {
+    if (error) return next(error);
+    logouts.emit(sessionID);
+    res.redirect('/account/');
+  });
 });
