@@ -1,7 +1,14 @@
-import { byId, startConnection } from '/tour.js';
+import { byId, startConnection, warn } from '/tour.js';
 
 const time = byId('time');
+const next = byId('next');
 let deadline = 0;
+let verdicts = [];
+let isAgain = false;
+
+const isHard = new URLSearchParams(location.search).has('hard');
+byId('easy').hidden = isHard;
+byId('hard').hidden = !isHard;
 
 const connection = startConnection(`/quiz/${location.search}`, (data) => {
   const { question, seconds, verdict, answer } = JSON.parse(data);
@@ -9,22 +16,46 @@ const connection = startConnection(`/quiz/${location.search}`, (data) => {
   else tell(verdict, answer);
 });
 
+connection.onOpen = () => {
+  verdicts = [];
+  byId('question').textContent = 'Press Next question.';
+  byId('verdict').textContent = '';
+  next.textContent = 'Next question';
+  if (isAgain) connection.send('next');
+  isAgain = false;
+};
+
+connection.onClose = (code) => {
+  stopTime();
+  const right = verdicts.filter((verdict) => verdict === 'right').length;
+  byId('question').textContent =
+    code === 1000 ? `That was all: ${right} of ${verdicts.length} right.` : 'Press Connect to begin.';
+  if (code === 1000) next.textContent = 'Again';
+};
+
 function ask(question, seconds) {
   byId('question').textContent = question;
   byId('verdict').textContent = '';
   byId('answer').value = '';
   byId('answer').focus();
+  next.disabled = true;
   time.max = seconds;
   deadline = performance.now() + seconds * 1000;
   showTime();
 }
 
 function tell(verdict, answer) {
-  deadline = 0;
+  stopTime();
+  verdicts.push(verdict);
   const texts = { right: 'Right.', wrong: `Wrong: it is ${answer}.`, late: `Too late: it is ${answer}.` };
   byId('verdict').textContent = texts[verdict];
   byId('verdict').dataset.verdict = verdict;
-  byId('next').focus();
+  next.focus();
+}
+
+function stopTime() {
+  deadline = 0;
+  next.disabled = false;
 }
 
 function showTime() {
@@ -33,8 +64,13 @@ function showTime() {
   if (left > 0) requestAnimationFrame(showTime);
 }
 
-byId('next').addEventListener('click', () => connection.send('next'));
+next.addEventListener('click', () => {
+  isAgain = next.textContent === 'Again';
+  if (isAgain) connection.open();
+  else connection.send('next');
+});
 byId('form').addEventListener('submit', (event) => {
   event.preventDefault();
-  if (deadline > 0) connection.send(byId('answer').value.trim());
+  if (deadline > 0 || !connection.isOpen()) connection.send(byId('answer').value.trim());
+  else warn('No question is open. Press Next question first.');
 });
