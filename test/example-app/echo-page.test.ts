@@ -71,6 +71,47 @@ describeInBrowser('the echo page', ({ visit, stopApp, startApp }) => {
     expect(await messages(page).textContent()).toMatch(/^Hello, World!\d/);
   });
 
+  test('is the page of the route that is chosen', async () => {
+    const page = await visit('/echo/#websocket');
+    const seeRoute = async (title: string, file: string) => {
+      await page.getByRole('heading', { name: title, level: 1 }).waitFor();
+      expect(await page.title()).toBe(`${title} · dwebsocket`);
+      const link = page.getByRole('link', { name: `routes/${file}` });
+      expect(await link.getAttribute('href')).toBe(`/source/routes/${file}`);
+    };
+    const code = page.locator('pre[data-source]');
+    await seeRoute('Once', 'websocket.ts');
+    await code.filter({ hasText: 'export const websocket' }).waitFor();
+
+    await page.getByLabel('/echo/ answers').check();
+    await seeRoute('Echo', 'echo.ts');
+    await code.filter({ hasText: 'export const echo' }).waitFor();
+
+    await page.getByRole('link', { name: 'Next: Once' }).click();
+    await seeRoute('Once', 'websocket.ts');
+    expect(await page.getByLabel('/websocket/ waits').isChecked()).toBe(true);
+    expect(await page.locator(':focus').textContent()).toBe('Once');
+
+    // The link that skips the bar has an anchor, too.
+    await page.goto(`${page.url().split('#')[0] ?? ''}#main`);
+    await seeRoute('Once', 'websocket.ts');
+    await page.getByRole('link', { name: 'Back: Echo' }).click();
+    await seeRoute('Echo', 'echo.ts');
+  });
+
+  test('leaves the one route for the other', async () => {
+    const page = await visit('/echo/');
+    await press(page, 'Connect');
+    await seeStatus(page, /^Connected$/);
+    await page.getByLabel('/websocket/ waits').check();
+    await seeStatus(page, 'Closed by you');
+  });
+
+  test('says what the route adds, in its language', async () => {
+    const page = await visit('/echo/');
+    expect(await page.locator('main [lang="zh"]').textContent()).toBe(suffix);
+  });
+
   test('shows a server that goes away as closed, and connects again when it is back', async () => {
     const page = await visit('/echo/');
     await press(page, 'Connect');

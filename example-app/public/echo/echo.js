@@ -1,16 +1,11 @@
-import { addMessage, byId, openWebsocket, showStatus } from '/tour.js';
+import { showStops } from '/stops.js';
+import { addMessage, byId, closeWebsocket, openWebsocket, showSource, showStatus, warn } from '/tour.js';
 
 const form = byId('form');
-const warning = byId('warning');
 
 let websocket = null;
 
 const isOpen = () => websocket?.readyState === WebSocket.OPEN;
-
-function warn(text) {
-  warning.textContent = '';
-  warning.textContent = text;
-}
 
 function connect() {
   if (websocket && websocket.readyState !== WebSocket.CLOSED) return warn('You are already connected.');
@@ -29,12 +24,56 @@ function send() {
 function close() {
   if (!isOpen()) return warn('You are not connected.');
   warn('');
-  websocket.close();
+  closeWebsocket(websocket);
 }
 
-// The index links to /echo/#websocket.
-if (location.hash === '#websocket') form.elements.route.value = '/websocket/';
-for (const route of form.elements.route) route.addEventListener('change', () => websocket?.close());
+const routes = {
+  '/echo/': { title: 'Echo', file: 'routes/echo.ts', hash: '' },
+  '/websocket/': { title: 'Once', file: 'routes/websocket.ts', hash: '#websocket' },
+};
+
+/** Makes this the page of the route that is chosen: its title, what it says, the source below. */
+function showRoute() {
+  const chosen = form.elements.route.value;
+  const { title, file } = routes[chosen];
+  document.title = `${title} · dwebsocket`;
+  byId('title').textContent = title;
+  byId('place').textContent = title;
+  for (const text of document.querySelectorAll('[data-route]')) text.hidden = text.dataset.route !== chosen;
+  byId('file').textContent = file;
+  byId('file').href = `/source/${file}`;
+  byId('code').dataset.source = `/source/${file}`;
+  void showSource(byId('code'));
+  showStops();
+}
+
+/** Who talks to one route does not talk to the other. */
+function changeRoute() {
+  if (websocket) closeWebsocket(websocket);
+  warn('');
+  showRoute();
+}
+
+/** The index and the tour link to /echo/ and to /echo/#websocket. */
+function readHash() {
+  const linked = Object.keys(routes).find((route) => routes[route].hash === location.hash);
+  if (linked === undefined || linked === form.elements.route.value) return;
+  form.elements.route.value = linked;
+  changeRoute();
+}
+
+readHash();
+addEventListener('hashchange', () => {
+  readHash();
+  // The link was at the foot of the page.
+  if (location.hash === '#websocket') byId('title').focus();
+});
+for (const route of form.elements.route) {
+  route.addEventListener('change', () => {
+    history.replaceState(null, '', `/echo/${routes[route.value].hash}`);
+    changeRoute();
+  });
+}
 
 byId('connect').addEventListener('click', connect);
 byId('close').addEventListener('click', close);
