@@ -76,12 +76,54 @@ describeInBrowser('the chat', ({ visit, stopApp, startApp }) => {
     await say(page, 'one');
     await seeMessage(page, 'one');
     await press(page, 'Leave');
-    await seeStatus(page, 'Closed: done');
+    await seeStatus(page, 'Closed by you');
     await seePeople(page);
     await press(page, 'Enter');
     await seePeople(page, 'Ada');
     await seeMessage(page, 'one');
     expect(await page.locator('#messages li').count()).toBe(1);
+  });
+
+  test('who is here enters again under another name', async () => {
+    const page = await visit('/chat/names/');
+    const [name, button] = [page.getByLabel('Your name'), page.getByRole('button', { name: 'Enter' })];
+    await enter(page, 'Ada');
+    await seePeople(page, 'Ada');
+    expect(await button.isDisabled()).toBe(true);
+    await name.fill('Eva');
+    await name.press('Enter');
+    await seePeople(page, 'Eva');
+    await seeStatus(page, 'Connected');
+
+    await name.fill('Ida');
+    await button.click();
+    await seePeople(page, 'Ida');
+  });
+
+  test('a name of blanks enters nowhere, and is told why', async () => {
+    const page = await visit('/chat/names/');
+    const name = page.getByLabel('Your name');
+    await name.fill('   ');
+    await name.press('Enter');
+    expect(await page.locator('.status').textContent()).toBe('Not connected');
+    expect(await name.evaluate("document.getElementById('name').validationMessage")).toBe(
+      'A name needs more than blanks.',
+    );
+    expect(await page.evaluate("sessionStorage.getItem('name')")).toBe(null);
+    await enter(page, ' Ada ');
+    await seePeople(page, 'Ada');
+  });
+
+  test('the way to another room is below the talk on a phone, and beside it where there is space', async () => {
+    const page = await visit('/chat/lobby/', { viewport: { width: 390, height: 800 } });
+    const place = async (name: string) => {
+      const box = await page.getByRole('region', { name }).boundingBox();
+      return box ?? expect.fail(`no ${name}`);
+    };
+    expect((await place('Rooms')).y).toBeGreaterThan((await place('What is said')).y);
+    await page.setViewportSize({ width: 1280, height: 800 });
+    expect((await place('Rooms')).x).toBeLessThan((await place('What is said')).x);
+    expect((await place('What is said')).y).toBe((await place('You')).y);
   });
 
   test('the page says so when the server goes away', async () => {

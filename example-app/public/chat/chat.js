@@ -6,8 +6,9 @@ byId('room').textContent = room;
 document.title = `${room} · Chat · dwebsocket`;
 
 // A tab keeps its name from room to room; two tabs may have two names.
-const known = sessionStorage.getItem('name');
-byId('name').value = known ?? `Guest ${Math.floor(100 + Math.random() * 900)}`;
+const known = sessionStorage.getItem('name') || null;
+const field = byId('name');
+field.value = known ?? `Guest ${Math.floor(100 + Math.random() * 900)}`;
 
 const connect = known === null ? setUpConnection : startConnection;
 const connection = connect(location.pathname, (data) => {
@@ -19,14 +20,35 @@ const connection = connect(location.pathname, (data) => {
   if (people) showPeople(people);
 });
 
+/** The name that the room knows, or will know. */
+let name = known;
+let isRenaming = false;
+
 connection.onOpen = () => {
-  const name = byId('name').value.trim();
+  name = field.value.trim();
   sessionStorage.setItem('name', name);
   messages.replaceChildren();
   connection.send(name);
 };
 
-connection.onClose = () => showPeople([]);
+connection.onClose = () => {
+  showPeople([]);
+  if (isRenaming) connection.open();
+  isRenaming = false;
+};
+
+field.addEventListener('input', () => {
+  const isBlank = field.value !== '' && field.value.trim() === '';
+  field.setCustomValidity(isBlank ? 'A name needs more than blanks.' : '');
+  // Who is here already can enter again, under another name.
+  if (connection.isOpen()) byId('connect').disabled = field.value.trim() === name;
+});
+
+field.form.addEventListener('submit', () => {
+  if (!connection.isOpen() || field.value.trim() === name) return;
+  isRenaming = true;
+  connection.close();
+});
 
 function isShown({ id }) {
   return [...messages.children].some((item) => item.dataset.id === id);
