@@ -6,6 +6,8 @@ const ways = ['polling', 'long-polling', 'streaming', 'websocket'];
 
 const read = async (page: Page, id: string) => (await page.locator(`#${id}`).textContent()) ?? '';
 const readNumber = async (page: Page, id: string) => parseFloat((await read(page, id)).replace(',', ''));
+const readBar = (page: Page, way: string) =>
+  page.locator(`#${way}-bar`).evaluate((element: unknown) => (element as { value: number }).value);
 const picture = (page: Page) => page.evaluate("document.getElementById('chart').toDataURL()");
 
 // The default of a second is too short for a browser that is busy with other tests.
@@ -37,10 +39,21 @@ describeInBrowser('the comparison', ({ visit, stopApp, startApp }) => {
     expect(await read(page, 'websocket-requests')).toBe('1');
 
     // The bars compare what goes on, without what it took to connect.
-    const bar = (way: string) =>
-      page.locator(`#${way}-bar`).evaluate((element: unknown) => (element as { value: number }).value);
-    await poll(() => bar('websocket')).toBeLessThan(0.2);
-    await poll(() => bar('long-polling')).toBe(1);
+    await poll(() => readBar(page, 'websocket')).toBeLessThan(0.2);
+    await poll(() => readBar(page, 'long-polling')).toBe(1);
+  });
+
+  test('shows at first, without a setting, that polling costs most', async () => {
+    const page = await visit('/compare/');
+    expect(await page.getByLabel('Events').inputValue()).toBe('0.5');
+    expect(await page.getByLabel('Polling', { exact: true }).inputValue()).toBe('1000');
+    await poll(() => readNumber(page, 'polling-requests')).toBeGreaterThan(6);
+    await poll(
+      async () => (await readBar(page, 'polling')) - (await readBar(page, 'long-polling')),
+    ).toBeGreaterThan(0.2);
+    expect(await page.getByRole('button', { name: 'Start' }).isDisabled()).toBe(true);
+    await press(page, 'Stop');
+    expect(await page.getByRole('button', { name: 'Stop' }).isDisabled()).toBe(true);
   });
 
   test('moves its chart while it runs, and stands still when it is stopped', async () => {

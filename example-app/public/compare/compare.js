@@ -1,4 +1,4 @@
-import { byId, openWebsocket } from '/tour.js';
+import { byId, openWebsocket, switchButtons } from '/tour.js';
 import { Chart } from './chart.js';
 import { ways } from './ways.js';
 
@@ -27,11 +27,15 @@ function start() {
   };
   running = run;
   chart.clear();
+  switchButtons(byId('start'), byId('stop'));
   show('connecting', 'Connecting…');
 
   const meter = openWebsocket(`/compare/meter?client=${client}`);
   controller.signal.addEventListener('abort', () => meter.close());
-  meter.addEventListener('close', () => running === run && stop('Closed: the server cannot be reached'));
+  meter.addEventListener(
+    'close',
+    () => running === run && stop('Closed: the server cannot be reached', 'lost'),
+  );
   askRepeatedly(meter, controller.signal, ({ costs }) => {
     if (run.startedAt === 0) begin(run, rate.value, Number(interval.value));
     showCosts(run, costs);
@@ -61,12 +65,13 @@ function begin(run, rate, interval) {
   draw();
 }
 
-function stop(text = 'Stopped') {
+function stop(text = 'Stopped', state = 'left') {
   if (!running) return;
   const { controller } = running;
   running = null;
   controller.abort();
-  show('closed', text);
+  switchButtons(byId('stop'), byId('start'));
+  show(state, text);
 }
 
 function hear(run, way, event) {
