@@ -1,11 +1,12 @@
 import { fileURLToPath } from 'node:url';
-import express, { type Express } from 'express';
+import express, { type Express, type Response } from 'express';
 import helmet from 'helmet';
 import { accessLog } from './access-log.js';
 import { Rooms } from './chat/rooms.js';
 import { account } from './routes/account.js';
 import { byteMeter } from './compare/byte-meter.js';
 import { chat } from './routes/chat.js';
+import { clock } from './routes/clock.js';
 import { compare } from './routes/compare.js';
 import { echo } from './routes/echo.js';
 import { figures } from './routes/figures.js';
@@ -46,6 +47,7 @@ export function createApp(rooms = new Rooms()): Express {
 
   app.get('/', (_req, res) => res.redirect('/home/'));
   app.get('/home/', home);
+  app.get('/clock/', clock);
   app.get('/echo/', echo);
   app.get('/websocket/', websocket);
 
@@ -64,6 +66,8 @@ export function createApp(rooms = new Rooms()): Express {
 
   app.use(express.static(folder('public')));
   // Each page shows the route that serves it, as it is on disk.
-  app.use('/source', express.static(folder('.'), { setHeaders: (res) => void res.type('text/plain') }));
+  const asText = { setHeaders: (res: Response) => void res.type('text/plain') };
+  app.use('/source', express.static(folder('.'), asText));
+  app.use('/docs', express.static(folder('../docs'), asText));
   return app;
 }
