@@ -34,7 +34,7 @@ export class Upgrade implements Undecided {
     this.req = req;
     this.socket = socket as Socket;
     this.#head = head;
-    this.res = new ServerResponse(req);
+    this.res = createResponse(server, req, this.socket);
     this.res.shouldKeepAlive = false;
     Object.defineProperty(req, KEY, { value: this, writable: true });
     prepareShapes(req, this.res);
@@ -141,6 +141,17 @@ export class Upgrade implements Undecided {
       closeExchange(this.req, this.res);
     });
   }
+}
+
+/** As Node makes one: of the class that was given to `createServer`, which the server holds under a symbol of its own. */
+function createResponse(server: Server, req: IncomingMessage, socket: Socket): ServerResponse {
+  const key = Object.getOwnPropertySymbols(server).find(
+    ({ description }) => description === 'ServerResponse',
+  );
+  // Node's types leave the options out.
+  type ResponseClass = new (req: IncomingMessage, options: object) => ServerResponse;
+  const own = key && (server as unknown as Record<symbol, ResponseClass | undefined>)[key];
+  return new (own ?? (ServerResponse as ResponseClass))(req, { highWaterMark: socket.writableHighWaterMark });
 }
 
 /** The upgrade that a request is, or `undefined` where no attached server has brought it, or a route has taken it. */

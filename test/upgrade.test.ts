@@ -1,4 +1,6 @@
 import { once } from 'node:events';
+import { createServer, ServerResponse, type RequestListener } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { Socket } from 'node:net';
 import express from 'express';
 import { expect, test } from 'vitest';
@@ -7,7 +9,7 @@ import { FRAMEWORKS } from './support/frameworks.js';
 import { defer, Inbox, within } from './support/inbox.js';
 import { connectRaw } from './support/raw-client.js';
 import { requestUpgrade } from './support/request.js';
-import { serve } from './support/serve.js';
+import { CERTIFICATE, listen, serve } from './support/serve.js';
 
 const MB = 10 ** 6;
 // Servers are attached as soon as a route is wrapped, wherever it is.
@@ -29,6 +31,20 @@ test.for(FRAMEWORKS)('an answer of 20 MB to an upgrade request arrives whole, on
   expect([status, headers['x-request-id'], headers.connection]).toEqual([200, '1', 'close']);
   expect(body.length).toBe(page.length);
   expect(body === page.toString()).toBe(true);
+});
+
+test.for([
+  ['http', (options: object, app: RequestListener) => createServer(options, app)],
+  ['https', (options: object, app: RequestListener) => createTlsServer({ ...CERTIFICATE, ...options }, app)],
+] as const)('the response is of the class that was given to %s.createServer', async ([, create]) => {
+  class Response extends ServerResponse {
+    greet(): void {
+      this.end(`hello from ${String(this.writableHighWaterMark > 0)}`);
+    }
+  }
+  const server = create({ ServerResponse: Response }, (_req, res) => (res as Response).greet());
+  const site = await listen(server);
+  expect(await requestUpgrade(site, '/')).toMatchObject({ status: 200, body: 'hello from true' });
 });
 
 test('an answer of 20 MB that is written piece by piece as the client reads arrives whole', async () => {
