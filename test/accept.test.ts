@@ -246,29 +246,67 @@ test('a client that resets while async middleware decides never reaches the hand
   expect(events.rest()).toEqual([]);
 });
 
-test('a client that leaves with FIN while async middleware decides is seen to leave', async () => {
-  const mayGoOn = defer();
-  const decides = defer();
-  const ends = new Inbox<unknown>();
-  const app = express();
-  app.use((_req, _res, next) => {
-    decides.resolve();
-    void mayGoOn.promise.then(() => next());
+describe('a client that ends its side with FIN', () => {
+  /** A route behind middleware that goes on when it is told to, and what happens there. */
+  async function serveSlowly() {
+    const mayGoOn = defer();
+    const events = new Inbox<unknown>();
+    const app = express();
+    app.get('/other', (_req, res) => void res.end());
+    app.use((_req, res, next) => {
+      res.once('close', () => events.push('res closed'));
+      events.push('in middleware');
+      void mayGoOn.promise.then(() => next());
+    });
+    app.get(
+      '/',
+      requireWebsocket(async ({ websocket }) => {
+        events.push(await websocket.wait());
+        events.push(await websocket.wait());
+      }),
+    );
+    return { site: await serve(app), events, mayGoOn };
+  }
+
+  test('while async middleware decides gets no 101, and its handler does not run', async () => {
+    const { site, events, mayGoOn } = await serveSlowly();
+    const client = await connectRaw(site.port);
+    expect(await events.next()).toBe('in middleware');
+    await new Promise<void>((resolve) => client.socket.end(resolve));
+    // What comes later has been answered, so the FIN has come as well.
+    expect(await request(site, '/other')).toMatchObject({ status: 200 });
+    mayGoOn.resolve();
+    expect(await events.next()).toBe('res closed');
+    await client.ended;
+    expect(client.frames).toEqual([]);
+    expect(events.rest()).toEqual([]);
   });
-  app.get(
-    '/',
-    requireWebsocket(async ({ websocket }) => {
-      ends.push(await websocket.wait());
-      ends.push(await websocket.closed);
-    }),
-  );
-  const site = await serve(app);
-  const client = await connectRaw(site.port);
-  await decides.promise;
-  client.destroy();
-  mayGoOn.resolve();
-  expect(await ends.next()).toBeNull();
-  expect(await ends.next()).toEqual({ code: 1006, reason: '', wasClean: false });
+
+  test('behind a message has the message read first', async () => {
+    const { site, events, mayGoOn } = await serveSlowly();
+    const client = await connectRaw(site.port);
+    expect(await events.next()).toBe('in middleware');
+    client.socket.end(text('hi'));
+    mayGoOn.resolve();
+    expect(await events.next()).toBe('hi');
+    expect(await events.next()).toBeNull();
+    expect(await events.next()).toBe('res closed');
+  });
+
+  test('when its websocket is open is seen to leave', async () => {
+    const ends = new Inbox<unknown>();
+    const site = await serve(
+      requireWebsocket(async ({ websocket }) => {
+        ends.push(await websocket.wait());
+        ends.push(await websocket.closed);
+      }),
+    );
+    const client = await connectRaw(site.port);
+    await client.response();
+    client.socket.end();
+    expect(await ends.next()).toBeNull();
+    expect(await ends.next()).toEqual({ code: 1006, reason: '', wasClean: false });
+  });
 });
 
 test('a request that a middleware has answered before it calls next() is not accepted', async () => {

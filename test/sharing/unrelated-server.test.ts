@@ -134,9 +134,23 @@ test('requests with a body that come in pieces, one after the other, are answere
   expect(await connection.isOpen()).toBe(true);
 });
 
-test('an upgrade to a websocket on a server without one gets the answer of that server', async () => {
-  const site = await serve(listener);
-  const connection = await connectHttp(site);
-  connection.socket.write(formatRequest('GET', '/', HANDSHAKE));
-  expect(await connection.next()).toMatchObject({ status: 200, body: 'GET / ' });
+describe('a handshake on a server that has no websockets and no upgrade listeners', () => {
+  const handshake = formatRequest('GET', '/', HANDSHAKE);
+
+  test('gets the answer of that server, and the connection closes', async () => {
+    const { answer, isOpen } = await exchange(await listen(http.createServer(listener)), handshake);
+    expect(answer).toMatchObject({ status: 200, body: 'GET / ' });
+    expect(answer?.head).toMatch(/^connection: close$/im);
+    expect(isOpen).toBe(false);
+  });
+
+  test('is a plain request, and the connection stays, where the server has been given back', async () => {
+    const { answer, isOpen } = await exchange(
+      await listen(withoutUs(http.createServer(listener))),
+      handshake,
+    );
+    expect(answer).toMatchObject({ status: 200, body: 'GET / ' });
+    expect(answer?.head).toMatch(/^connection: keep-alive$/im);
+    expect(isOpen).toBe(true);
+  });
 });
