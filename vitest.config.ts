@@ -18,6 +18,7 @@ export default defineConfig({
     exclude: [
       'test/long/**',
       'test/groups/redis-cluster.test.ts',
+      'test/groups/redis-failover.test.ts',
       'test/groups/many-processes.test.ts',
       '**/node_modules/**',
     ],

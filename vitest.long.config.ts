@@ -9,6 +9,7 @@ export default defineConfig({
     include: [
       'test/long/**/*.test.ts',
       'test/groups/redis-cluster.test.ts',
+      'test/groups/redis-failover.test.ts',
       'test/groups/many-processes.test.ts',
     ],
     exclude: [],

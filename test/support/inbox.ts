@@ -52,7 +52,7 @@ export class Inbox<T> {
   }
 
   /** The oldest item, as soon as there is one. */
-  next(what = 'item'): Promise<T> {
+  next(what = 'item', deadline?: number): Promise<T> {
     const item = this.#items.shift();
     if (item !== undefined) return Promise.resolve(item);
     if (this.#end !== undefined) return Promise.reject(this.#end);
@@ -61,6 +61,7 @@ export class Inbox<T> {
         this.#takers.push({ resolve, reject });
       }),
       what,
+      deadline,
     );
   }
 

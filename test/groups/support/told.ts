@@ -1,5 +1,5 @@
 import type { BackplaneError, Groups } from 'dwebsocket/groups';
-import { Inbox, within } from '../../support/inbox.js';
+import { Inbox } from '../../support/inbox.js';
 
 /** What groups tell of outages, for a test to wait for. */
 export class Told {
@@ -16,11 +16,11 @@ export class Told {
   }
 
   /** The error of the next outage. */
-  cutOff(): Promise<BackplaneError> {
-    return within(this.#cutOffs.next('cutOff'), 'cutOff', 15_000);
+  cutOff(deadline?: number): Promise<BackplaneError> {
+    return this.#cutOffs.next('cutOff', deadline);
   }
 
-  back(): Promise<{ after: number }> {
-    return within(this.#backs.next('back'), 'back', 15_000);
+  back(deadline?: number): Promise<{ after: number }> {
+    return this.#backs.next('back', deadline);
   }
 }
