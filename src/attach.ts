@@ -47,6 +47,7 @@ class Attachment {
   #active = false;
   readonly #server: Server;
   readonly #undo: (() => void)[] = [];
+  #undoClose: (() => void) | undefined;
 
   constructor(server: Server, onlyWatches: boolean) {
     this.#server = server;
@@ -59,11 +60,8 @@ class Attachment {
     const server = this.#server;
     // First in the line: where others listen, too, ours is asked whose the request is before they answer it.
     server.prependListener('upgrade', this.#onUpgrade);
-    this.#undo.push(
-      () => server.removeListener('upgrade', this.#onUpgrade),
-      this.#closeWithServer(),
-      this.#answerBeforeUpgrade(),
-    );
+    this.#undo.push(() => server.removeListener('upgrade', this.#onUpgrade), this.#answerBeforeUpgrade());
+    this.#undoClose ??= this.#closeWithServer();
     debug('attached to a server with %d other upgrade listeners', this.#others());
   }
 
@@ -71,7 +69,22 @@ class Attachment {
     if (!this.#active) return;
     this.#active = false;
     for (const undo of this.#undo.splice(0)) undo();
+    void this.#leaveClose();
     debug('detached from a server');
+  }
+
+  /** Gives `close()` back when nothing is left that would keep its callback from coming. */
+  async #leaveClose(): Promise<void> {
+    const { open, pending } = stateOf(this.#server);
+    while (open.size + pending.size > 0) {
+      await Promise.all([
+        ...Array.from(open, ({ closed }) => closed),
+        ...Array.from(pending, (upgrade) => upgrade.settled()),
+      ]);
+    }
+    if (this.#active) return;
+    this.#undoClose?.();
+    this.#undoClose = undefined;
   }
 
   #others(): number {
@@ -231,7 +244,8 @@ function replaceMethod(target: object, name: string, make: (original: Method) =>
  * An app whose server is made by `app.listen()` or `http.createServer(app)` needs no such call. Can be called at any
  * time, before or after other listeners are added, and again to change an option.
  *
- * @returns A function that detaches: later upgrade requests are not ours, open websockets stay. Can be called twice.
+ * @returns A function that detaches: later upgrade requests are not ours, open websockets stay (until the server closes).
+ *   Can be called twice.
  * @throws {WebsocketOptionError} An option that cannot be.
  * @throws {TypeError} `server` is no server.
  * @example attachWebsocket(server, { owns: (req) => req.url.startsWith('/chat/') });

@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { WebSocketServer } from 'ws';
 import { attachWebsocket, openWebsockets, requireWebsocket } from 'dwebsocket';
 import { connect } from './support/client.js';
-import { Inbox } from './support/inbox.js';
+import { defer, Inbox, within } from './support/inbox.js';
 import { connectRaw } from './support/raw-client.js';
 import { request, requestUpgrade } from './support/request.js';
 import { CERTIFICATE, listen, serve, type Site } from './support/serve.js';
@@ -156,13 +156,55 @@ describe('the function that detaches', () => {
     detach();
     detach();
     expect(server.listenerCount('upgrade')).toBe(0);
+    client.send('still there?');
+    expect(await client.next()).toBe('ours: still there?');
+    const [websocket] = openWebsockets(server);
+    await client.close();
+    await websocket!.closed;
+    await new Promise((resolve) => setImmediate(resolve));
     // The methods are those of the class again.
     expect(
       Object.getOwnPropertyNames(server).filter((name) => !own.includes(name) && !name.startsWith('_')),
     ).toEqual([]);
-    client.send('still there?');
-    expect(await client.next()).toBe('ours: still there?');
-    expect(openWebsockets(server).size).toBe(1);
+  });
+
+  test('leaves it to server.close() to end the websockets that are open, or still become so', async () => {
+    const mayGoOn = defer();
+    const arrived = new Inbox<void>();
+    const app = express();
+    app.get('/late', (_req, _res, next) => {
+      arrived.push();
+      void mayGoOn.promise.then(() => next());
+    });
+    app.use(echo);
+    const server = createServer(app);
+    const detach = attachWebsocket(server);
+    const site = await listen(server);
+    const early = await connect(site, '/early');
+    const late = connect(site, '/late');
+    await arrived.next();
+    detach();
+    await early.close();
+    mayGoOn.resolve();
+    const client = await late;
+    const closed = new Promise((resolve) => server.close(resolve));
+    expect(await client.closed()).toEqual({ code: 1001, reason: '' });
+    await within(closed, 'callback');
+  });
+
+  test('and attached again while websockets are open, a server has one close() to give back', async () => {
+    const server = createServer(echo);
+    const detach = attachWebsocket(server);
+    const client = await connect(await listen(server));
+    const [websocket] = openWebsockets(server);
+    detach();
+    attachWebsocket(server);
+    await client.close();
+    await websocket!.closed;
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(Object.hasOwn(server, 'close')).toBe(true);
+    detach();
+    expect(Object.hasOwn(server, 'close')).toBe(false);
   });
 
   test('keeps later upgrade requests out, also when further clients connect', async () => {
