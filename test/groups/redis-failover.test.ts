@@ -25,7 +25,7 @@ const makes = [
       client.on('error', () => {});
       client.connect().catch(() => {});
       onTestFinished(() => {
-        if (client.isOpen) client.destroy();
+        if (client.isOpen) void client.destroy();
       });
       return client;
     },
