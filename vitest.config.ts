@@ -22,6 +22,7 @@ export default defineConfig({
       'test/groups/many-processes.test.ts',
       '**/node_modules/**',
     ],
+    globalSetup: ['test/support/run-notes.ts'],
     setupFiles: ['test/support/leaks.ts'],
     // Many tests wait for a peer, a deadline or a program: no core needs to be left free for them.
     maxWorkers: '100%',

@@ -2,32 +2,30 @@ import { redisBackplane } from 'dwebsocket/groups';
 import { afterAll, beforeAll, describe, test } from 'vitest';
 import { backplaneContract } from 'dwebsocket/testing';
 import { clientKinds, type OpenClient } from './support/clients.js';
-import { hasRedis, RedisServer } from './support/redis-server.js';
+import { hasAnyRedis, TestedRedis } from './support/running-redis.js';
 
 /** Longer than a busy machine stops a process: what comes too late would count as another outage. */
 const TIMEOUT = 3_000;
 
-describe.runIf(hasRedis).each(clientKinds)('over $name', (kind) => {
-  let server: RedisServer;
+describe.runIf(hasAnyRedis).each(clientKinds)('over $name', (kind) => {
+  const redis = new TestedRedis();
   const open: OpenClient[] = [];
 
-  beforeAll(async () => {
-    server = await RedisServer.start();
-  });
+  beforeAll(() => redis.start());
 
   afterAll(async () => {
     for (const { end } of open) end();
-    await server.stop();
+    await redis.stop();
   });
 
   backplaneContract('redisBackplane', {
     test: (name, run) => test(name, { timeout: 90_000 }, run),
     async create() {
-      const opened = await kind.connect(server.url);
+      const opened = await kind.connect(redis.url);
       open.push(opened);
-      return redisBackplane(opened.client, { timeout: TIMEOUT });
+      return redisBackplane(opened.client, { timeout: TIMEOUT, prefix: redis.prefix });
     },
     patience: 15_000,
-    outage: { begin: () => server.kill(), end: () => server.begin() },
+    outage: redis.outage,
   });
 });
