@@ -163,11 +163,21 @@ function useFromTypeScript(): void {
 function report({ size, unpackedSize }: Packed): void {
   const lock = JSON.parse(readFileSync(join(folder, 'package-lock.json'), 'utf8')) as Lock;
   const dependencies = [...collectDependencies(lock, 'dwebsocket')];
-  const kilobytes = (bytes: number) => `${(bytes / 1000).toFixed(0)} kB`;
+  const packed = `${(size / 1000).toFixed(0)} kB`;
+  const unpacked = `${(unpackedSize / 1e6).toFixed(1)} MB`;
   console.log(
-    `The package: ${kilobytes(size)} packed, ${kilobytes(unpackedSize)} unpacked; ` +
+    `The package: ${packed} packed, ${unpacked} unpacked; ` +
       `${dependencies.length} transitive dependencies: ${dependencies.join(', ')}`,
   );
+  // Near enough: a line of code more is no reason to change both.
+  const isNear = (said: string | undefined, bytes: number) => Math.abs(Number(said) / bytes - 1) < 0.1;
+  for (const file of ['README.md', 'README.zh-CN.md']) {
+    const text = readFileSync(join(root, file), 'utf8');
+    const [, kilobytes] = /([\d.]+) kB/.exec(text) ?? [];
+    const [, megabytes] = /([\d.]+) MB/.exec(text) ?? [];
+    if (!isNear(kilobytes, size / 1000) || !isNear(megabytes, unpackedSize / 1e6))
+      throw new Error(`${file} says ${kilobytes} kB and ${megabytes} MB; write ${packed} and ${unpacked}`);
+  }
 }
 
 function collectDependencies(lock: Lock, name: string, found = new Set<string>()): Set<string> {
