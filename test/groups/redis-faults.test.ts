@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import {
   type Backplane,
   createGroups,
@@ -9,8 +10,11 @@ import {
 import { Redis } from 'ioredis';
 import { createClient, createClientPool } from 'redis';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { within } from '../support/inbox.js';
 import { watchWarnings } from '../support/warnings.js';
+import { clientKinds } from './support/clients.js';
 import { FakeMember } from './support/members.js';
+import { Proxy } from './support/proxy.js';
 import { findFreePort, hasRedis, RedisServer } from './support/redis-server.js';
 import { Told } from './support/told.js';
 
@@ -267,6 +271,24 @@ describe.runIf(hasRedis)('a client that connects while messages wait for it', ()
     expect([await early, await late]).toMatchObject([{ backplane: true }, { backplane: true }]);
     expect([await far.inbox.next(), await far.inbox.next()]).toEqual(['early', 'late']);
   });
+});
+
+describe.runIf(hasRedis)('groups that are closed while their own connection is being opened', () => {
+  test.each(clientKinds.filter(({ name }) => name.startsWith('redis')))(
+    'with a client of $name: it is closed, too',
+    async ({ connect }) => {
+      const server = await RedisServer.start();
+      onTestFinished(() => server.stop());
+      const proxy = await Proxy.start(server.port);
+      onTestFinished(() => proxy.stop());
+      const { client, end } = await connect(proxy.url);
+      onTestFinished(end);
+      const { groups } = makeGroups(redisBackplane(client));
+      await groups.close();
+      const connection = await within(proxy.accept(1), 'connection');
+      if (!connection.destroyed) await within(once(connection, 'close'), 'close of the connection');
+    },
+  );
 });
 
 describe.runIf(hasRedis)('a client that was never connected', () => {

@@ -82,8 +82,9 @@ export function openNodeRedis(client: NodeRedis): RedisPort {
       const own = copy(client);
       // Without a listener an error would end the process; whoever watches the port hears of it.
       own.on('error', ignore);
+      const close = makeCloser(own);
       own.connect().catch(ignore);
-      return { ...openNodeRedis(own), close: () => destroy(own) };
+      return { ...openNodeRedis(own), close };
     },
   };
 }
@@ -105,6 +106,28 @@ function copy(client: NodeRedis): NodeRedis {
   return client.duplicate({ clientSideCache: undefined });
 }
 
+/**
+ * Gives what closes a client that is about to connect. Between the start of a socket and its 'connect' the client does not
+ * know the socket: `destroy` would miss it, and leave a connection that nobody closes. So then it waits for either end.
+ */
+function makeCloser(client: NodeRedis): () => void {
+  // Those of a cluster or of sentinels have many sockets, and other events.
+  if ('masters' in client || 'getMasterNode' in client) return () => destroy(client);
+  let isOpening = true;
+  let isClosed = false;
+  const opened = (): void => {
+    isOpening = false;
+    if (isClosed) destroy(client);
+  };
+  client.on('reconnecting', () => (isOpening = true));
+  client.on('connect', opened);
+  client.on('error', opened);
+  return () => {
+    isClosed = true;
+    if (!isOpening) destroy(client);
+  };
+}
+
 function destroy(client: NodeRedis): void {
   try {
     // A cluster gives a promise.
@@ -119,12 +142,14 @@ class NodeRedisSubscriber implements RedisSubscriber {
   readonly #isCluster: boolean;
   readonly #known = new Set<string>();
   readonly #listener: Listener;
+  readonly close: () => void;
 
   constructor(client: NodeRedis, isCluster: boolean, events: SubscriberEvents) {
     this.#isCluster = isCluster;
     this.#listener = (data, channel) => events.message(channel.toString(), data);
     this.#client = copy(client);
     watch(this.#client, events.changed);
+    this.close = makeCloser(this.#client);
     this.#client.connect().catch(events.changed);
   }
 
@@ -149,10 +174,6 @@ class NodeRedisSubscriber implements RedisSubscriber {
     this.#known.delete(channel);
     if (this.#isCluster) return this.#client.sUnsubscribe(channel, this.#listener, true);
     return this.#client.unsubscribe(channel, this.#listener, true);
-  }
-
-  close(): void {
-    destroy(this.#client);
   }
 }
 

@@ -30,6 +30,12 @@ export class Proxy {
     return `redis://127.0.0.1:${this.port}`;
   }
 
+  /** The connection with this number, as soon as it is there. */
+  async accept(index: number): Promise<Socket> {
+    while (this.connections.length <= index) await once(this.#server, 'connection');
+    return this.connections[index]!;
+  }
+
   /** From now on what either side of a connection says is lost, and neither side learns it. */
   mute(connection: Socket): void {
     this.#muted.add(connection);
