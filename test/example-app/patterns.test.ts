@@ -81,7 +81,7 @@ describe('/account/', () => {
     const websocket = await app.open('/account/', { headers });
     expect(await websocket.next()).toBe('Hello, Ada. Visits so far: 1.');
     await agent.post('/account/logout');
-    expect((await websocket.closed()).code).toBe(4001);
+    expect((await websocket.closed()).code).toBe(4401);
     await expect(app.open('/account/', { headers })).rejects.toThrow('401');
   });
 
