@@ -94,16 +94,21 @@ describe.runIf(hasRedis).each(makes)('over $make', { timeout: 60_000 }, ({ open 
       expect(await here.group.send('z')).toMatchObject({ backplane: true });
     });
 
-    test('a connection that dies without a sign is found out and replaced', async () => {
+    test.each([
+      ['of the client, over which we send,', 0],
+      ['of ours, over which we listen,', 1],
+    ])('a connection %s that dies without a sign is found out and replaced', async (_name, index) => {
       const proxy = await Proxy.start(server.port);
       onTestFinished(() => proxy.stop());
       const [here, there] = [await joinPubSub({ url: proxy.url, timeout: SHORT }), await joinPubSub()];
-      const [, subscriber] = proxy.connections;
-      proxy.mute(subscriber!);
-      await here.told.cutOff();
+      proxy.mute(proxy.connections[index]!);
+      expect((await here.told.cutOff()).code).toBe('ERR_WEBSOCKET_BACKPLANE_CUT_OFF');
+      expect(here.groups.isCutOff()).toBe(true);
       await here.told.back();
-      await there.group.send('are you there?');
+      expect(await there.group.send('are you there?')).toMatchObject({ backplane: true });
       expect(await here.member.inbox.next()).toBe('are you there?');
+      expect(await here.group.send('I am')).toMatchObject({ backplane: true });
+      while ((await there.member.inbox.next()) !== 'I am');
     });
 
     test('a client that is connected again is believed when a message of ours came round', async () => {
