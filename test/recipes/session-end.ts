@@ -1,5 +1,5 @@
 import type { Request } from 'express';
-import { openWebsockets, type Server, type WithWebsocket } from 'dwebsocket';
+import { openWebsockets, type Server, type Websocket } from 'dwebsocket';
 
 const LOGGED_OUT = 4401;
 
@@ -15,7 +15,10 @@ export function closeSession(server: Server, sessionID: string): void {
  * For the first line of a handler behind a login, `await endWithSession(req)`: the websocket ends with its session, and
  * does not bring it back.
  */
-export async function endWithSession(req: Request & WithWebsocket, lookEvery = 60_000): Promise<void> {
+export async function endWithSession(
+  req: Request & { websocket: Websocket },
+  lookEvery = 60_000,
+): Promise<void> {
   const { session, sessionStore, websocket } = req;
   const isStored = () =>
     new Promise<boolean>((resolve, reject) => {
@@ -38,6 +41,10 @@ export async function endWithSession(req: Request & WithWebsocket, lookEvery = 6
     if (!(await isStored())) void websocket.close(LOGGED_OUT, 'logged out');
   };
   const timer = setInterval(() => void look().catch(console.error), lookEvery);
-  void websocket.closed.then(() => clearInterval(timer));
+  void websocket.closed.then(({ code }) => {
+    clearInterval(timer);
+    // A save that was under way at the logout may have brought it back.
+    if (code === LOGGED_OUT) sessionStore.destroy(session.id);
+  });
   await look();
 }
