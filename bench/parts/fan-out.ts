@@ -49,7 +49,7 @@ export async function measureFanOut(settings: Settings): Promise<Result> {
       const kind = burst === 1 ? 'single messages' : `bursts of ${String(burst)}`;
       const cpu = times(ratio(rounds, one, to, byCpu));
       return claimAtLeast(
-        `fan-out to ${thousands(MEMBERS)} websockets, ${kind}: ${one.title}`,
+        `fan-out to ${MEMBERS.toLocaleString('en')} websockets, ${kind}: ${one.title}`,
         to.title,
         wanted,
         ratio(rounds, one, to, byRate),
@@ -66,7 +66,7 @@ export async function measureFanOut(settings: Settings): Promise<Result> {
   return {
     title: 'Fan-out',
     method:
-      `${thousands(MEMBERS)} connections; each message of one more is sent to all of them, once or as a burst of 16 ` +
+      `${MEMBERS.toLocaleString('en')} connections; each message of one more is sent to all of them, once or as a burst of 16 ` +
       'different ones. The next comes when all have got it, two are always on their way. A loop calls `send` of each ' +
       'websocket (for ours, those of `openWebsockets`); a group, room or topic is asked once. Ratios are to the loop of ws.',
     tables: [

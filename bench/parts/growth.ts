@@ -1,13 +1,20 @@
 import { bare, ours, packagesOf, type Candidate } from '../candidates.js';
-import { figure, interleave, type Rounds, type Sample, type Settings } from '../measure.js';
+import { figure, interleave, ratio, type Sample, type Settings } from '../measure.js';
 import { echoOnce } from './echo.js';
 import { memoryPerConnection } from './heap.js';
 import { kilobytes, thousands, type Claim, type Result } from './part.js';
 
-const sizes = [100, 1000, 10_000];
+const SIZES = [100, 1000, 10_000];
 const IN_FLIGHT = 100;
 const ALLOWED = 0.1;
-const candidates = [ours, bare];
+
+/** A candidate with so many connections; all of them take turns, so that what the machine does falls on each size. */
+interface Sized extends Candidate {
+  size: number;
+}
+const withSizes = (candidate: Candidate): Sized[] => SIZES.map((size) => ({ ...candidate, size }));
+const grown = withSizes(ours);
+const candidates = [...grown, ...withSizes(bare)];
 
 interface Grown {
   heap: number;
@@ -16,54 +23,50 @@ interface Grown {
 
 /** Whether a connection costs the same and is served as fast among many as among few. */
 export async function measureGrowth(settings: Settings): Promise<Result> {
-  const results = new Map<number, Rounds<Grown>>();
-  for (const size of sizes) {
+  const rounds = await interleave(candidates, settings.rounds, async (candidate) => {
+    const { size } = candidate as Sized;
     const plan = { bytes: 32, binary: false, connections: size, inFlight: IN_FLIGHT, walking: true };
-    const rounds = await interleave(
-      candidates,
-      settings.quick ? 1 : Math.min(settings.rounds, 3),
-      async (it) => ({
-        heap: (await memoryPerConnection(it, size)).heap,
-        echo: await echoOnce(it, plan, settings),
-      }),
-    );
-    results.set(size, rounds);
-  }
-  const heapOf = (size: number, it: Candidate) => figure(roundsOf(size), it, ({ heap }) => heap);
-  const rateOf = (size: number, it: Candidate) => figure(roundsOf(size), it, ({ echo }) => echo.rate);
-  const cpuOf = (size: number, it: Candidate) => figure(roundsOf(size), it, ({ echo }) => echo.cpu);
-  const roundsOf = (size: number) => results.get(size) as Rounds<Grown>;
+    return {
+      heap: (await memoryPerConnection(candidate, size)).heap,
+      echo: await echoOnce(candidate, plan, settings),
+    };
+  });
+  const byHeap = ({ heap }: Grown): number => heap;
+  /** How far the sizes lie apart, each compared with the smallest in the same round. */
+  const spread = (of: (sample: Grown) => number): number => {
+    const ratios = grown.map((one) => ratio(rounds, one, grown[0] as Sized, of));
+    return Math.max(...ratios) / Math.min(...ratios) - 1;
+  };
   return {
     title: 'Growth',
     method:
       `${String(IN_FLIGHT)} messages in flight on all connections together, which walk from one to the next, so ` +
-      'that the load is the same and all take part.',
+      'that the load is the same and all take part. The sizes take turns, and are compared within a round.',
     tables: [
       {
         caption: 'Growth',
         head: ['', 'connections', 'heap for each', 'echoes a second', 'µs of CPU for an echo'],
-        rows: candidates.flatMap((it) =>
-          sizes.map((size) => [
-            it.title,
-            thousands(size),
-            kilobytes(heapOf(size, it)),
-            thousands(rateOf(size, it)),
-            cpuOf(size, it).toFixed(2),
-          ]),
-        ),
+        rows: candidates.map((one) => [
+          one.title,
+          (one as Sized).size.toLocaleString('en'),
+          kilobytes(figure(rounds, one, byHeap)),
+          thousands(figure(rounds, one, ({ echo }) => echo.rate)),
+          figure(rounds, one, ({ echo }) => echo.cpu).toFixed(2),
+        ]),
       },
     ],
     packages: packagesOf(candidates),
     claims: [
-      claimFlat('heap for a connection, 100 to 10,000 connections', (size) => heapOf(size, ours)),
-      claimFlat('echoes a second, 100 to 10,000 connections', (size) => rateOf(size, ours)),
+      claimFlat('heap for a connection, 100 to 10,000 connections', spread(byHeap)),
+      claimFlat(
+        'echoes a second, 100 to 10,000 connections',
+        spread(({ echo }) => echo.rate),
+      ),
     ],
   };
 }
 
-function claimFlat(work: string, of: (size: number) => number): Claim {
-  const values = sizes.map(of);
-  const spread = Math.max(...values) / Math.min(...values) - 1;
+function claimFlat(work: string, spread: number): Claim {
   return {
     work,
     against: 'itself',

@@ -8,7 +8,9 @@ const byRate = ({ rate }: Sample): number => rate;
 const byCpu = ({ cpu }: Sample): number => cpu;
 
 /** New connections through an Express route. */
-export async function measureVisits(settings: Settings): Promise<Result> {
+export async function measureVisits({ warmUp, window, ...rest }: Settings): Promise<Result> {
+  // A visit goes through much more code than an echo, and less often: it takes seconds until it is compiled.
+  const settings = { ...rest, warmUp: 6 * warmUp, window: 2 * window };
   const rounds = await interleave(candidates, settings.rounds, (candidate) =>
     withServer(candidate, { part: 'echo' }, async (server, load, target) => {
       await load.ask('startVisits', { target, plan: { atOnce: AT_ONCE } });
