@@ -17,8 +17,11 @@ interface Entry<M> {
   next: Entry<M> | undefined;
 }
 
-/** What each message costs beside its payload, so that a flood of empty messages is bounded, too. */
-const COST_OF_A_MESSAGE = 32;
+/**
+ * What each message costs beside its payload, so that a flood of small or empty ones is bounded, too: of the heap 64 bytes
+ * for text and 112 for binary.
+ */
+const COST_OF_A_MESSAGE = 96;
 
 /**
  * The messages that have arrived and have not been read: first in, first out, and bounded by its bytes.
