@@ -151,7 +151,7 @@ function createResponse(server: Server, req: IncomingMessage, socket: Socket): S
   // Node's types leave the options out.
   type ResponseClass = new (req: IncomingMessage, options: object) => ServerResponse;
   const own = key && (server as unknown as Record<symbol, ResponseClass | undefined>)[key];
-  return new (own ?? (ServerResponse as ResponseClass))(req, { highWaterMark: socket.writableHighWaterMark });
+  return new (own ?? ServerResponse)(req, { highWaterMark: socket.writableHighWaterMark });
 }
 
 /** The upgrade that a request is, or `undefined` where no attached server has brought it, or a route has taken it. */
