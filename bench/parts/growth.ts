@@ -13,8 +13,6 @@ interface Sized extends Candidate {
   size: number;
 }
 const withSizes = (candidate: Candidate): Sized[] => SIZES.map((size) => ({ ...candidate, size }));
-const grown = withSizes(ours);
-const candidates = [...grown, ...withSizes(bare)];
 
 interface Grown {
   heap: number;
@@ -23,6 +21,8 @@ interface Grown {
 
 /** Whether a connection costs the same and is served as fast among many as among few. */
 export async function measureGrowth(settings: Settings): Promise<Result> {
+  const grown = withSizes(ours).filter(({ size }) => !settings.quick || size <= 1000);
+  const candidates = settings.quick ? grown : [...grown, ...withSizes(bare)];
   const rounds = await interleave(candidates, settings.rounds, async (candidate) => {
     const { size } = candidate as Sized;
     const plan = { bytes: 32, binary: false, connections: size, inFlight: IN_FLIGHT, walking: true };

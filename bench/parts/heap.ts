@@ -19,7 +19,7 @@ interface Memory {
 
 /** What a connection costs that is open and says nothing. */
 export async function measureHeap(settings: Settings): Promise<Result> {
-  const count = settings.quick ? 1000 : 4000;
+  const count = settings.quick ? 500 : 4000;
   const rounds = await interleave(candidates, settings.rounds, (candidate) =>
     memoryPerConnection(candidate, count),
   );

@@ -36,7 +36,8 @@ const byCpu = ({ cpu }: Sample): number => cpu;
 export async function measureRelay(settings: Settings): Promise<Result> {
   const tables: Table[] = [];
   const claims: Claim[] = [];
-  for (const scenario of hasRedis ? [pair, many] : []) {
+  const scenarios = settings.quick ? [many] : [pair, many];
+  for (const scenario of hasRedis ? scenarios : []) {
     const rounds = await interleave(candidates, settings.rounds, (candidate) =>
       relayOnce(candidate, scenario, settings),
     );
