@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { leaveAtEveryStep, openAndDrop, sendMutations, waitInLine } from './attacker.js';
 import { HonestClient } from './honest-client.js';
 import { Random } from './random.js';
-import type { Account } from './server.js';
+import type { Account, Question } from './server.js';
 
 export interface FuzzOptions {
   seed: number;
@@ -37,19 +37,38 @@ const CONCURRENCY = 128;
 const UNANSWERED = 8;
 
 /** Fuzzes a server in a child process. Rejects when the server dies, hangs, or an honest client is not served. */
-export async function fuzz(options: FuzzOptions): Promise<FuzzReport> {
+export function fuzz(options: FuzzOptions): Promise<FuzzReport> {
   const random = new Random(options.seed);
+  return withServer(`seed ${options.seed}`, (child) => attackServer(child, random, options));
+}
+
+/** What the accounts of one server tell of leaks, one after the other. */
+export function findLeaks(leaks: readonly Question['leak'][]): Promise<string[][]> {
+  return withServer('leaks', async (child) => {
+    await once(child, 'message');
+    const found: string[][] = [];
+    let before = await askForAccount(child);
+    for (const leak of leaks) {
+      const after = await askForAccount(child, leak);
+      found.push(compareAccounts(before, after));
+      before = after;
+    }
+    return found;
+  });
+}
+
+async function withServer<T>(name: string, use: (child: ChildProcess) => Promise<T>): Promise<T> {
   const child = fork(fileURLToPath(new URL('./server.ts', import.meta.url)), {
     execArgv: ['--expose-gc', '--no-warnings', '--import', 'tsx'],
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });
   const exited = once(child, 'exit');
   const died = exited.then(([code, signal]: unknown[]) => {
-    throw new Error(`the server died (${String(code ?? signal)}); seed ${options.seed}`);
+    throw new Error(`the server died (${String(code ?? signal)}); ${name}`);
   });
   died.catch(() => {});
   try {
-    return await Promise.race([attackServer(child, random, options), died]);
+    return await Promise.race([use(child), died]);
   } finally {
     if (child.connected) child.disconnect();
     await exited;
@@ -110,15 +129,22 @@ async function mutateAll(
   return counts;
 }
 
-async function askForAccount(child: ChildProcess): Promise<Account> {
+async function askForAccount(child: ChildProcess, leak?: Question['leak']): Promise<Account> {
   const answer = once(child, 'message');
-  child.send({ clients: 0 });
+  child.send({ clients: 0, leak } satisfies Question);
   const [account] = (await answer) as [Account];
   return account;
 }
 
 /** What is wrong with a report, in words; empty when nothing is. */
 export function findFaults({ before, after, ...report }: FuzzReport): string[] {
+  const faults = compareAccounts(before, after);
+  if (report.honestAnswers < report.seconds)
+    faults.push(`the honest client got only ${report.honestAnswers} answers`);
+  return faults;
+}
+
+function compareAccounts(before: Account, after: Account): string[] {
   const faults = [...after.faults];
   const expectSame = (what: string, was: unknown, is: unknown) => {
     if (JSON.stringify(was) !== JSON.stringify(is))
@@ -133,7 +159,5 @@ export function findFaults({ before, after, ...report }: FuzzReport): string[] {
     if (count > was) faults.push(`objects of ${name}: ${was} → ${count}`);
   }
   if (after.memory > before.memory * 1.05) faults.push(`memory: ${before.memory} → ${after.memory} bytes`);
-  if (report.honestAnswers < report.seconds)
-    faults.push(`the honest client got only ${report.honestAnswers} answers`);
   return faults;
 }

@@ -19,7 +19,10 @@ export interface Account {
   errors: number;
   /** Listeners on the server and the process, by event. */
   listeners: Record<string, number>;
-  /** Objects that are alive, by class: what a timer, a socket or a request would be that nobody lets go. */
+  /**
+   * Objects that are alive, by class: what a timer, a socket or a request would be that nobody lets go. Of timers
+   * `process.getActiveResourcesInfo()` tells only those that keep the process; these are all.
+   */
   objects: Record<string, number>;
   /** Bytes of the heap and of buffers, after collections. */
   memory: number;
@@ -62,7 +65,20 @@ server.on('clientError', (_error, socket) => {
   else socket.destroy();
 });
 
-process.on('message', ({ clients }: { clients: number }) => {
+/** What the parent asks for: an account, and before it a leak, to see that it is found. */
+export interface Question {
+  clients: number;
+  leak?: keyof typeof LEAKS | undefined;
+}
+
+const LEAKS = {
+  timer: () => void setTimeout(() => {}, 2 ** 30),
+  'timer that keeps no process': () => void setTimeout(() => {}, 2 ** 30).unref(),
+  'listener of the server': () => void server.on('request', () => {}),
+};
+
+process.on('message', ({ clients, leak }: Question) => {
+  if (leak !== undefined) LEAKS[leak]();
   void giveAccount(clients).then((account) => process.send?.(account));
 });
 process.on('disconnect', () => process.exit());
