@@ -63,7 +63,7 @@ function pack(): Packed {
 /** The tarball holds what a user needs, and nothing runs when it is installed. */
 function checkFiles({ files }: Packed): void {
   const wanted =
-    /^(dist|src)\/.+\.(js|mjs|ts|mts|map)$|^dist\/package\.json$|^(package\.json|README(\.zh-CN)?\.md|CHANGELOG\.md|LICENSE)$/;
+    /^(dist|src)\/.+\.(js|mjs|ts|mts|map)$|^dist\/package\.json$|^docs\/[^/]+\.(md|svg)$|^(package\.json|(README(\.zh-CN)?|CHANGELOG|CONTRIBUTING|SECURITY)\.md|LICENSE)$/;
   const paths = files.map(({ path }) => path);
   const strays = paths.filter((path) => !wanted.test(path));
   if (strays.length > 0) throw new Error(`not for users, but in the tarball: ${strays.join(', ')}`);
@@ -71,6 +71,7 @@ function checkFiles({ files }: Packed): void {
     'README.md',
     'CHANGELOG.md',
     'LICENSE',
+    'docs/api.md',
     'src/index.ts',
     'dist/index.js',
     'dist/index.mjs',
@@ -170,11 +171,13 @@ function report({ size, unpackedSize }: Packed): void {
       `${dependencies.length} transitive dependencies: ${dependencies.join(', ')}`,
   );
   // Near enough: a line of code more is no reason to change both.
-  const isNear = (said: string | undefined, bytes: number) => Math.abs(Number(said) / bytes - 1) < 0.1;
+  const isNear = (said: string | undefined, bytes: number) => Math.abs(Number(said) / bytes - 1) < 0.05;
   for (const file of ['README.md', 'README.zh-CN.md']) {
-    const text = readFileSync(join(root, file), 'utf8');
-    const [, kilobytes] = /([\d.]+) kB/.exec(text) ?? [];
-    const [, megabytes] = /([\d.]+) MB/.exec(text) ?? [];
+    // Other sizes may stand there, too: those of the package are in the line that says where they come from.
+    const lines = readFileSync(join(root, file), 'utf8').split('\n');
+    const line = lines.find((text) => text.includes('check:package')) ?? '';
+    const [, kilobytes] = /([\d.]+) kB/.exec(line) ?? [];
+    const [, megabytes] = /([\d.]+) MB/.exec(line) ?? [];
     if (!isNear(kilobytes, size / 1000) || !isNear(megabytes, unpackedSize / 1e6))
       throw new Error(`${file} says ${kilobytes} kB and ${megabytes} MB; write ${packed} and ${unpacked}`);
   }

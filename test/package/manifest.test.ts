@@ -1,11 +1,14 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 import { expect, test } from 'vitest';
 import { readEntries } from '../../scripts/entries.js';
+import { readDocuments } from '../docs/document.js';
 
 interface Manifest {
   readonly version: string;
+  readonly files: readonly string[];
   readonly scripts: Record<string, string>;
   readonly dependencies: Record<string, string>;
   readonly peerDependencies: Record<string, string>;
@@ -22,6 +25,29 @@ test('ws is the only package that is installed with this one', () => {
     (name) => manifest.peerDependenciesMeta[name]?.optional !== true,
   );
   expect(demanded).toEqual([]);
+});
+
+/** Whether npm packs a file: by package.json, or always. */
+function isPacked(name: string): boolean {
+  if (/^(?:package\.json|README.*|LICENSE)$/.test(name)) return true;
+  return manifest.files.some((entry) => {
+    const [folder, extension] = entry.split('/*');
+    if (extension === undefined) return name === entry || name.startsWith(`${entry}/`);
+    return posix.dirname(name) === folder && name.endsWith(extension);
+  });
+}
+
+test('a document that users get leads to nothing that they do not get', () => {
+  const packed = readDocuments().filter((document) => isPacked(document.path));
+  expect(packed.map((document) => document.path)).toContain('docs/api.md');
+  const missing = packed.flatMap((document) =>
+    document.links
+      .filter(({ target }) => !/^(?:https?|mailto):|^#/.test(target))
+      .map(({ target }) => posix.join(posix.dirname(document.path), target.split('#')[0] ?? ''))
+      .filter((name) => !isPacked(name))
+      .map((name) => `${document.path}: ${name}`),
+  );
+  expect(missing).toEqual([]);
 });
 
 test('nothing runs when the package is installed', () => {
