@@ -51,6 +51,9 @@ export type RequireWebsocket<Default extends MessageKind = 'both'> = <
  * resolves) the websocket closes with 1000. When it throws or rejects it closes with 1011, and then the error goes to
  * the app's error handlers; on plain HTTP it goes there at once, on Express 4 and Connect, too.
  *
+ * With `next()` a handler passes the websocket on: to another wrapped handler, or to whatever ends the response, which
+ * closes it (1000, or 1011 for a status of 500 or more) when the handler has ended, too.
+ *
  * Works in Express 4 and 5, in Connect and with `http.createServer`; nothing has to be set up.
  *
  * @throws {TypeError} `handler` is no function.
