@@ -5,7 +5,7 @@ import { clusterKinds, type OpenClient } from './support/clients.js';
 import { RedisCluster } from './support/redis-cluster.js';
 import { hasRedis } from './support/redis-server.js';
 
-// Outages of a cluster take long; the older versions of the clients have their turn in CI.
+// Outages of a cluster take long; the older versions of the clients have their turn where CI is set.
 const kinds =
   process.env.CI === undefined ? clusterKinds.filter(({ name }) => name.endsWith('6')) : clusterKinds;
 
