@@ -1,7 +1,7 @@
 /**
  * Compiles `test/types` as a user would: against the packed package, as strict as can be and without `skipLibCheck`,
- * with each version of TypeScript that we support, with the types of Express 5, of Express 4, and of none, as ES modules
- * and as CommonJS, and with each way to resolve modules.
+ * with each version of TypeScript that we support, with the types of Express 5, of Express 4, and of none, with those of
+ * each Redis client, as ES modules and as CommonJS, and with each way to resolve modules.
  *
  *     npm run build && tsx scripts/check-types.ts
  *
@@ -30,8 +30,10 @@ const pinned = (...names: string[]) => names.map((name) => `${name}@${String(dev
 interface Consumer {
   readonly name: string;
   readonly types: readonly string[];
-  /** The files of test/types that are compiled; all of them by default. */
+  /** The files of test/types that are compiled; by default all that need no Redis client. */
   readonly files?: readonly string[];
+  /** A folder of test/types that is compiled in their place, in one way: types of this size take their time. */
+  readonly folder?: string;
 }
 
 const PARTS = pinned('@types/connect', '@types/express-session', '@types/passport', '@types/supertest');
@@ -39,6 +41,7 @@ const CONSUMERS: readonly Consumer[] = [
   { name: 'Express 5', types: [...pinned('@types/express'), ...PARTS] },
   { name: 'Express 4', types: ['@types/express@4.17.25', ...PARTS] },
   { name: 'no Express', types: pinned('@types/connect'), files: ['expect.ts', 'bare.ts'] },
+  { name: 'Redis', types: pinned('redis', 'redis5', 'ioredis', 'ioredis5'), folder: 'redis' },
 ];
 
 const STRICT = {
@@ -97,7 +100,8 @@ interface Program {
 }
 
 /** A user's project, with a program for each way in which it can be compiled. */
-function prepare({ name, types, files }: Consumer, tarball: string): Program[] {
+function prepare(consumer: Consumer, tarball: string): Program[] {
+  const { name, types, files, folder: part } = consumer;
   const home = join(folder, name.replace(' ', '-'));
   install(home, tarball, ...types, ...pinned('@types/node'));
   if (existsSync(join(home, 'node_modules/@types/ws'))) throw new Error('@types/ws must not be needed');
@@ -118,6 +122,10 @@ function prepare({ name, types, files }: Consumer, tarball: string): Program[] {
     );
     programs.push({ name: `${name}, ${title}`, project, isUsual });
   };
+  if (part !== undefined) {
+    add('nodenext', true, `*/${part}/*.ts`, RESOLUTIONS.nodenext);
+    return programs;
+  }
   for (const [title, resolution] of Object.entries(RESOLUTIONS)) {
     add(title, title === 'nodenext', '*/*.ts', resolution);
     if (files === undefined) add(`${title}, augmented`, false, '*/augmented/*.ts', resolution);
