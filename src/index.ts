@@ -12,6 +12,7 @@ export {
   WebsocketError,
   WebsocketOptionError,
 } from './errors.js';
+export type { PerMessageDeflateOptions } from './deflate.js';
 export type { Data } from './frame.js';
 export { websocketMiddleware, type WebsocketMiddlewareOptions } from './middleware.js';
 export type {
@@ -19,7 +20,6 @@ export type {
   MessageKind,
   MessageKinds,
   OriginJudge,
-  PerMessageDeflateOptions,
   ProtocolChooser,
   WebsocketOptions,
 } from './options.js';

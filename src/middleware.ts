@@ -1,10 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Acceptor } from './accept.js';
 import { watchServers } from './attach.js';
-import { optionError } from './errors.js';
+import { checkBoolean, checkObject } from './checks.js';
 import { isWebsocketUpgrade, refusal, type Refusal } from './handshake.js';
 import { debug } from './notices.js';
-import { checkObject, resolveOptions, type Policy, type WebsocketOptions } from './options.js';
+import { resolveOptions, type Policy, type WebsocketOptions } from './options.js';
 import { setImmediate } from './real-timers.js';
 import { markRequest, markRequestLazily } from './request.js';
 import { awaitAnswer } from './response.js';
@@ -52,7 +52,7 @@ export function websocketMiddleware(options: WebsocketMiddlewareOptions = {}): W
 export function createMiddleware(options: WebsocketMiddlewareOptions, defaults?: Policy): WebsocketRoute {
   checkObject(options);
   const { acceptAll = false, ...rest } = options;
-  if (typeof acceptAll !== 'boolean') throw optionError(TypeError, 'acceptAll', 'true or false', acceptAll);
+  checkBoolean(acceptAll, 'acceptAll');
   const acceptor = new Acceptor(resolveOptions(rest, defaults));
   watchServers();
   return (req, res, next) => {

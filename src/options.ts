@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
-import { createDeflateRaw, createInflateRaw, type ZlibOptions } from 'node:zlib';
-import { describe, optionError } from './errors.js';
+import { checkEach, checkNumber, checkTime, type Check } from './checks.js';
+import { checkDeflate, type PerMessageDeflateOptions } from './deflate.js';
+import { optionError } from './errors.js';
 
 /** What a websocket receives: a `string` for a text message, a `Buffer` for a binary one. */
 export type Message = string | Buffer;
@@ -22,58 +23,6 @@ export type ProtocolChooser = (offered: readonly string[], req: IncomingMessage)
  * the request has no `Origin` header, as from a client that is no browser.
  */
 export type OriginJudge = (origin: string | undefined, req: IncomingMessage) => boolean;
-
-/** The settings of permessage-deflate (RFC 7692) that `ws` takes. */
-export interface PerMessageDeflateOptions {
-  /**
-   * Whether we compress each message by itself: less memory, worse compression.
-   *
-   * @default as the client asks
-   */
-  serverNoContextTakeover?: boolean | undefined;
-  /**
-   * Whether the client has to.
-   *
-   * @default as the client offers
-   */
-  clientNoContextTakeover?: boolean | undefined;
-  /**
-   * The window of our compression, as a power of two from 8 to 15; `false` refuses a client that asks for one.
-   *
-   * @default as the client asks, else 15
-   */
-  serverMaxWindowBits?: boolean | number | undefined;
-  /**
-   * The window of the client's compression, as a power of two from 8 to 15.
-   *
-   * @default 15
-   */
-  clientMaxWindowBits?: boolean | number | undefined;
-  /**
-   * `chunkSize`, `level`, `memLevel` and `strategy` of Node's zlib, for what we send.
-   *
-   * @default those of zlib
-   */
-  zlibDeflateOptions?: Pick<ZlibOptions, 'chunkSize' | 'level' | 'memLevel' | 'strategy'> | undefined;
-  /**
-   * `chunkSize` of Node's zlib, for what we receive.
-   *
-   * @default that of zlib
-   */
-  zlibInflateOptions?: Pick<ZlibOptions, 'chunkSize'> | undefined;
-  /**
-   * Bytes below which a message is not compressed where each is compressed by itself; 0 compresses all.
-   *
-   * @default 1_024
-   */
-  threshold?: number | undefined;
-  /**
-   * How many messages may be compressed at a time, in the whole process; the first route that compresses decides.
-   *
-   * @default 10
-   */
-  concurrencyLimit?: number | undefined;
-}
 
 /**
  * Options of `acceptWebsocket`, `requireWebsocket`, `websocketMiddleware` and `withDefaults`.
@@ -161,8 +110,6 @@ export type Policy = {
 export const DEFAULT_CLOSE_TIMEOUT = 5_000;
 export const DEFAULT_HANDSHAKE_TIMEOUT = 10_000;
 
-const MAX_INT = 2 ** 31 - 1;
-
 /** The same-origin rule needs the request, so it is told from an empty list by identity. */
 export const SAME_ORIGIN: readonly never[] = Object.freeze([]);
 
@@ -179,7 +126,7 @@ const DEFAULTS: Policy = {
   perMessageDeflate: false,
 };
 
-const CHECKS: { readonly [Name in keyof Policy]: (value: unknown, name: string) => void } = {
+const CHECKS: Readonly<Record<keyof Policy, Check>> = {
   messages: checkMessages,
   protocols: checkProtocols,
   origins: checkOrigins,
@@ -202,68 +149,15 @@ const CHECKS: { readonly [Name in keyof Policy]: (value: unknown, name: string) 
  */
 export function resolveOptions(options: WebsocketOptions | undefined, defaults: Policy = DEFAULTS): Policy {
   if (options === undefined) return defaults;
-  const given = checkNames(options, Object.keys(CHECKS));
-  for (const [name, value] of Object.entries(given)) CHECKS[name as keyof Policy](value, name);
+  const given = checkEach(options, CHECKS);
   // A copy, as the options themselves: what becomes of the object later changes nothing.
   if (typeof given.perMessageDeflate === 'object')
     given.perMessageDeflate = structuredClone(given.perMessageDeflate);
   return Object.freeze({ ...defaults, ...given });
 }
 
-/**
- * The options that are given (and not `undefined`), after a check that each name is one of `names`.
- *
- * @param parent The option whose settings they are.
- */
-export function checkNames(
-  options: unknown,
-  names: readonly string[],
-  parent = '',
-  rule?: string,
-): Record<string, unknown> {
-  checkObject(options, parent === '' ? 'options' : parent, rule);
-  const given: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(options)) {
-    if (!names.includes(name)) {
-      throw optionError(
-        TypeError,
-        parent === '' ? name : `${parent}.${name}`,
-        unknownRule(name, names),
-        value,
-      );
-    }
-    if (value !== undefined) given[name] = value;
-  }
-  return given;
-}
-
-export function checkObject(
-  options: unknown,
-  name = 'options',
-  rule = 'an object',
-): asserts options is object {
-  if (typeof options === 'object' && options !== null && !Array.isArray(options)) return;
-  throw optionError(TypeError, name, rule, options);
-}
-
-function unknownRule(name: string, names: readonly string[]): string {
-  if (name === 'handshakeTimeout') return 'given to attachWebsocket(server, { handshakeTimeout })';
-  if (name === 'acceptAll') return 'given to websocketMiddleware({ acceptAll })';
-  return `left out, for there is no such option here (there are ${names.join(', ')})`;
-}
-
-export function checkTime(value: unknown, name: string): void {
-  checkNumber(value, name, 'whole milliseconds from 1 to 2 ** 31 - 1');
-}
-
 function checkSize(value: unknown, name: string): void {
   checkNumber(value, name, 'a whole number of bytes from 1 to 2 ** 31 - 1');
-}
-
-function checkNumber(value: unknown, name: string, rule: string, min = 1, max = MAX_INT): void {
-  if (typeof value !== 'number') throw optionError(TypeError, name, rule, value);
-  if (!Number.isInteger(value) || value < min || value > max)
-    throw optionError(RangeError, name, rule, value);
 }
 
 function checkMessages(value: unknown, name: string): void {
@@ -310,74 +204,4 @@ function checkOrigins(value: unknown, name: string): void {
       );
     }
   }
-}
-
-const DEFLATE_CHECKS: Readonly<
-  Record<keyof PerMessageDeflateOptions, (value: unknown, name: string) => void>
-> = {
-  serverNoContextTakeover: checkBoolean,
-  clientNoContextTakeover: checkBoolean,
-  serverMaxWindowBits: checkWindowBits,
-  clientMaxWindowBits: checkWindowBits,
-  zlibDeflateOptions: (value, name) => {
-    checkZlib(value, name, ['chunkSize', 'level', 'memLevel', 'strategy'], createDeflateRaw);
-  },
-  zlibInflateOptions: (value, name) => {
-    checkZlib(value, name, ['chunkSize'], createInflateRaw);
-  },
-  threshold: (value, name) => {
-    checkNumber(value, name, 'a whole number of bytes from 0 to 2 ** 31 - 1', 0);
-  },
-  concurrencyLimit: (value, name) => {
-    checkNumber(value, name, 'a whole number from 1 to 2 ** 31 - 1');
-  },
-};
-
-function checkDeflate(value: unknown, name: string): void {
-  if (typeof value === 'boolean') return;
-  const given = checkNames(
-    value,
-    Object.keys(DEFLATE_CHECKS),
-    name,
-    "true, false, or an object with ws's settings",
-  );
-  for (const [setting, one] of Object.entries(given)) {
-    DEFLATE_CHECKS[setting as keyof PerMessageDeflateOptions](one, `${name}.${setting}`);
-  }
-}
-
-function checkBoolean(value: unknown, name: string): void {
-  if (typeof value !== 'boolean') throw optionError(TypeError, name, 'true or false', value);
-}
-
-function checkWindowBits(value: unknown, name: string): void {
-  if (typeof value !== 'boolean')
-    checkNumber(value, name, 'true, false, or a whole number from 8 to 15 (RFC 7692, 7.1.2)', 8, 15);
-}
-
-/** Asks zlib itself, which would refuse only when the first message comes: an error there ends the process. */
-function checkZlib(
-  value: unknown,
-  name: string,
-  names: readonly string[],
-  create: (options: ZlibOptions) => { close(): void },
-): void {
-  for (const [setting, one] of Object.entries(checkNames(value, names, name))) {
-    const full = `${name}.${setting}`;
-    if (typeof one !== 'number') throw optionError(TypeError, full, 'a whole number', one);
-    if (!Number.isInteger(one)) throw optionError(RangeError, full, 'a whole number', one);
-    try {
-      create({ [setting]: one }).close();
-    } catch (error) {
-      throw optionError(RangeError, full, `one that zlib takes (${(error as Error).message})`, one);
-    }
-  }
-}
-
-/** Checks that what is given as a handler is one. */
-export function checkHandler(handler: unknown, wrapper: string): void {
-  if (typeof handler === 'function') return;
-  throw new TypeError(
-    `${wrapper} takes the route's handler, a function (req, res) => …; got ${describe(handler)}`,
-  );
 }

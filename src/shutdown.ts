@@ -1,6 +1,7 @@
 import { checkClose } from './arguments.js';
 import { CloseCode } from './close-codes.js';
-import { checkNames, checkTime, DEFAULT_CLOSE_TIMEOUT } from './options.js';
+import { checkNames, checkTime } from './checks.js';
+import { DEFAULT_CLOSE_TIMEOUT } from './options.js';
 import { debug } from './notices.js';
 import { clearTimeout, setTimeout } from './real-timers.js';
 import { checkServer, stateOf, type Server } from './server-state.js';

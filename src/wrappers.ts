@@ -1,15 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Acceptor } from './accept.js';
 import { watchServers } from './attach.js';
+import { checkHandler } from './checks.js';
 import { Exchange } from './exchange.js';
 import { isWebsocketUpgrade } from './handshake.js';
-import {
-  checkHandler,
-  resolveOptions,
-  type MessageKind,
-  type Policy,
-  type WebsocketOptions,
-} from './options.js';
+import { resolveOptions, type MessageKind, type Policy, type WebsocketOptions } from './options.js';
 import { markRequest, openWebsocketOf } from './request.js';
 import { answer } from './response.js';
 import { failAlone, serveHttp, type AnyHandler } from './serve-http.js';

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { argumentError, describe, optionError } from '../errors.js';
 import { debug, warnOnce } from '../notices.js';
-import { checkNames } from '../options.js';
+import { checkNames } from '../checks.js';
 import { now } from '../real-timers.js';
 import type { Backplane } from './backplane.js';
 import { Channel, type ChannelHost } from './channel.js';

@@ -1,13 +1,7 @@
 import type { OutgoingHttpHeaders } from 'node:http';
+import { checkNames, checkTime } from '../checks.js';
 import { optionError } from '../errors.js';
-import {
-  checkNames,
-  checkTime,
-  resolveOptions,
-  type MessageKind,
-  type Policy,
-  type WebsocketOptions,
-} from '../options.js';
+import { resolveOptions, type MessageKind, type Policy, type WebsocketOptions } from '../options.js';
 import { DEFAULT_DEADLINE } from './deadline.js';
 import type { Way } from './dial.js';
 

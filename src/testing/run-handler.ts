@@ -1,5 +1,6 @@
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
-import { checkHandler, type MessageKind, type WebsocketOptions } from '../options.js';
+import { checkHandler } from '../checks.js';
+import type { MessageKind, WebsocketOptions } from '../options.js';
 import type { Marked } from '../request.js';
 import type { AnyHandler } from '../serve-http.js';
 import type {

@@ -4,7 +4,7 @@ import { readSources, type Source } from './sources.js';
 /** The house, from the ground up: a file imports only what stands before it, types included. */
 const GROUND_FLOOR = [
   // words and tools that everything shares
-  ...['errors', 'close-codes', 'notices', 'real-timers', 'options'],
+  ...['errors', 'close-codes', 'notices', 'real-timers', 'checks', 'deflate', 'options'],
   // a websocket, and the parts of it that know one thing each
   ...[
     'connection',

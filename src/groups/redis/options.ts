@@ -1,5 +1,5 @@
 import { optionError } from '../../errors.js';
-import { checkNames, checkTime } from '../../options.js';
+import { checkCount, checkEach, checkTime } from '../../checks.js';
 
 /** Options of {@link redisBackplane}. */
 export interface RedisBackplaneOptions {
@@ -47,8 +47,6 @@ export interface RedisStreamBackplaneOptions extends RedisBackplaneOptions {
   maxBuffered?: number | undefined;
 }
 
-type Check = (value: unknown, name: string) => void;
-
 const PUBSUB_CHECKS = { prefix: checkPrefix, maxPayload: checkCount, timeout: checkTime };
 const STREAM_CHECKS = { ...PUBSUB_CHECKS, maxLength: checkCount, maxAge: checkTime, maxBuffered: checkCount };
 
@@ -58,20 +56,14 @@ export type PubSubSettings = typeof DEFAULTS;
 export type StreamSettings = PubSubSettings & { maxLength: number; maxAge: number; maxBuffered: number };
 
 export function resolvePubSubOptions(options: RedisBackplaneOptions): PubSubSettings {
-  return { ...DEFAULTS, ...check(options, PUBSUB_CHECKS) };
+  return { ...DEFAULTS, ...checkEach(options, PUBSUB_CHECKS) };
 }
 
 export function resolveStreamOptions(options: RedisStreamBackplaneOptions): StreamSettings {
-  const given = check(options, STREAM_CHECKS) as Partial<StreamSettings>;
+  const given = checkEach(options, STREAM_CHECKS) as Partial<StreamSettings>;
   const { maxLength } = given;
   if (maxLength === undefined) checkCount(maxLength, 'maxLength');
   return { ...DEFAULTS, maxAge: 3_600_000, maxBuffered: 2 ** 24, ...given } as StreamSettings;
-}
-
-function check(options: unknown, checks: Record<string, Check>): object {
-  const given = checkNames(options, Object.keys(checks));
-  for (const [name, value] of Object.entries(given)) checks[name]?.(value, name);
-  return given;
 }
 
 function checkPrefix(value: unknown, name: string): void {
@@ -79,11 +71,4 @@ function checkPrefix(value: unknown, name: string): void {
   const rule = "a text that is not empty and has no braces, such as 'my-app'";
   if (typeof value !== 'string') throw optionError(TypeError, name, rule, value);
   if (value === '' || /[{}]/.test(value)) throw optionError(RangeError, name, rule, value);
-}
-
-function checkCount(value: unknown, name: string): void {
-  const rule = 'a whole number from 1 to 2 ** 31 - 1';
-  if (typeof value !== 'number') throw optionError(TypeError, name, rule, value);
-  if (!Number.isInteger(value) || value < 1 || value > 2 ** 31 - 1)
-    throw optionError(RangeError, name, rule, value);
 }
