@@ -143,14 +143,18 @@ export class Upgrade implements Undecided {
   }
 }
 
-/** As Node makes one: of the class that was given to `createServer`, which the server holds under a symbol of its own. */
+// Under which a server holds the class that was given to `createServer`: one symbol of Node for all servers.
+let responseClassKey: symbol | undefined;
+
+/** As Node makes one: of the server's own class. */
 function createResponse(server: Server, req: IncomingMessage, socket: Socket): ServerResponse {
-  const key = Object.getOwnPropertySymbols(server).find(
+  responseClassKey ??= Object.getOwnPropertySymbols(server).find(
     ({ description }) => description === 'ServerResponse',
   );
   // Node's types leave the options out.
   type ResponseClass = new (req: IncomingMessage, options: object) => ServerResponse;
-  const own = key && (server as unknown as Record<symbol, ResponseClass | undefined>)[key];
+  const own =
+    responseClassKey && (server as unknown as Record<symbol, ResponseClass | undefined>)[responseClassKey];
   return new (own ?? ServerResponse)(req, { highWaterMark: socket.writableHighWaterMark });
 }
 
