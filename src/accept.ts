@@ -8,6 +8,7 @@ import type { Policy } from './options.js';
 import { markRequest } from './request.js';
 import { refuse, shareHeaderText } from './response.js';
 import { isShuttingDown, stateOf } from './server-state.js';
+import { unmaskAhead } from './unmask.js';
 import { answerRaw, closeExchange, upgradeOf, type Upgrade } from './upgrade.js';
 import { createWebsocket, type EndListener, type Websocket } from './websocket.js';
 
@@ -116,10 +117,11 @@ export class Acceptor {
   }
 
   #welcome(upgrade: Upgrade, connection: Connection<Websocket>, listener: EndListener): Websocket {
-    const { req } = upgrade;
+    const { req, socket } = upgrade;
+    unmaskAhead(socket);
     const websocket = createWebsocket(
       connection,
-      upgrade.socket,
+      socket,
       req,
       this.policy,
       stateOf(upgrade.server).open,

@@ -54,17 +54,19 @@ describe('what is sent right behind the handshake', () => {
         for await (const message of websocket) websocket.send(message);
       }),
     );
-    const early = Buffer.concat([text('first'), binary(Buffer.from([1, 2])), text('third')]);
+    const long = 'a long one, '.repeat(100);
+    const early = Buffer.concat([text('first'), binary(Buffer.from([1, 2])), text(long), text('fourth')]);
     const client = await connectRaw((await serve(app)).port, { early });
     await decides.promise;
-    client.write(text('fourth')); // while the middleware still decides
+    client.write(text('fifth')); // while the middleware still decides
     mayGoOn.resolve();
-    await client.until(() => client.framesOf(Opcode.text, Opcode.binary).length === 4, 'four echoes');
+    await client.until(() => client.framesOf(Opcode.text, Opcode.binary).length === 5, 'five echoes');
     expect(client.frames.map(({ payload }) => payload.toString('latin1'))).toEqual([
       'first',
       '\x01\x02',
-      'third',
+      long,
       'fourth',
+      'fifth',
     ]);
     client.destroy();
   });
