@@ -63,7 +63,7 @@ export interface WebsocketOptions<Kind extends MessageKind = MessageKind> {
   maxPayload?: number | undefined;
   /**
    * Bytes that may have been received and not yet read by the handler. Beyond it nothing more is read from the
-   * socket, until half of it has been read by the handler. Each message counts 96 bytes more than its payload.
+   * socket, until half of it has been read by the handler. Each message counts 144 bytes more than its payload.
    *
    * @default 1_048_576 (1 MiB)
    */
