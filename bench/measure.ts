@@ -67,7 +67,9 @@ export async function withServers<T>(
     );
     return await use(servers, load, targets);
   } finally {
-    await Promise.all([...servers, load].map((child) => child.stop()));
+    // Before the servers, whose end would be a fault to it.
+    await load.stop();
+    await Promise.all(servers.map((server) => server.stop()));
   }
 }
 

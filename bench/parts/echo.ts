@@ -118,19 +118,10 @@ function claimToWs({ title, goal }: Scenario, rounds: Rounds<Sample>): Claim {
 }
 
 function claimsToOthers(results: Map<Scenario, Rounds<Sample>>): Claim[] {
-  const closest = [...results]
-    .flatMap(([{ title }, rounds]) =>
-      peers.map((peer) => ({ peer, title, measured: ratio(rounds, ours, peer, byRate) })),
-    )
-    .reduce((one, other) => (other.measured < one.measured ? other : one));
   const claims = [
-    claimAtLeast(
-      'the same echoes',
-      'the closest of the other libraries',
-      1,
-      closest.measured,
-      ` (${closest.peer.title}, ${closest.title})`,
-    ),
+    // On their own: where the network is nearly all, the closest of many is a matter of its noise.
+    claimToClosest('the same echoes, 1 in flight', results, ({ inFlight }) => inFlight === 1),
+    claimToClosest('the same echoes, more in flight', results, ({ inFlight }) => inFlight > 1),
   ];
   for (const [{ title }, rounds] of results) {
     if (title !== '32 B × 64') continue;
@@ -141,4 +132,26 @@ function claimsToOthers(results: Map<Scenario, Rounds<Sample>>): Claim[] {
     );
   }
   return claims;
+}
+
+/** To the peer that comes closest to us in any of these scenarios. */
+function claimToClosest(
+  work: string,
+  results: Map<Scenario, Rounds<Sample>>,
+  isMeant: (scenario: Scenario) => boolean,
+): Claim {
+  const { peer, title, rounds, measured } = [...results]
+    .filter(([scenario]) => isMeant(scenario))
+    .flatMap(([{ title }, rounds]) =>
+      peers.map((peer) => ({ peer, title, rounds, measured: ratio(rounds, ours, peer, byRate) })),
+    )
+    .reduce((one, other) => (other.measured < one.measured ? other : one));
+  const cpu = times(ratio(rounds, ours, peer, byCpu));
+  return claimAtLeast(
+    work,
+    'the closest of the other libraries',
+    1,
+    measured,
+    ` (${peer.title}, ${title}; CPU for a message ${cpu})`,
+  );
 }
