@@ -1,4 +1,4 @@
-import { bare, ours, packagesOf, type Candidate } from '../candidates.js';
+import { bare, net, ours, packagesOf, type Candidate } from '../candidates.js';
 import { figure, interleave, ratio, type Sample, type Settings } from '../measure.js';
 import { echoOnce } from './echo.js';
 import { memoryPerConnection } from './heap.js';
@@ -7,6 +7,12 @@ import { kilobytes, thousands, type Claim, type Result } from './part.js';
 const SIZES = [100, 1000, 10_000];
 const IN_FLIGHT = 100;
 const ALLOWED = 0.1;
+/** With a larger young generation less of what waits for the next message is copied by each collection. */
+const roomy: Candidate = {
+  ...ours,
+  title: 'dwebsocket, node --max-semi-space-size=64',
+  flags: ['--max-semi-space-size=64'],
+};
 
 /** A candidate with so many connections; all of them take turns, so that what the machine does falls on each size. */
 interface Sized extends Candidate {
@@ -15,23 +21,24 @@ interface Sized extends Candidate {
 const withSizes = (candidate: Candidate): Sized[] => SIZES.map((size) => ({ ...candidate, size }));
 
 interface Grown {
-  heap: number;
+  /** Of one that is no websocket: not measured. */
+  heap: number | undefined;
   echo: Sample;
 }
 
 /** Whether a connection costs the same and is served as fast among many as among few. */
 export async function measureGrowth(settings: Settings): Promise<Result> {
   const grown = withSizes(ours).filter(({ size }) => !settings.quick || size <= 1000);
-  const candidates = settings.quick ? grown : [...grown, ...withSizes(bare)];
+  const candidates = settings.quick ? grown : [...grown, ...[roomy, bare, net].flatMap(withSizes)];
   const rounds = await interleave(candidates, settings.rounds, async (candidate) => {
-    const { size } = candidate as Sized;
+    const { size, name } = candidate as Sized;
     const plan = { bytes: 32, binary: false, connections: size, inFlight: IN_FLIGHT, walking: true };
     return {
-      heap: (await memoryPerConnection(candidate, size)).heap,
+      heap: name === net.name ? undefined : (await memoryPerConnection(candidate, size)).heap,
       echo: await echoOnce(candidate, plan, settings),
     };
   });
-  const byHeap = ({ heap }: Grown): number => heap;
+  const byHeap = ({ heap }: Grown): number => heap ?? NaN;
   /** How far the sizes lie apart, each compared with the smallest in the same round. */
   const spread = (of: (sample: Grown) => number): number => {
     const ratios = grown.map((one) => ratio(rounds, one, grown[0] as Sized, of));
@@ -41,7 +48,8 @@ export async function measureGrowth(settings: Settings): Promise<Result> {
     title: 'Growth',
     method:
       `${String(IN_FLIGHT)} messages in flight on all connections together, which walk from one to the next, so ` +
-      'that the load is the same and all take part. The sizes take turns, and are compared within a round.',
+      'that the load is the same and all take part. The sizes take turns, and are compared within a round. Even a ' +
+      'server that does not parse (net) is slower among many: their sockets no longer fit into the caches.',
     tables: [
       {
         caption: 'Growth',
@@ -49,7 +57,7 @@ export async function measureGrowth(settings: Settings): Promise<Result> {
         rows: candidates.map((one) => [
           one.title,
           (one as Sized).size.toLocaleString('en'),
-          kilobytes(figure(rounds, one, byHeap)),
+          one.name === net.name ? '' : kilobytes(figure(rounds, one, byHeap)),
           thousands(figure(rounds, one, ({ echo }) => echo.rate)),
           figure(rounds, one, ({ echo }) => echo.cpu).toFixed(2),
         ]),

@@ -56,7 +56,7 @@ export function memoryPerConnection(candidate: Candidate, count: number): Promis
   return withServer(candidate, { part: 'echo' }, async (server, load, target) => {
     // What is only compiled or made once shall not be charged to the connections. The first ones stay: what is left of
     // those that have gone would be let go of meanwhile, and be counted to the credit of the others.
-    await load.ask('growCrowd', { target, count: 200 });
+    await load.ask('growCrowd', { target, count: 1000 });
     await load.ask('echoOnce');
     const before = await server.ask('settled');
     await load.ask('growCrowd', { target, count });

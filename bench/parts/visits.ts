@@ -8,9 +8,10 @@ const byRate = ({ rate }: Sample): number => rate;
 const byCpu = ({ cpu }: Sample): number => cpu;
 
 /** New connections through an Express route. */
-export async function measureVisits({ warmUp, window, ...rest }: Settings): Promise<Result> {
-  // A visit goes through much more code than an echo, and less often: it takes seconds until it is compiled.
-  const settings = { ...rest, warmUp: 6 * warmUp, window: 2 * window };
+export async function measureVisits({ quick, rounds: usual, warmUp, window }: Settings): Promise<Result> {
+  // A visit goes through much more code than an echo, and less often: it takes seconds until it is compiled. And more
+  // rounds, since the candidates are close together.
+  const settings = { quick, rounds: quick ? usual : 2 * usual, warmUp: 6 * warmUp, window: 2 * window };
   const rounds = await interleave(candidates, settings.rounds, (candidate) =>
     withServer(candidate, { part: 'echo' }, async (server, load, target) => {
       await load.ask('startVisits', { target, plan: { atOnce: AT_ONCE } });
@@ -21,7 +22,7 @@ export async function measureVisits({ warmUp, window, ...rest }: Settings): Prom
     title: 'New connections',
     method:
       `${String(AT_ONCE)} visitors at once: TCP, handshake through an Express route, one echo, the closing ` +
-      'handshake, and again.',
+      `handshake, and again. ${String(settings.rounds)} rounds.`,
     tables: [
       {
         caption: 'New connections a second',

@@ -8,6 +8,7 @@ const GROUND_FLOOR = [
   // a websocket, and the parts of it that know one thing each
   ...[
     'connection',
+    'unmask',
     'frame',
     'arguments',
     'heartbeat',
