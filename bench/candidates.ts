@@ -9,8 +9,6 @@ export interface Candidate {
   packages: readonly string[];
   dialect: Dialect;
   path: string;
-  /** Of Node, for its process. */
-  flags?: readonly string[];
 }
 
 /** What `groups` of a candidate are asked for: each message `burst` times, in one process or over this Redis. */

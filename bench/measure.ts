@@ -51,10 +51,10 @@ export async function withServers<T>(
   task: Task,
   use: (servers: ServerChild[], load: LoadChild, targets: Target[]) => Promise<T>,
 ): Promise<T> {
-  const { title, name, path, dialect, flags = [] } = candidate;
+  const { title, name, path, dialect } = candidate;
   const servers = Array.from(
     { length: count },
-    () => new Child<ServerAnswers>(title, modules.server, ['--expose-gc', ...flags]),
+    () => new Child<ServerAnswers>(title, modules.server, ['--expose-gc']),
   );
   const load = new Child<LoadAnswers>(`the load on ${title}`, modules.load);
   try {

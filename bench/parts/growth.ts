@@ -7,12 +7,6 @@ import { kilobytes, thousands, type Claim, type Result } from './part.js';
 const SIZES = [100, 1000, 10_000];
 const IN_FLIGHT = 100;
 const ALLOWED = 0.1;
-/** With a larger young generation less of what waits for the next message is copied by each collection. */
-const roomy: Candidate = {
-  ...ours,
-  title: 'dwebsocket, node --max-semi-space-size=64',
-  flags: ['--max-semi-space-size=64'],
-};
 
 /** A candidate with so many connections; all of them take turns, so that what the machine does falls on each size. */
 interface Sized extends Candidate {
@@ -29,7 +23,7 @@ interface Grown {
 /** Whether a connection costs the same and is served as fast among many as among few. */
 export async function measureGrowth(settings: Settings): Promise<Result> {
   const grown = withSizes(ours).filter(({ size }) => !settings.quick || size <= 1000);
-  const candidates = settings.quick ? grown : [...grown, ...[roomy, bare, net].flatMap(withSizes)];
+  const candidates = settings.quick ? grown : [...grown, ...[bare, net].flatMap(withSizes)];
   const rounds = await interleave(candidates, settings.rounds, async (candidate) => {
     const { size, name } = candidate as Sized;
     const plan = { bytes: 32, binary: false, connections: size, inFlight: IN_FLIGHT, walking: true };

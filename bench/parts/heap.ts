@@ -57,7 +57,7 @@ export function memoryPerConnection(candidate: Candidate, count: number): Promis
     // What is only compiled or made once shall not be charged to the connections. The first ones stay: what is left of
     // those that have gone would be let go of meanwhile, and be counted to the credit of the others.
     await load.ask('growCrowd', { target, count: 1000 });
-    await load.ask('echoOnce');
+    for (let echo = 0; echo < 20; echo++) await load.ask('echoOnce');
     const before = await server.ask('settled');
     await load.ask('growCrowd', { target, count });
     await load.ask('echoOnce');
