@@ -33,10 +33,8 @@ export function unmaskAhead(socket: Duplex): void {
 export class Unmasker {
   /** How many bytes of this frame's payload are still to come. */
   #left = 0;
-  /** The key of this frame as a word; 0: its payload stays as it is. */
+  /** The key for them, as a word that begins with the byte for the first; 0: they stay as they are. */
   #key = 0;
-  /** Which byte of the key is next. */
-  #phase = 0;
   /** The beginning of a header that the end of a chunk has cut. */
   #cut: Uint8Array | undefined;
 
@@ -78,16 +76,12 @@ export class Unmasker {
     keyBytes.set(chunk.subarray(at, at + KEY));
     chunk.fill(0, at, at + KEY);
     this.#key = keyWord[0] as number;
-    this.#phase = 0;
   }
 
   #passPayload(chunk: Uint8Array, at: number): number {
     const end = Math.min(at + this.#left, chunk.length);
     this.#left -= end - at;
-    if (this.#key !== 0) {
-      unmask(chunk, at, end, this.#key, this.#phase);
-      this.#phase = (this.#phase + end - at) % KEY;
-    }
+    if (this.#key !== 0) this.#key = unmask(chunk, at, end, this.#key);
     return end;
   }
 }
@@ -111,30 +105,25 @@ function payloadLength(bytes: Uint8Array, at: number): number {
   return length;
 }
 
-/** Unmasks `bytes` from `from` up to `to`; `phase` is the byte of the key that is for the first of them. */
-function unmask(bytes: Uint8Array, from: number, to: number, key: number, phase: number): void {
-  keyWord[0] = key;
-  // One by one up to where the memory that they lie in begins a word; a short rest of a payload all the way.
-  const aligned = to - from < WORTHWHILE ? to : from + (-(bytes.byteOffset + from) & 3);
-  unmaskEach(bytes, from, aligned, phase);
-  if (aligned === to) return;
+/** Unmasks `bytes` from `from` up to `to`; returns the key as it is for the byte behind them. */
+function unmask(bytes: Uint8Array, from: number, to: number, key: number): number {
+  if (to - from < WORTHWHILE) return unmaskEach(bytes, from, to, key);
+  // One by one up to where the memory that they lie in begins a word.
+  const aligned = from + (-(bytes.byteOffset + from) & 3);
+  const word = unmaskEach(bytes, from, aligned, key);
   const words = new Int32Array(bytes.buffer, bytes.byteOffset + aligned, (to - aligned) >> 2);
-  const next = phase + aligned - from;
-  const word = turnedKey(next);
   for (let index = 0; index < words.length; index++) words[index] = (words[index] as number) ^ word;
-  unmaskEach(bytes, aligned + words.byteLength, to, next);
+  return unmaskEach(bytes, aligned + words.byteLength, to, word);
 }
 
-function unmaskEach(bytes: Uint8Array, from: number, to: number, phase: number): void {
+/** The same, one byte after the other. */
+function unmaskEach(bytes: Uint8Array, from: number, to: number, key: number): number {
+  keyWord[0] = key;
   for (let at = from; at < to; at++) {
-    bytes[at] = (bytes[at] as number) ^ (keyBytes[(phase + at - from) & 3] as number);
+    bytes[at] = (bytes[at] as number) ^ (keyBytes[(at - from) & 3] as number);
   }
-}
-
-/** The key in `keyBytes` as a word that begins with another of its bytes. */
-function turnedKey(phase: number): number {
   for (let index = 0; index < KEY; index++) {
-    turnedBytes[index] = keyBytes[(phase + index) & 3] as number;
+    turnedBytes[index] = keyBytes[(index + to - from) & 3] as number;
   }
   return turnedWord[0] as number;
 }

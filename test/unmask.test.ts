@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { Unmasker } from '../src/unmask.js';
+import { Random } from './hostile/fuzz/random.js';
 import { binary, FrameReader, more, ping, text } from './support/raw-frames.js';
 
 const KEY = Buffer.from([0x37, 0xfa, 0x21, 0x3d]);
@@ -148,24 +149,13 @@ describe('frames in many chunks', () => {
   });
 
   test('whatever they are, and wherever they are cut, they carry what they carried', () => {
-    // xorshift: the same frames each time.
-    let state = 0x2545f491;
-    const random = (below: number): number => {
-      state ^= state << 13;
-      state ^= state >>> 17;
-      state ^= state << 5;
-      return (state >>> 0) % below;
-    };
-    const oneOf = (limits: number[]): number => random(limits[random(limits.length)] as number);
-    const carried = Array.from({ length: 500 }, () => numbered(oneOf([126, 300, 3000, 70_000])));
-    const bytes = Buffer.concat(
-      carried.map((payload) =>
-        binary(payload, { mask: Buffer.from([random(256), random(256), random(256), random(2)]) }),
-      ),
-    );
+    const random = new Random(1);
+    const size = (): number => random.between(0, random.pick([125, 300, 3000, 70_000]));
+    const carried = Array.from({ length: 500 }, () => numbered(size()));
+    const bytes = Buffer.concat(carried.map((payload) => binary(payload, { mask: random.bytes(4) })));
     const chunks: Buffer[] = [];
     for (let at = 0; at < bytes.length; at += chunks.at(-1)?.length ?? 0) {
-      chunks.push(bytes.subarray(at, at + 1 + oneOf([20, 2000, 65_536])));
+      chunks.push(bytes.subarray(at, at + random.between(1, random.pick([20, 2000, 65_536]))));
     }
     expect(payloadsOf(passed(chunks))).toEqual(carried.map((payload) => payload.toString('latin1')));
   });
