@@ -17,6 +17,11 @@ export interface Settings {
   window: number;
 }
 
+/** So many times the usual rounds, for candidates that are close together; a quick run stays quick. */
+export function moreRounds({ quick, rounds }: Settings, factor: number): number {
+  return quick ? rounds : factor * rounds;
+}
+
 /** What one window has shown. */
 export interface Sample {
   /** Echoes, deliveries or visits a second. */

@@ -58,7 +58,8 @@ async function run(words: string[]): Promise<void> {
     process.stderr.write(`${name} `);
     const result = await (parts[name] as Part)(settings);
     const versions = versionsOf(result.packages);
-    measured[name] = { result, environment: describeEnvironment(versions, settings.rounds) };
+    const rounds = result.rounds ?? settings.rounds;
+    measured[name] = { result, environment: describeEnvironment(versions, rounds) };
     process.stderr.write('\n');
     for (const table of result.tables)
       console.log(`\n${result.title}. ${table.caption}\n\n${renderTable(table)}`);

@@ -61,6 +61,7 @@ export async function measureCrowd(settings: Settings): Promise<Result> {
         },
       ],
       packages: packagesOf([ours]),
+      rounds: 1,
       claims: [
         {
           work: 'concurrent websockets through an Express route',

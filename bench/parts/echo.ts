@@ -3,6 +3,7 @@ import type { EchoPlan } from '../load/echo.js';
 import {
   figure,
   interleave,
+  moreRounds,
   ratio,
   sample,
   withServer,
@@ -45,7 +46,7 @@ export async function measureEcho(settings: Settings): Promise<Result> {
   const chosen = scenarios.filter(({ quick }) => quick === true || !settings.quick);
   const results = new Map<Scenario, Rounds<Sample>>();
   for (const scenario of chosen) {
-    const count = settings.quick ? settings.rounds : settings.rounds * (scenario.timesRounds ?? 1);
+    const count = moreRounds(settings, scenario.timesRounds ?? 1);
     const rounds = await interleave(candidates, count, (candidate) =>
       echoOnce(candidate, scenario, settings),
     );

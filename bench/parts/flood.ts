@@ -20,23 +20,20 @@ interface Flooded {
 /** Clients that send as fast as they can to a handler that takes a millisecond for each message. */
 export async function measureFlood(settings: Settings): Promise<Result> {
   const seconds = settings.quick ? 1.5 : 5;
+  const count = settings.quick ? 1 : 3;
   const rows: string[][] = [];
   const claims: Claim[] = [];
   for (const { title, bytes } of settings.quick ? sizes.slice(1) : sizes) {
-    const rounds = await interleave(
-      candidates,
-      settings.quick ? 1 : 3,
-      async (candidate): Promise<Flooded> => {
-        const plan = { bytes, binary: true, dialect: candidate.dialect, connections: CONNECTIONS, seconds };
-        return withServer(candidate, { part: 'slowEcho' }, async (server, load, target) => {
-          const before = await server.ask('settled');
-          await server.ask('watchMemory');
-          const result = await load.ask('flood', { target, plan });
-          const highest = await server.ask('highestMemory');
-          return { ...result, memory: (highest?.rss ?? NaN) - before.rss };
-        });
-      },
-    );
+    const rounds = await interleave(candidates, count, async (candidate): Promise<Flooded> => {
+      const plan = { bytes, binary: true, dialect: candidate.dialect, connections: CONNECTIONS, seconds };
+      return withServer(candidate, { part: 'slowEcho' }, async (server, load, target) => {
+        const before = await server.ask('settled');
+        await server.ask('watchMemory');
+        const result = await load.ask('flood', { target, plan });
+        const highest = await server.ask('highestMemory');
+        return { ...result, memory: (highest?.rss ?? NaN) - before.rss };
+      });
+    });
     for (const candidate of candidates) {
       const memory = figure(rounds, candidate, (it) => it.memory);
       const name = candidate === bare ? 'ws with events.on' : candidate.title;
@@ -61,6 +58,7 @@ export async function measureFlood(settings: Settings): Promise<Result> {
       { caption: 'Memory under a flood', head: ['', 'message', 'in all', 'for each connection'], rows },
     ],
     packages: packagesOf(candidates),
+    rounds: count,
     claims,
   };
 }

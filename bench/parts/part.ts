@@ -26,6 +26,8 @@ export interface Result {
   claims: Claim[];
   /** Whose versions it depends on. */
   packages: string[];
+  /** How many there were, where not the usual number. */
+  rounds?: number;
   /** What the chart shows, by name. */
   bars?: Record<string, Record<string, number>>;
 }

@@ -1,5 +1,14 @@
 import { byHand, expressWs, ours, packagesOf, tinyws, websocketExpress } from '../candidates.js';
-import { figure, interleave, ratio, sample, withServer, type Sample, type Settings } from '../measure.js';
+import {
+  figure,
+  interleave,
+  moreRounds,
+  ratio,
+  sample,
+  withServer,
+  type Sample,
+  type Settings,
+} from '../measure.js';
 import { claimAtLeast, thousands, times, type Result } from './part.js';
 
 const AT_ONCE = 32;
@@ -8,11 +17,11 @@ const byRate = ({ rate }: Sample): number => rate;
 const byCpu = ({ cpu }: Sample): number => cpu;
 
 /** New connections through an Express route. */
-export async function measureVisits({ quick, rounds: usual, warmUp, window }: Settings): Promise<Result> {
-  // A visit goes through much more code than an echo, and less often: it takes seconds until it is compiled. And more
-  // rounds, since the candidates are close together.
-  const settings = { quick, rounds: quick ? usual : 2 * usual, warmUp: 6 * warmUp, window: 2 * window };
-  const rounds = await interleave(candidates, settings.rounds, (candidate) =>
+export async function measureVisits(usual: Settings): Promise<Result> {
+  // A visit goes through much more code than an echo, and less often: it takes seconds until it is compiled.
+  const settings = { ...usual, warmUp: 6 * usual.warmUp, window: 2 * usual.window };
+  const count = moreRounds(settings, 2);
+  const rounds = await interleave(candidates, count, (candidate) =>
     withServer(candidate, { part: 'echo' }, async (server, load, target) => {
       await load.ask('startVisits', { target, plan: { atOnce: AT_ONCE } });
       return sample(server, load, settings);
@@ -22,7 +31,7 @@ export async function measureVisits({ quick, rounds: usual, warmUp, window }: Se
     title: 'New connections',
     method:
       `${String(AT_ONCE)} visitors at once: TCP, handshake through an Express route, one echo, the closing ` +
-      `handshake, and again. ${String(settings.rounds)} rounds.`,
+      'handshake, and again.',
     tables: [
       {
         caption: 'New connections a second',
@@ -36,6 +45,7 @@ export async function measureVisits({ quick, rounds: usual, warmUp, window }: Se
       },
     ],
     packages: packagesOf(candidates),
+    rounds: count,
     claims: [expressWs, websocketExpress].map((peer) => {
       const cpu = times(ratio(rounds, ours, peer, byCpu));
       const measured = ratio(rounds, ours, peer, byRate);

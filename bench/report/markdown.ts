@@ -51,6 +51,6 @@ function renderPart(name: string, { result, environment }: Measured): string {
     ...result.tables.flatMap((table) =>
       table.caption === result.title ? [renderTable(table)] : [`${table.caption}:`, renderTable(table)],
     ),
-    `<sub>\`npm run bench -- ${name}\`, ${date}, ${machine}, ${node}, ${String(rounds)} rounds; ${versionList.join(', ')}.</sub>`,
+    `<sub>\`npm run bench -- ${name}\`, ${date}, ${machine}, ${node}, ${String(rounds)} ${rounds === 1 ? 'round' : 'rounds'}; ${versionList.join(', ')}.</sub>`,
   ].join('\n\n');
 }
