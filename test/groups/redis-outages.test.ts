@@ -19,6 +19,8 @@ const makes = [
     make: 'redis',
     async open(url: string): Promise<RedisClient> {
       const client = createClient({ url });
+      // Groups listen only until they are closed.
+      client.on('error', () => {});
       await client.connect();
       onTestFinished(() => client.destroy());
       return client;
@@ -109,6 +111,50 @@ describe.runIf(hasRedis).each(makes)('over $make', { timeout: 60_000 }, ({ open 
       expect(await here.member.inbox.next()).toBe('are you there?');
       expect(await here.group.send('I am')).toMatchObject({ backplane: true });
       while ((await there.member.inbox.next()) !== 'I am');
+    });
+
+    test('once we say that we are cut off, nothing is given to a connection that may be lost, too', async () => {
+      const proxy = await Proxy.start(server.port);
+      onTestFinished(() => proxy.stop());
+      const [here, there] = [await joinPubSub({ url: proxy.url }), await joinPubSub()];
+      const [sending, listening] = proxy.connections;
+      proxy.mute(sending!);
+      listening!.destroy();
+      await here.told.cutOff();
+      const sent = here.group.send('into the dark');
+      sending!.destroy();
+      expect(await sent).toMatchObject({ local: 1, backplane: false });
+      // A client that had it would send it again.
+      await here.told.back();
+      expect(await here.group.send('after')).toMatchObject({ backplane: true });
+      expect(await there.member.inbox.next()).toBe('after');
+    });
+
+    test('while only the connection that we listen on is lost, what is sent goes out, in order', async () => {
+      const proxy = await Proxy.start(server.port);
+      onTestFinished(() => proxy.stop());
+      const [here, there] = [await joinPubSub({ url: proxy.url }), await joinPubSub()];
+      proxy.connections[1]!.destroy();
+      await here.told.cutOff();
+      const messages = Array.from({ length: 100 }, (_, index) => String(index));
+      const first = here.group.send(messages[0]!);
+      const rest = Promise.all(messages.slice(1, 50).map((message) => here.group.send(message)));
+      expect(await first).toMatchObject({ backplane: true });
+      for (const message of messages.slice(50)) void here.group.send(message);
+      await rest;
+      for (const message of messages) expect(await there.member.inbox.next()).toBe(message);
+    });
+
+    test('close lets go out what was sent after the connection that we listen on was lost', async () => {
+      const proxy = await Proxy.start(server.port);
+      onTestFinished(() => proxy.stop());
+      const [here, there] = [await joinPubSub({ url: proxy.url }), await joinPubSub()];
+      proxy.connections[1]!.destroy();
+      await here.told.cutOff();
+      const sending = here.group.send('last');
+      await here.groups.close();
+      expect(await sending).toMatchObject({ backplane: true });
+      expect(await there.member.inbox.next()).toBe('last');
     });
 
     test('a client that is connected again is believed when a message of ours came round', async () => {

@@ -142,6 +142,7 @@ export class RedisListener {
 
   #becomeDeaf(error: unknown): void {
     this.#state = 'deaf';
+    this.#options.sender.doubt();
     this.#abort(error ?? new Error('the connection for subscriptions is lost'));
     debug('the connection for subscriptions hears nothing: %o', error);
   }

@@ -22,6 +22,8 @@ export class RedisSender {
   // Since when commands are not answered in time; until one is.
   #stuckSince: number | undefined;
   #hasAnswered = false;
+  // Whether the connection holds, while that is in doubt; then nothing goes out before it has answered.
+  #doubt: Promise<unknown> | undefined;
   // What the last connection was lost by; those who ask later are told it, too.
   #loss: unknown;
   #isClosed = false;
@@ -57,7 +59,19 @@ export class RedisSender {
   run(command: (port: RedisPort) => Promise<unknown>): Promise<unknown> {
     if (this.#isClosed) return Promise.reject(closedError());
     if (!this.isReady()) return Promise.reject(cutOffError(this.whyNot()));
-    return this.try(command);
+    return this.#doubt === undefined ? this.try(command) : this.#doubt.then(() => this.run(command));
+  }
+
+  /**
+   * The connection that we listen on is lost. This one may be, too, without having heard of it, and ioredis would send
+   * again after the outage what we have called refused. So it is asked first.
+   */
+  doubt(): void {
+    if (this.#doubt !== undefined || !this.isReady()) return;
+    this.#doubt = this.try((port) => port.ping());
+    const end = (): void => void (this.#doubt = undefined);
+    // Before those who wait for it, so that they find it ended, and what comes after them goes out after them.
+    this.#doubt.then(end, end);
   }
 
   /** As `run`, but also on a connection that has not answered, to find out when it does. */
@@ -130,6 +144,8 @@ export class RedisSender {
 
   /** Resolves when all that is under way has come to an end, which `checkTime` sees to. */
   async close(): Promise<void> {
+    // What waits for it is under way only afterwards.
+    await this.#doubt?.then(ignore, ignore);
     await Promise.allSettled([...this.#pending].map(({ promise }) => promise));
     this.#isClosed = true;
     this.#unwatch?.();
