@@ -2,6 +2,7 @@
 //
 //   node scripts/count-tests.mjs report.json again.json,report.json …
 //   node scripts/count-tests.mjs --failed report.json     the files that failed, a line each
+//   node scripts/count-tests.mjs --why report.json        the tests that failed, a line each, with what they said first
 //
 // Where a file stands in two reports of one argument, the first report counts: it was run again.
 
@@ -10,6 +11,8 @@ import { readFileSync } from 'node:fs';
 const [first, ...rest] = process.argv.slice(2);
 if (first === '--failed') {
   for (const { name } of read(rest[0]).filter(hasFailed)) console.log(name);
+} else if (first === '--why') {
+  for (const file of read(rest[0]).filter(hasFailed)) console.log(why(file).join('\n'));
 } else {
   countAll([first, ...rest].filter(Boolean));
 }
@@ -22,6 +25,17 @@ function read(report) {
 // A file also fails without a failed test, by what it leaves behind.
 function hasFailed({ status }) {
   return status !== 'passed';
+}
+
+/** @param {File} file */
+function why({ name, message, assertionResults }) {
+  const failed = assertionResults.filter(({ status }) => status === 'failed');
+  if (failed.length === 0) return [`${name}: ${firstLine(message)}`];
+  return failed.map((test) => `${name}: ${test.fullName}: ${firstLine(test.failureMessages[0])}`);
+}
+
+function firstLine(text = '') {
+  return text.split('\n', 1)[0];
 }
 
 function countAll(runs) {
