@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
@@ -24,8 +25,8 @@ export default defineConfig({
     ],
     globalSetup: ['test/support/run-notes.ts'],
     setupFiles: ['test/support/leaks.ts'],
-    // Many tests wait for a peer, a deadline or a program: no core needs to be left free for them.
-    maxWorkers: '100%',
+    // Many tests wait for a peer, a deadline or a program: half as many again as there are cores keep them busy.
+    maxWorkers: Math.ceil(1.5 * availableParallelism()),
     // For a machine that does much else; what waits in a test has a deadline of its own, which says for what.
     testTimeout: 60_000,
     hookTimeout: 60_000,
