@@ -8,11 +8,12 @@
  * Needs the npm registry. What does not depend on another is not combined with it; and between the oldest and the newest
  * TypeScript one way to resolve modules is enough, without the types of Redis clients, which take most of the time.
  */
-import { execFileSync, spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 
 const COMPILERS = ['5.6.3', '5.7.3', '5.8.3', '5.9.3', '6.0.3', '7.0.2'];
 
@@ -61,9 +62,12 @@ const STRICT = {
 
 const folder = mkdtempSync(join(tmpdir(), 'dwebsocket-types-'));
 try {
-  const tarball = pack();
-  const compilers = installCompilers();
-  const programs = CONSUMERS.flatMap((consumer) => prepare(consumer, tarball));
+  const tarball = await pack();
+  const [compilers, ...consumers] = await Promise.all([
+    installCompilers(),
+    ...CONSUMERS.map((consumer) => prepare(consumer, tarball)),
+  ]);
+  const programs = consumers.flat();
   const runs = compilers.flatMap(({ version, tsc }) =>
     programs
       .filter(({ isUsual }) => isUsual || version === COMPILERS[0] || version === COMPILERS.at(-1))
@@ -76,17 +80,17 @@ try {
   rmSync(folder, { recursive: true, force: true });
 }
 
-function pack(): string {
+async function pack(): Promise<string> {
   if (!existsSync(join(root, 'dist/index.js'))) throw new Error('there is nothing to pack: npm run build');
-  const output = npm(root, 'pack', '--json', '--ignore-scripts', '--pack-destination', folder);
+  const output = await npm(root, 'pack', '--json', '--ignore-scripts', '--pack-destination', folder);
   const [packed] = JSON.parse(output) as { filename: string }[];
   if (packed === undefined) throw new Error(`npm pack made nothing: ${output}`);
   return join(folder, packed.filename);
 }
 
-function installCompilers(): { version: string; tsc: string }[] {
+async function installCompilers(): Promise<{ version: string; tsc: string }[]> {
   const home = join(folder, 'compilers');
-  install(home, ...COMPILERS.map((version) => `typescript-${version}@npm:typescript@${version}`));
+  await install(home, ...COMPILERS.map((version) => `typescript-${version}@npm:typescript@${version}`));
   return COMPILERS.map((version) => ({
     version,
     tsc: join(home, `node_modules/typescript-${version}/bin/tsc`),
@@ -101,10 +105,10 @@ interface Program {
 }
 
 /** A user's project, with a program for each way in which it can be compiled. */
-function prepare(consumer: Consumer, tarball: string): Program[] {
+async function prepare(consumer: Consumer, tarball: string): Promise<Program[]> {
   const { name, types, files, folder: part } = consumer;
   const home = join(folder, name.replace(' ', '-'));
-  install(home, tarball, ...types, ...pinned('@types/node'));
+  await install(home, tarball, ...types, ...pinned('@types/node'));
   if (existsSync(join(home, 'node_modules/@types/ws'))) throw new Error('@types/ws must not be needed');
   const isWanted = (path: string) =>
     files === undefined
@@ -136,10 +140,10 @@ function prepare(consumer: Consumer, tarball: string): Program[] {
   return programs;
 }
 
-function install(home: string, ...packages: string[]): void {
+async function install(home: string, ...packages: string[]): Promise<void> {
   mkdirSync(home, { recursive: true });
   writeFileSync(join(home, 'package.json'), '{ "name": "consumer", "private": true, "type": "module" }\n');
-  npm(home, 'install', '--no-audit', '--no-fund', ...packages);
+  await npm(home, 'install', '--no-audit', '--no-fund', ...packages);
 }
 
 interface Run {
@@ -177,6 +181,6 @@ function compile({ tsc, project }: Run): Promise<string> {
   });
 }
 
-function npm(cwd: string, ...args: string[]): string {
-  return execFileSync('npm', args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
+async function npm(cwd: string, ...args: string[]): Promise<string> {
+  return (await promisify(execFile)('npm', args, { cwd, maxBuffer: 2 ** 24 })).stdout;
 }

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { createGroups, redisBackplane, type RedisClient, redisStreamBackplane } from 'dwebsocket/groups';
 import { Redis } from 'ioredis';
 import { createSentinel } from 'redis';
-import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import { describe, test } from 'vitest';
+import type { OpenClient } from './support/clients.js';
 import { FakeMember } from './support/members.js';
 import { findFreePort, hasRedis, RedisServer } from './support/redis-server.js';
 import { Told } from './support/told.js';
@@ -20,64 +21,58 @@ const TAKEOVER = { timeout: 60_000, interval: 200 };
 const makes = [
   {
     make: 'redis',
-    open(port: number): RedisClient {
+    open(port: number): OpenClient {
       const client = createSentinel({ name: NAME, sentinelRootNodes: [{ host: '127.0.0.1', port }] });
       client.on('error', () => {});
       client.connect().catch(() => {});
-      onTestFinished(() => {
+      const end = (): void => {
         if (client.isOpen) void client.destroy();
-      });
-      return client;
+      };
+      return { client, end };
     },
   },
   {
     make: 'ioredis',
-    open(port: number): RedisClient {
+    open(port: number): OpenClient {
       const client = new Redis({ sentinels: [{ host: '127.0.0.1', port }], name: NAME });
       client.on('error', () => {});
-      onTestFinished(() => {
-        client.disconnect();
-      });
-      return client;
+      return { client, end: () => client.disconnect() };
     },
   },
 ];
 
-describe.runIf(hasRedis).each(makes)(
-  'over $make, when a replica takes over',
-  { timeout: 120_000 },
-  ({ open }) => {
-    let master: RedisServer;
-    let replica: RedisServer;
-    let sentinel: { port: number; process: ChildProcess; folder: string };
+const backplanes = [
+  {
+    backplane: 'redisBackplane',
+    create: (client: RedisClient) => redisBackplane(client, { timeout: TIMEOUT }),
+  },
+  {
+    backplane: 'redisStreamBackplane',
+    create: (client: RedisClient) => redisStreamBackplane(client, { timeout: TIMEOUT, maxLength: 1_000 }),
+  },
+];
 
-    beforeEach(async () => {
-      master = await RedisServer.start();
-      replica = await RedisServer.start(['--replicaof', `127.0.0.1 ${master.port}`]);
-      sentinel = await startSentinel(master.port);
+const cases = makes.flatMap((make) => backplanes.map((backplane) => ({ ...make, ...backplane })));
+
+// Side by side, for it is the sentinels that take the time.
+describe.runIf(hasRedis).concurrent('when a replica takes over', { timeout: 120_000 }, () => {
+  test.for(cases)(
+    'the groups of $backplane over $make are told, and reach each other over the new master',
+    async ({ open, create }, { expect, onTestFinished }) => {
+      const master = await RedisServer.start();
+      onTestFinished(() => master.stop());
+      const replica = await RedisServer.start(['--replicaof', `127.0.0.1 ${master.port}`]);
+      onTestFinished(() => replica.stop());
+      const sentinel = await startSentinel(master.port);
+      onTestFinished(() => sentinel.stop());
       // A replica that the sentinel does not know of, or that has nothing yet, does not take over.
       await expect.poll(() => describeMaster(sentinel.port), TAKEOVER).toMatch(/num-slaves\s+1\b/);
       await expect.poll(() => replica.cli('INFO', 'replication'), TAKEOVER).toMatch(/master_link_status:up/);
-    }, 120_000);
 
-    afterEach(async () => {
-      const exit = once(sentinel.process, 'exit');
-      sentinel.process.kill('SIGKILL');
-      await exit;
-      await rm(sentinel.folder, { recursive: true, force: true });
-      await master.stop();
-      await replica.stop();
-    });
-
-    test.each([
-      ['redisBackplane', (client: RedisClient) => redisBackplane(client, { timeout: TIMEOUT })],
-      [
-        'redisStreamBackplane',
-        (client: RedisClient) => redisStreamBackplane(client, { timeout: TIMEOUT, maxLength: 1_000 }),
-      ],
-    ])('the groups of %s are told, and reach each other over the new master', async (_name, create) => {
       const connect = () => {
-        const groups = createGroups({ backplane: create(open(sentinel.port)) });
+        const { client, end } = open(sentinel.port);
+        onTestFinished(end);
+        const groups = createGroups({ backplane: create(client) });
         onTestFinished(() => groups.close());
         return { groups, told: new Told(groups) };
       };
@@ -97,9 +92,9 @@ describe.runIf(hasRedis).each(makes)(
         .poll(async () => (await here.groups.group('a').send('after')).backplane, TAKEOVER)
         .toBe(true);
       await expect.poll(() => far.got, TAKEOVER).toContain('after');
-    });
-  },
-);
+    },
+  );
+});
 
 function describeMaster(sentinel: number): string {
   const args = ['-p', String(sentinel), 'SENTINEL', 'MASTER', NAME];
@@ -121,5 +116,13 @@ sentinel failover-timeout ${NAME} 5000
 `,
   );
   const child = spawn('redis-server', [file, '--sentinel'], { stdio: 'ignore' });
-  return { port, process: child, folder };
+  return {
+    port,
+    async stop() {
+      const exit = once(child, 'exit');
+      child.kill('SIGKILL');
+      await exit;
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
 }
