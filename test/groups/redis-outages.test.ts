@@ -1,9 +1,9 @@
 import type { EventEmitter } from 'node:events';
+import type { Socket } from 'node:net';
 import { createGroups, redisBackplane, type RedisClient, redisStreamBackplane } from 'dwebsocket/groups';
-import { Redis } from 'ioredis';
-import { createClient } from 'redis';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { within } from '../support/inbox.js';
+import { clientKinds } from './support/clients.js';
 import { FakeMember } from './support/members.js';
 import { Proxy } from './support/proxy.js';
 import { hasRedis, RedisServer } from './support/redis-server.js';
@@ -14,32 +14,9 @@ const TIMEOUT = 3_000;
 /** For the tests that wait until it is over. */
 const SHORT = 2_000;
 
-const makes = [
-  {
-    make: 'redis',
-    async open(url: string): Promise<RedisClient> {
-      const client = createClient({ url });
-      // Groups listen only until they are closed.
-      client.on('error', () => {});
-      await client.connect();
-      onTestFinished(() => client.destroy());
-      return client;
-    },
-  },
-  {
-    make: 'ioredis',
-    async open(url: string): Promise<RedisClient> {
-      const client = new Redis(url, { lazyConnect: true });
-      await client.connect();
-      onTestFinished(() => {
-        client.disconnect();
-      });
-      return client;
-    },
-  },
-];
+const newest = clientKinds.filter(({ name }) => name.endsWith(' 6'));
 
-describe.runIf(hasRedis).each(makes)('over $make', { timeout: 60_000 }, ({ open }) => {
+describe.runIf(hasRedis).each(newest)('over $name', { timeout: 60_000 }, ({ connect }) => {
   let server: RedisServer;
   let args: string[] = [];
 
@@ -49,12 +26,27 @@ describe.runIf(hasRedis).each(makes)('over $make', { timeout: 60_000 }, ({ open 
 
   afterEach(() => server.stop());
 
+  async function open(url: string): Promise<RedisClient> {
+    const { client, end } = await connect(url);
+    onTestFinished(end);
+    return client;
+  }
+
   async function joinPubSub({ url = server.url, timeout = TIMEOUT } = {}) {
     const groups = createGroups({ backplane: redisBackplane(await open(url), { timeout }) });
     onTestFinished(() => groups.close());
     const member = new FakeMember();
     expect(await groups.group('a').add(member)).toBe(true);
     return { group: groups.group('a'), groups, member, told: new Told(groups) };
+  }
+
+  /** Two that reach each other, one of them over a network that can fail. */
+  async function joinOverProxy({ timeout = TIMEOUT } = {}) {
+    const proxy = await Proxy.start(server.port);
+    onTestFinished(() => proxy.stop());
+    const [here, there] = [await joinPubSub({ url: proxy.url, timeout }), await joinPubSub()];
+    const [sending, listening] = proxy.connections as [Socket, Socket];
+    return { proxy, sending, listening, here, there };
   }
 
   async function joinStream({ maxLength = 10_000, maxAge = 60_000 } = {}) {
@@ -100,9 +92,7 @@ describe.runIf(hasRedis).each(makes)('over $make', { timeout: 60_000 }, ({ open 
       ['of the client, over which we send,', 0],
       ['of ours, over which we listen,', 1],
     ])('a connection %s that dies without a sign is found out and replaced', async (_name, index) => {
-      const proxy = await Proxy.start(server.port);
-      onTestFinished(() => proxy.stop());
-      const [here, there] = [await joinPubSub({ url: proxy.url, timeout: SHORT }), await joinPubSub()];
+      const { proxy, here, there } = await joinOverProxy({ timeout: SHORT });
       proxy.mute(proxy.connections[index]!);
       expect((await here.told.cutOff()).code).toBe('ERR_WEBSOCKET_BACKPLANE_CUT_OFF');
       expect(here.groups.isCutOff()).toBe(true);
@@ -114,15 +104,12 @@ describe.runIf(hasRedis).each(makes)('over $make', { timeout: 60_000 }, ({ open 
     });
 
     test('once we say that we are cut off, nothing is given to a connection that may be lost, too', async () => {
-      const proxy = await Proxy.start(server.port);
-      onTestFinished(() => proxy.stop());
-      const [here, there] = [await joinPubSub({ url: proxy.url }), await joinPubSub()];
-      const [sending, listening] = proxy.connections;
-      proxy.mute(sending!);
-      listening!.destroy();
+      const { proxy, sending, listening, here, there } = await joinOverProxy();
+      proxy.mute(sending);
+      listening.destroy();
       await here.told.cutOff();
       const sent = here.group.send('into the dark');
-      sending!.destroy();
+      sending.destroy();
       expect(await sent).toMatchObject({ local: 1, backplane: false });
       // A client that had it would send it again.
       await here.told.back();
@@ -131,10 +118,8 @@ describe.runIf(hasRedis).each(makes)('over $make', { timeout: 60_000 }, ({ open 
     });
 
     test('while only the connection that we listen on is lost, what is sent goes out, in order', async () => {
-      const proxy = await Proxy.start(server.port);
-      onTestFinished(() => proxy.stop());
-      const [here, there] = [await joinPubSub({ url: proxy.url }), await joinPubSub()];
-      proxy.connections[1]!.destroy();
+      const { listening, here, there } = await joinOverProxy();
+      listening.destroy();
       await here.told.cutOff();
       const messages = Array.from({ length: 100 }, (_, index) => String(index));
       const first = here.group.send(messages[0]!);
@@ -146,10 +131,8 @@ describe.runIf(hasRedis).each(makes)('over $make', { timeout: 60_000 }, ({ open 
     });
 
     test('close lets go out what was sent after the connection that we listen on was lost', async () => {
-      const proxy = await Proxy.start(server.port);
-      onTestFinished(() => proxy.stop());
-      const [here, there] = [await joinPubSub({ url: proxy.url }), await joinPubSub()];
-      proxy.connections[1]!.destroy();
+      const { listening, here, there } = await joinOverProxy();
+      listening.destroy();
       await here.told.cutOff();
       const sending = here.group.send('last');
       await here.groups.close();
