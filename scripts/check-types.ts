@@ -77,7 +77,8 @@ try {
   if (failed > 0) throw new Error(`${failed} of ${runs.length} programs do not compile`);
   console.log(`${runs.length} programs compile: TypeScript ${COMPILERS.join(', ')}`);
 } finally {
-  rmSync(folder, { recursive: true, force: true });
+  // When one installation fails the others still write there.
+  rmSync(folder, { recursive: true, force: true, maxRetries: 10 });
 }
 
 async function pack(): Promise<string> {
