@@ -8,7 +8,6 @@ import type { Policy } from './options.js';
 import { markRequest } from './request.js';
 import { refuse, shareHeaderText } from './response.js';
 import { isShuttingDown, stateOf } from './server-state.js';
-import { unmaskAhead } from './unmask.js';
 import { answerRaw, closeExchange, upgradeOf, type Upgrade } from './upgrade.js';
 import { createWebsocket, type EndListener, type Websocket } from './websocket.js';
 
@@ -36,6 +35,9 @@ export class Acceptor {
       WebSocket: Connection,
       autoPong: false,
       maxPayload: policy.maxPayload,
+      // Bounded by bytes: the reader joins them.
+      maxFragments: 0,
+      maxBufferedChunks: 0,
       perMessageDeflate: policy.perMessageDeflate,
       closeTimeout: policy.closeTimeout,
       handleProtocols: () => (this.#protocol === '' ? false : this.#protocol),
@@ -118,7 +120,7 @@ export class Acceptor {
 
   #welcome(upgrade: Upgrade, connection: Connection<Websocket>, listener: EndListener): Websocket {
     const { req, socket } = upgrade;
-    unmaskAhead(socket);
+    connection.readAhead(this.policy.maxPayload);
     const websocket = createWebsocket(
       connection,
       socket,

@@ -1,14 +1,25 @@
 import type { Writable } from 'node:stream';
 import { WebSocket } from 'ws';
+import { readAhead, type Receiver, type ReadTarget } from './reader.js';
+import { clearTimeout, setTimeout } from './real-timers.js';
 
 /** What happens to a connection, told to its owner. */
 export interface ConnectionHandlers<Owner> {
+  /** A message that was read ahead of `ws`; `size`: its bytes. */
+  readonly read: (owner: Owner, message: string | Buffer, size: number) => void;
+  /** A message that `ws` has put together. */
   readonly message: (owner: Owner, data: Buffer, isBinary: boolean) => void;
   readonly ping: (owner: Owner, data: Buffer) => void;
   readonly pong: (owner: Owner, data: Buffer) => void;
   readonly error: (owner: Owner, error: Error) => void;
-  /** Either side begins to close; there is no code when the peer's close frame had none. */
-  readonly closing: (owner: Owner, code: number | undefined, reason: Buffer | string | undefined) => void;
+  /**
+   * A close frame of the peer has come, or one of its frames breaks the protocol. The owner answers with `sendClose`.
+   *
+   * `code` is absent when the frame had none; `reason` is absent when it was `ws` that chose the code.
+   */
+  readonly closing: (owner: Owner, code: number | undefined, reason: Buffer | undefined) => void;
+  /** `ws` is about to write to the socket: what was sent before goes first. */
+  readonly flush: (owner: Owner) => void;
   /** The connection has ended; 1006: without a close frame of the peer. */
   readonly close: (owner: Owner, code: number) => void;
 }
@@ -20,15 +31,24 @@ export interface ConnectionHandlers<Owner> {
  * `emit` calls the owner's handlers, which all connections share. Before there is an owner, and for other events, it is
  * the emitter that it always was.
  */
-export class Connection<Owner = unknown> extends WebSocket {
+export class Connection<Owner = unknown> extends WebSocket implements ReadTarget {
   declare owner: Owner;
   /** Those of the owner; typed so that a connection of anybody is a `Connection`. */
   declare handlers: ConnectionHandlers<never> | undefined;
   /** Of `ws`: milliseconds that the peer has to answer our close frame, looked at when that is sent. */
   declare _closeTimeout: number;
-  /** Of `ws`: the stream that reads frames, and the socket. */
-  declare readonly _receiver: Writable | null | undefined;
+  /** Of `ws`: the timer for that. */
+  declare _closeTimer: NodeJS.Timeout | null;
+  /** Of `ws`: the stream that parses frames, and the socket. */
+  declare readonly _receiver: Receiver | null | undefined;
   declare readonly _socket: Writable | null | undefined;
+  /** Ours, in its place. */
+  declare closeTimer: NodeJS.Timeout | undefined;
+
+  /** Reads frames before `ws` does, as a server. To be called before the socket delivers anything. */
+  readAhead(maxPayload: number): void {
+    readAhead(this._receiver as Receiver, this, { maxPayload, inflates: this.extensions !== '' });
+  }
 
   override emit(event: string | symbol, first?: unknown, second?: unknown): boolean {
     const handle = this.handlers?.[event as keyof ConnectionHandlers<Owner>];
@@ -37,15 +57,57 @@ export class Connection<Owner = unknown> extends WebSocket {
     return true;
   }
 
+  read(message: string | Buffer, size: number): void {
+    this.handlers?.read(this.owner as never, message, size);
+  }
+
+  override resume(): void {
+    super.resume();
+    this._receiver?.reader?.resume();
+  }
+
+  flow(): void {
+    super.resume();
+  }
+
+  override ping(data: string | Buffer = ''): void {
+    this.handlers?.flush(this.owner as never);
+    super.ping(data);
+  }
+
+  override pong(data: string | Buffer = ''): void {
+    this.handlers?.flush(this.owner as never);
+    super.pong(data);
+  }
+
   /**
    * `ws` calls this on itself for the peer's close frame (without a code when the frame had none) and for a frame that
-   * breaks the protocol: it is the one place through which every orderly end passes.
+   * breaks the protocol (without a reason): it is the one place through which every orderly end passes.
    */
   override close(code?: number, reason?: string | Buffer): void {
-    this.handlers?.closing(this.owner as never, code, reason);
+    if (this.handlers === undefined) super.close(code, reason);
+    else this.handlers.closing(this.owner as never, code, reason as Buffer | undefined);
+  }
+
+  /** Sends our close frame, or ends the connection when both sides have sent theirs. */
+  sendClose(code?: number, reason?: string | Buffer): void {
     endOnce(this._receiver);
     endOnce(this._socket);
     super.close(code, reason);
+    this.#takeCloseTimer();
+  }
+
+  /** To be called when the connection has ended. */
+  stopCloseTimer(): void {
+    if (this.closeTimer !== undefined) clearTimeout(this.closeTimer);
+  }
+
+  /** A test may have put a fake clock in the place of the global timers, which `ws` uses. */
+  #takeCloseTimer(): void {
+    if (this._closeTimer === null || this.closeTimer !== undefined) return;
+    globalThis.clearTimeout(this._closeTimer);
+    this._closeTimer = null;
+    this.closeTimer = setTimeout(() => this._socket?.destroy(), this._closeTimeout);
   }
 }
 

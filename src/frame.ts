@@ -29,6 +29,25 @@ export function encodeFrame(data: Data, binary: boolean | undefined): Buffer {
   return frame;
 }
 
+/** Text of up to this many characters is worth a look whether it is ASCII. */
+const SHORT = 4_096;
+
+const TEXT_FRAME = String.fromCharCode(FIN | TEXT);
+/** The headers of the text frames with up to 125 bytes, by length. */
+const SHORT_HEADERS = Array.from({ length: 126 }, (_, length) => TEXT_FRAME + String.fromCharCode(length));
+
+/**
+ * Short ASCII text as a frame that is a string, one character for each byte, to be written as `latin1`; `undefined` for
+ * other text. Nothing is copied until it is written, with what else is sent in the same turn.
+ */
+export function encodeText(text: string): string | undefined {
+  const { length } = text;
+  if (length > SHORT || Buffer.byteLength(text) !== length) return undefined;
+  return length < 126
+    ? (SHORT_HEADERS[length] as string) + text
+    : TEXT_FRAME + String.fromCharCode(126, length >> 8, length & 0xff) + text;
+}
+
 function allocate(length: number, opcode: number): Buffer {
   let frame: Buffer;
   if (length < 126) {

@@ -13,3 +13,15 @@ export function rejectLater(error: Error): Promise<never> {
     setImmediate(reject, error);
   });
 }
+
+let shared: Promise<boolean> | undefined;
+
+/** Resolves with `false` on a later turn; one promise for all who ask in this turn. */
+export function falseLater(): Promise<boolean> {
+  return (shared ??= new Promise((resolve) => {
+    setImmediate(() => {
+      shared = undefined;
+      resolve(false);
+    });
+  }));
+}

@@ -51,6 +51,11 @@ export class MessageQueue<M> {
     return this.#length;
   }
 
+  /** Whether somebody waits for the next message. */
+  get isAwaited(): boolean {
+    return this.#waiter !== undefined;
+  }
+
   /** Whether no message will be added any more. */
   get ended(): boolean {
     return this.#ended;

@@ -56,14 +56,16 @@ export interface WebsocketOptions<Kind extends MessageKind = MessageKind> {
    */
   origins?: 'any' | readonly (string | RegExp)[] | OriginJudge | undefined;
   /**
-   * Bytes of the largest message that is taken; a larger one closes the websocket with 1009.
+   * Bytes of the largest message that is taken. A larger one closes the websocket with 1009 and a reason that says the
+   * limit. With compression, a frame must not be longer than this before it is inflated, either.
    *
    * @default 1_048_576 (1 MiB)
    */
   maxPayload?: number | undefined;
   /**
    * Bytes that may have been received and not yet read by the handler. Beyond it nothing more is read from the
-   * socket, until half of it has been read by the handler. Each message counts 144 bytes more than its payload.
+   * socket, until half of it has been read by the handler. It bounds memory: each message counts 144 bytes more than its
+   * payload, a small binary one 344.
    *
    * @default 1_048_576 (1 MiB)
    */
@@ -76,7 +78,8 @@ export interface WebsocketOptions<Kind extends MessageKind = MessageKind> {
   highWaterMark?: number | undefined;
   /**
    * Bytes waiting to be sent beyond which a peer that reads too slowly is cut off, when the next message is sent to it. One
-   * message may be larger.
+   * message may be larger. It bounds memory: small messages are joined while they wait, and with compression each counts
+   * 1,000 bytes more than its payload.
    *
    * @default 16_777_216 (16 MiB)
    */

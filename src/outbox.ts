@@ -1,28 +1,18 @@
 import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
+import { asBytes, encodeFrame, encodeText, type Data } from './frame.js';
+import { falseLater } from './later.js';
 import { debug } from './notices.js';
-import { asBytes, encodeFrame, type Data } from './frame.js';
-import { nextTick } from './real-timers.js';
+import { addPiece } from './pieces.js';
+import { nextTick, setImmediate } from './real-timers.js';
 
 const TRUE: Promise<boolean> = Promise.resolve(true);
-const FALSE: Promise<boolean> = Promise.resolve(false);
 
-// Counts the turns in which something is sent, so that a second frame in the same turn is known for what it is.
-let turn = 0;
-let turnEnds = false;
+/** The frames of a turn are joined up to about this size. A longer frame goes by itself, and is not copied. */
+const CHUNK = 65_536;
 
-function currentTurn(): number {
-  if (!turnEnds) {
-    turnEnds = true;
-    nextTick(endTurn);
-  }
-  return turn;
-}
-
-function endTurn(): void {
-  turnEnds = false;
-  turn++;
-}
+/** What a message that `ws` has not written yet takes beside its payload, in bytes. */
+const COST_FOR_WS = 1_000;
 
 /** How much may wait to be sent; see the options of the same names. */
 export interface Marks {
@@ -30,24 +20,42 @@ export interface Marks {
   readonly maxBuffered: number;
 }
 
-// Handed to nextTick without a closure for each turn.
-let uncork: (outbox: Outbox) => void;
+// The outboxes that write when this turn ends.
+let due: Outbox[] = [];
+
+let endTurnOf: (outbox: Outbox) => void;
+
+function endTurn(): void {
+  const outboxes = due;
+  due = [];
+  for (const outbox of outboxes) endTurnOf(outbox);
+}
 
 /**
- * What a websocket sends: frames straight to its socket, many of one turn in one write, and an answer about how full
- * the way is.
+ * What a websocket sends: the frames of one turn of the event loop in one write, and an answer about how full the way is.
  *
- * On a server without compression frames go to the socket that the upgrade gave us. `ws` writes there, too, as soon as
- * it is asked for a ping, pong or close frame, so the order is kept. As a client (masked) and with compression `ws`
- * makes the frames.
+ * On a server without compression, frames go to the socket that the upgrade gave us. `ws` writes there, too, and `flush`
+ * comes first, so the order is kept. As a client (masked) and with compression, `ws` makes the frames.
+ *
+ * While the peer does not read, frames wait here, where small ones are joined: in the queue of a stream a frame of three
+ * bytes takes a hundred times as much.
  */
 export class Outbox {
   readonly #ws: WebSocket;
   readonly #socket: Duplex;
   readonly #marks: Marks;
   readonly #direct: boolean;
-  #turn = -1;
-  #corked = false;
+  /** The frames of this turn: first these, then those that are text, one character for each byte. */
+  #frames: Buffer[] | undefined;
+  #text = '';
+  #turnBytes = 0;
+  #isDue = false;
+  /** Frames of earlier turns, which wait for the peer to read. */
+  #backlog: Buffer[] | undefined;
+  #backlogBytes = 0;
+  #awaitsDrain = false;
+  /** What the messages take that `ws` has not written yet. */
+  #bytesAtWs = 0;
   #drain: { promise: Promise<boolean>; resolve: (sent: boolean) => void } | undefined;
 
   constructor(ws: WebSocket, socket: Duplex, marks: Marks, asServer: boolean) {
@@ -62,9 +70,11 @@ export class Outbox {
     return this.#direct;
   }
 
-  /** Bytes that wait to be sent. */
+  /** Bytes of memory that wait to be sent. */
   get buffered(): number {
-    return this.#direct ? this.#socket.writableLength : this.#ws.bufferedAmount;
+    return this.#direct
+      ? this.#turnBytes + this.#backlogBytes + this.#socket.writableLength
+      : Math.max(this.#bytesAtWs, this.#ws.bufferedAmount);
   }
 
   /** Whether the peer reads: an answer that it has not asked to wait for can go out. */
@@ -72,42 +82,21 @@ export class Outbox {
     return !this.#socket.writableNeedDrain;
   }
 
-  /** `more`: whether further sends are likely in this turn, as when more messages wait to be answered. */
-  send(data: Data, binary: boolean | undefined, more: boolean): Promise<boolean> {
-    if (this.#direct) return this.write(encodeFrame(data, binary), more);
-    const isBinary = binary ?? typeof data !== 'string';
-    // ws keeps what it is given until it is compressed or written; the caller may refill it at once.
-    const payload = typeof data === 'string' ? data : Buffer.from(asBytes(data));
-    const before = this.buffered;
-    this.#ws.send(payload, { binary: isBinary }, () => {
-      this.#flushed();
-    });
-    return this.#level(before);
+  /** Sends a message. */
+  send(data: Data, binary: boolean | undefined): PromiseLike<boolean> {
+    if (!this.#direct) return this.#sendByWs(data, binary ?? typeof data !== 'string');
+    const text = typeof data === 'string' && binary !== true ? encodeText(data) : undefined;
+    return text === undefined ? this.write(encodeFrame(data, binary)) : this.#add(text);
   }
 
   /** Sends a ready frame. */
-  write(frame: Buffer, more: boolean): Promise<boolean> {
-    const socket = this.#socket;
-    if (!socket.writable) return FALSE;
-    const now = currentTurn();
-    // A cork costs more than it saves where only one frame is sent in a turn; so the first goes out by itself.
-    if (!this.#corked && (more || this.#turn === now)) {
-      this.#corked = true;
-      socket.cork();
-      nextTick(uncork, this);
-    }
-    this.#turn = now;
-    const { highWaterMark } = this.#marks;
-    const before = socket.writableLength;
-    if (before + frame.length <= highWaterMark) {
-      socket.write(frame);
-      return TRUE;
-    }
-    socket.write(frame, () => {
-      this.#flushed();
-    });
-    if (this.#corked) this.#uncork();
-    return this.#level(before);
+  write(frame: Buffer): PromiseLike<boolean> {
+    return this.#add(frame);
+  }
+
+  /** Gives everything to the socket at once: somebody else is about to write to it. */
+  flush(): void {
+    if (this.#turnBytes + this.#backlogBytes > 0) this.#writeAll();
   }
 
   /** The websocket has begun to close: who waits for the peer to read learns it. */
@@ -115,14 +104,115 @@ export class Outbox {
     this.#settle(false);
   }
 
+  /** The connection has ended: lets go of what could not be sent. */
+  clear(): void {
+    this.#takeTurn();
+    this.#takeBacklog();
+  }
+
+  #add(frame: Buffer | string): PromiseLike<boolean> {
+    if (!this.#socket.writable) return falseLater();
+    const before = this.buffered;
+    if (frame.length >= CHUNK) this.#endTurn();
+    this.#turnBytes += frame.length;
+    if (typeof frame === 'string') this.#text += frame;
+    else this.#addBytes(frame);
+    // Before it is written, for who waits asks the socket to call back.
+    const answer = before + frame.length <= this.#marks.highWaterMark ? TRUE : this.#level(before);
+    if (this.#turnBytes >= CHUNK) this.#endTurn();
+    else if (!this.#isDue) this.#becomeDue();
+    return answer;
+  }
+
+  #addBytes(frame: Buffer): void {
+    const frames = (this.#frames ??= []);
+    if (this.#text !== '') frames.push(Buffer.from(this.#text, 'latin1'));
+    this.#text = '';
+    frames.push(frame);
+  }
+
+  #becomeDue(): void {
+    this.#isDue = true;
+    if (due.push(this) === 1) nextTick(endTurn);
+  }
+
+  #endTurn(): void {
+    if (this.#turnBytes === 0) return;
+    if (!this.#socket.writable) this.clear();
+    else if (this.#socket.writableNeedDrain) this.#hold();
+    else this.#writeAll();
+  }
+
+  /** Keeps the frames of this turn until the peer has read those before. */
+  #hold(): void {
+    this.#backlogBytes += this.#turnBytes;
+    const chunk = this.#takeTurn();
+    addPiece((this.#backlog ??= []), typeof chunk === 'string' ? Buffer.from(chunk, 'latin1') : chunk);
+    if (this.#awaitsDrain) return;
+    this.#awaitsDrain = true;
+    this.#socket.once('drain', () => {
+      this.#awaitsDrain = false;
+      this.flush();
+      this.#written();
+    });
+  }
+
+  #writeAll(): void {
+    const chunks: (Buffer | string)[] = this.#takeBacklog();
+    if (this.#turnBytes > 0) chunks.push(this.#takeTurn());
+    const last = chunks.length - 1;
+    if (last > 0) this.#socket.cork();
+    for (const [index, chunk] of chunks.entries()) {
+      // Only who waits has to know.
+      const written = index === last && this.#drain !== undefined ? () => this.#written() : undefined;
+      if (typeof chunk === 'string') this.#socket.write(chunk, 'latin1', written);
+      else this.#socket.write(chunk, written);
+    }
+    if (last > 0) this.#socket.uncork();
+  }
+
+  /** The frames of this turn as one chunk; text alone is left as it is. */
+  #takeTurn(): Buffer | string {
+    const frames = this.#frames;
+    const text = this.#text;
+    const bytes = this.#turnBytes;
+    this.#frames = undefined;
+    this.#text = '';
+    this.#turnBytes = 0;
+    if (frames === undefined) return text;
+    if (frames.length === 1 && text === '') return frames[0] as Buffer;
+    if (text !== '') frames.push(Buffer.from(text, 'latin1'));
+    return Buffer.concat(frames, bytes);
+  }
+
+  #takeBacklog(): Buffer[] {
+    const backlog = this.#backlog ?? [];
+    this.#backlog = undefined;
+    this.#backlogBytes = 0;
+    return backlog;
+  }
+
+  #sendByWs(data: Data, binary: boolean): PromiseLike<boolean> {
+    // ws keeps what it is given until it is compressed or written; the caller may refill it at once.
+    const payload = typeof data === 'string' ? data : Buffer.from(asBytes(data));
+    const cost = Buffer.byteLength(payload) + COST_FOR_WS;
+    const before = this.buffered;
+    this.#bytesAtWs += cost;
+    this.#ws.send(payload, { binary }, () => {
+      this.#bytesAtWs -= cost;
+      this.#written();
+    });
+    return before + cost <= this.#marks.highWaterMark ? TRUE : this.#level(before);
+  }
+
   /** `before`: what waited already when the message came. A message alone may be larger than all that may wait. */
-  #level(before: number): Promise<boolean> {
-    if (this.buffered <= this.#marks.highWaterMark) return TRUE;
-    if (before > this.#marks.maxBuffered) {
+  #level(before: number): PromiseLike<boolean> {
+    const { maxBuffered } = this.#marks;
+    if (before > maxBuffered) {
       // A peer that does not read must not fill our memory (nothing else would end it: its pongs may still come).
-      debug('cut off: %d bytes wait to be sent, more than maxBuffered (%d)', before, this.#marks.maxBuffered);
+      debug('cut off: %d bytes wait to be sent, more than maxBuffered (%d)', before, maxBuffered);
       this.#ws.terminate();
-      return FALSE;
+      return falseLater();
     }
     if (this.#drain === undefined) {
       let resolve!: (sent: boolean) => void;
@@ -132,26 +222,23 @@ export class Outbox {
     return this.#drain.promise;
   }
 
-  #flushed(): void {
+  #written(): void {
     // Node calls back without an error, too, for what was lost with the connection; the close tells who waits.
-    if (this.#socket.destroyed) return;
-    if (this.#drain !== undefined && this.buffered <= this.#marks.highWaterMark) this.#settle(true);
+    if (this.#drain === undefined || this.#socket.destroyed) return;
+    if (this.buffered <= this.#marks.highWaterMark) this.#settle(true);
   }
 
   #settle(sent: boolean): void {
-    this.#drain?.resolve(sent);
+    const drain = this.#drain;
     this.#drain = undefined;
-  }
-
-  #uncork(): void {
-    if (!this.#corked) return;
-    this.#corked = false;
-    this.#socket.uncork();
+    // On a later turn: where the peer reads fast enough, a loop around send() would keep the process to itself.
+    if (drain !== undefined) setImmediate(drain.resolve, sent);
   }
 
   static {
-    uncork = (outbox) => {
-      outbox.#uncork();
+    endTurnOf = (outbox) => {
+      outbox.#isDue = false;
+      outbox.#endTurn();
     };
   }
 }

@@ -1,4 +1,5 @@
 import { argumentError } from './errors.js';
+import { rejectLater } from './later.js';
 import { now } from './real-timers.js';
 
 interface PendingPing {
@@ -17,19 +18,18 @@ export class PendingPings {
 
   send(connection: { ping(data: string): void }): Promise<number> {
     if (this.#pings.size >= MOST) {
-      throw argumentError(
+      const error = argumentError(
         RangeError,
         `${String(MOST)} pings wait for an answer; await ping() before the next`,
       );
+      return quiet(rejectLater(error));
     }
     const payload = `dws-${String(++this.#count)}`;
     const roundTrip = new Promise<number>((resolve, reject) => {
       this.#pings.set(payload, { start: now(), resolve, reject });
     });
-    // A peer that leaves must not end the process of a handler that did not look at the answer.
-    roundTrip.catch(() => undefined);
     connection.ping(payload);
-    return roundTrip;
+    return quiet(roundTrip);
   }
 
   /** A pong answers all pings up to its own: a peer may answer only the latest. Others' pongs are passed over. */
@@ -48,4 +48,10 @@ export class PendingPings {
     for (const { reject } of this.#pings.values()) reject(error);
     this.#pings.clear();
   }
+}
+
+/** A peer must not end the process of a handler that does not look at the answer. */
+function quiet(roundTrip: Promise<number>): Promise<number> {
+  roundTrip.catch(() => undefined);
+  return roundTrip;
 }

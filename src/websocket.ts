@@ -7,13 +7,15 @@ import { onClose, onReceive, onSend } from './diagnostics.js';
 import { WebsocketClosedError } from './errors.js';
 import type { Data } from './frame.js';
 import { Beat, startBeat, stopBeat } from './heartbeat.js';
-import { later, rejectLater } from './later.js';
+import { falseLater, later, rejectLater } from './later.js';
 import { MessageQueue, type Waiter } from './message-queue.js';
 import { Messages } from './messages.js';
 import { debug, warnOnce } from './notices.js';
 import type { Message, Policy } from './options.js';
 import { Outbox } from './outbox.js';
 import { PendingPings } from './pending-pings.js';
+import { keepsExcess, withoutExcess } from './pieces.js';
+import { setImmediate } from './real-timers.js';
 
 /** How a websocket ended. */
 export interface CloseInfo {
@@ -36,7 +38,12 @@ export interface SendOptions {
 }
 
 const LATE_SENDS_TOLERATED = 100;
-const SENT_NOTHING: Promise<boolean> = Promise.resolve(false);
+
+/** What the memory of a small Buffer takes beside its bytes; see `COST_OF_A_MESSAGE` for the rest. */
+const COST_OF_A_COPY = 200;
+
+// Handed to setImmediate without a closure for each websocket.
+let answerInTurn: (websocket: Websocket, unread: number) => void;
 
 // Only for this package: users never construct a websocket.
 
@@ -121,8 +128,11 @@ export let existingSignal: (websocket: Websocket) => AbortSignal | undefined;
  */
 export let queueOf: <M extends Message>(websocket: Websocket<M>) => MessageQueue<M>;
 
-/** Where the websocket is; it goes from each word only to those on its right. */
-type State = 'open' | 'closing' | 'closed';
+/**
+ * Where the websocket is; it goes from each word only to those on its right. `answering`: the peer has begun to close, and
+ * what the handler sends in answer to its last messages still goes out.
+ */
+type State = 'open' | 'answering' | 'closing' | 'closed';
 
 /**
  * One websocket of a route: the `req.websocket` of a handler.
@@ -294,7 +304,7 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
    */
   send(data: Data, options?: SendOptions): PromiseLike<boolean> {
     const binary = options?.binary;
-    if (this.#state !== 'open') {
+    if (!this.#maySend()) {
       checkMessage(data);
       return this.#sendLate();
     }
@@ -302,7 +312,7 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
       checkMessage(data);
       onSend.publish({ websocket: this, bytes: Buffer.byteLength(data) });
     }
-    return this.#outbox.send(data, binary, this.#queue.length > 0);
+    return this.#outbox.send(data, binary);
   }
 
   /**
@@ -318,9 +328,10 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
   close(code: number = CloseCode.normal, reason = ''): PromiseLike<void> {
     checkClose(code, reason);
     if (this.#state === 'open') {
-      this.#beginClose(code, reason, 'this side');
-      this.#connection.close(code, reason);
+      this.#beginClose('closing', code, reason, 'this side');
+      this.#sendClose();
     }
+    this.#answer();
     return this.closed.then(noop);
   }
 
@@ -405,8 +416,11 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
   }
 
   static readonly #handlers: ConnectionHandlers<Websocket> = {
+    read: (websocket, message, size) => {
+      websocket.#receive(message, size);
+    },
     message: (websocket, data, isBinary) => {
-      websocket.#receive(data, isBinary);
+      websocket.#receive(isBinary ? data : data.toString(), data.length);
     },
     ping: (websocket, data) => {
       websocket.#answerPing(data);
@@ -419,27 +433,90 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
       // ws has closed it already, with the code that fits.
       websocket.#closedBy = `a fault of the peer: ${error.message}`;
     },
-    closing: (websocket, code = CloseCode.noStatus, reason = '') => {
-      websocket.#beginClose(code, reason.toString(), 'the peer');
+    closing: (websocket, code = CloseCode.noStatus, reason) => {
+      websocket.#peerCloses(code, reason?.toString() ?? websocket.#whyRefused(code));
+    },
+    flush: (websocket) => {
+      websocket.#outbox.flush();
     },
     close: (websocket, code) => {
       websocket.#finishClose(code !== CloseCode.abnormal);
     },
   };
 
-  #receive(data: Buffer, isBinary: boolean): void {
+  #receive(message: string | Buffer, size: number): void {
     if (this.#state !== 'open' || this.#ignoring) return;
+    const isText = typeof message === 'string';
     const { messages } = this.#policy;
-    if (messages === (isBinary ? 'text' : 'binary')) {
-      void this.close(CloseCode.unsupportedData, `this route takes ${messages} messages only`);
+    if (messages === (isText ? 'binary' : 'text')) {
+      this.#closeInTurn(CloseCode.unsupportedData, `this route takes ${messages} messages only`, 'this side');
       return;
     }
-    // The check above and the type that `messages` gives to the handler say the same.
-    const message = (isBinary ? data : data.toString()) as M;
     if (onReceive.hasSubscribers && this.#isServer) {
-      onReceive.publish({ websocket: this, message, bytes: data.length });
+      onReceive.publish({ websocket: this, message, bytes: size });
     }
-    this.#queue.push(message, data.length);
+    // The check above and the type that `messages` gives to the handler say the same.
+    if (isText || this.#queue.isAwaited || !keepsExcess(message)) this.#queue.push(message as M, size);
+    // One byte in the queue would keep all 64 KiB that the socket has delivered with it.
+    else this.#queue.push(withoutExcess(message) as M, size + COST_OF_A_COPY);
+  }
+
+  /** What a client learns when its frame was refused. */
+  #whyRefused(code: number): string {
+    if (code !== CloseCode.messageTooBig) return '';
+    const { maxPayload } = this.#policy;
+    warnOnce(
+      this.#policy,
+      'WEBSOCKET_TOO_BIG',
+      `a client has sent a message of more than ${String(maxPayload)} bytes to ${this.#request.url ?? ''} and was closed ` +
+        `with 1009; where such messages are right, raise the option maxPayload`,
+    );
+    return `a message may have at most ${String(maxPayload)} bytes`;
+  }
+
+  /** A close frame has come from the peer, or something that breaks the protocol. */
+  #peerCloses(code: number, reason: string): void {
+    if (this.#state === 'closing') this.#connection.sendClose(); // The answer to ours.
+    this.#closeInTurn(code, reason, 'the peer');
+  }
+
+  /**
+   * Closes for the peer, or because of it: what the handler answers in this turn still goes out before our close frame. As
+   * long as the handler takes messages of before, it gets a further turn.
+   */
+  #closeInTurn(code: number, reason: string, by: string): void {
+    if (this.#state !== 'open') return;
+    this.#beginClose('answering', code, reason, by);
+    // When the peer ends its side of the connection, ws ends ours.
+    this.#socket.prependListener('end', () => {
+      this.#answer();
+    });
+    setImmediate(answerInTurn, this, this.#queue.length);
+  }
+
+  #answerInTurn(unread: number): void {
+    const { length } = this.#queue;
+    if (length > 0 && length < unread) setImmediate(answerInTurn, this, length);
+    else this.#answer();
+  }
+
+  #answer(): void {
+    if (this.#state !== 'answering' || !this.#socket.writable) return;
+    this.#state = 'closing';
+    this.#sendClose();
+  }
+
+  /** Sends our close frame, and what was sent before in the same write. */
+  #sendClose(): void {
+    const code = this.#closeCode === CloseCode.noStatus ? undefined : this.#closeCode;
+    this.#socket.cork();
+    this.#outbox.flush();
+    this.#connection.sendClose(code, this.#closeReason);
+    this.#socket.uncork();
+  }
+
+  #maySend(): boolean {
+    return this.#state === 'open' || this.#state === 'answering';
   }
 
   /**
@@ -447,7 +524,7 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
    * only the latest is kept, to be answered when it does (RFC 6455, 5.5.3).
    */
   #answerPing(data: Buffer): void {
-    if (this.#state !== 'open') return;
+    if (!this.#maySend()) return;
     if (this.#outbox.hasRoom) {
       this.#connection.pong(data);
       return;
@@ -462,9 +539,9 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
     });
   }
 
-  #beginClose(code: number, reason: string, by: string): void {
+  #beginClose(state: State, code: number, reason: string, by: string): void {
     if (this.#state !== 'open') return;
-    this.#state = 'closing';
+    this.#state = state;
     this.#closedBy = by;
     this.#closeCode = code;
     this.#closeReason = reason;
@@ -481,9 +558,12 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
   }
 
   #finishClose(wasClean: boolean): void {
-    this.#beginClose(CloseCode.abnormal, '', 'nobody: the connection was lost');
+    // Without both close frames.
+    this.#wasClean = wasClean && this.#state === 'closing';
+    this.#beginClose('closed', CloseCode.abnormal, '', 'nobody: the connection was lost');
     this.#state = 'closed';
-    this.#wasClean = wasClean;
+    this.#connection.stopCloseTimer();
+    this.#outbox.clear();
     debug(
       '%s: closed with %d %j by %s',
       this.#request.url,
@@ -507,7 +587,7 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
           '"while (await websocket.sleep(ms))" or "if (!(await websocket.send(message))) break"',
       );
     }
-    return SENT_NOTHING;
+    return falseLater();
   }
 
   /** Operators listen to their server, and not to the client of a test in the same process. */
@@ -524,6 +604,9 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
   }
 
   static {
+    answerInTurn = (websocket, unread) => {
+      websocket.#answerInTurn(unread);
+    };
     createWebsocket = (...parts) => new Websocket(...parts);
     createEndedWebsocket = (request, policy) => {
       // As `ws` makes those of a server, before they get a socket.
@@ -533,10 +616,10 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
       return websocket;
     };
     sendFrame = (websocket, frame, data, binary) => {
-      if (websocket.#state !== 'open') return websocket.#sendLate();
+      if (!websocket.#maySend()) return websocket.#sendLate();
       if (!websocket.#outbox.takesFrames) return websocket.send(data, { binary });
       if (onSend.hasSubscribers) onSend.publish({ websocket, bytes: Buffer.byteLength(data) });
-      return websocket.#outbox.write(frame, false);
+      return websocket.#outbox.write(frame);
     };
     closeWithin = (websocket, timeout, code, reason) => {
       websocket.#connection._closeTimeout = timeout;

@@ -1,15 +1,24 @@
 import { expect, test } from 'vitest';
-import { later, rejectLater } from '../src/later.js';
+import { falseLater, later, rejectLater } from '../src/later.js';
 
-test('both settle on a later turn of the event loop, when others have been served', async () => {
+test('all settle on a later turn of the event loop, when others have been served', async () => {
   const order: string[] = [];
   const settled = Promise.all([
     later('value').then((value) => order.push(value)),
+    falseLater().then((value) => order.push(String(value))),
     rejectLater(new Error('error')).catch((error: unknown) => order.push((error as Error).message)),
   ]);
   process.nextTick(() => order.push('tick'));
   void Promise.resolve().then(() => order.push('microtask'));
   await settled;
   expect(order.slice(0, 2).sort()).toEqual(['microtask', 'tick']);
-  expect(order.slice(2)).toEqual(['value', 'error']);
+  expect(order.slice(2)).toEqual(['value', 'false', 'error']);
+});
+
+test('those who ask in one turn share one promise, and later ones get another', async () => {
+  const first = falseLater();
+  expect(falseLater()).toBe(first);
+  expect(await first).toBe(false);
+  expect(falseLater()).not.toBe(first);
+  await falseLater();
 });

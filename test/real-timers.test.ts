@@ -28,6 +28,18 @@ test("under a test's fake clock a silent peer still times out, and a live one do
   silent.destroy();
 });
 
+test("under a test's fake clock a peer that does not answer our close frame is cut off, and no timer is left", async () => {
+  const { websocket, client } = await openPair({ closeTimeout: 30 });
+  const honest = await openPair();
+  client.ws.pause();
+  vi.useFakeTimers();
+  void websocket.close(4000);
+  void honest.websocket.close(4000);
+  expect(vi.getTimerCount()).toBe(0);
+  expect(await within(websocket.closed, 'end')).toMatchObject({ code: 4000, wasClean: false });
+  expect(await within(honest.websocket.closed, 'end')).toMatchObject({ code: 4000, wasClean: true });
+});
+
 test('the delays that a handler asks for follow the fake clock', async () => {
   const { websocket } = await openPair();
   vi.useFakeTimers();

@@ -1,11 +1,13 @@
 import { once } from 'node:events';
 import { describe, expect, test } from 'vitest';
 import { requireWebsocket, type Websocket, WebsocketClosedError } from 'dwebsocket';
+import { connect } from './support/client.js';
 import { defer, within } from './support/inbox.js';
 import { openPair } from './support/pair.js';
 import { openRaw } from './support/raw-client.js';
-import { close, closeCodeOf } from './support/raw-frames.js';
+import { binary, close, closeCodeOf, text } from './support/raw-frames.js';
 import { serve } from './support/serve.js';
+import { watchWarnings } from './support/warnings.js';
 
 describe('close', () => {
   test('closes with 1000 and resolves when the closing handshake is over', async () => {
@@ -114,6 +116,155 @@ describe('close', () => {
     expect(closeCodeOf((await client.nextFrame())!)).toBe(4000);
     expect(await within(closed.promise, 'end')).toEqual({ code: 4000, reason: 'bye', wasClean: false });
     await client.end();
+  });
+});
+
+describe('the answers to the last messages', () => {
+  const END = close(4000, 'bye');
+
+  /** Opens one whose handler runs, and sends it all in one segment. */
+  async function send(handler: (websocket: Websocket) => Promise<unknown>, ...frames: Buffer[]) {
+    const closed = defer<unknown>();
+    const site = await serve(
+      requireWebsocket(
+        async ({ websocket }) => {
+          await handler(websocket);
+          closed.resolve(await websocket.closed);
+        },
+        { maxPayload: 1_000, messages: 'text' },
+      ),
+    );
+    const client = await openRaw(site.port);
+    client.write(Buffer.concat(frames));
+    expect(await client.end()).toBe('end');
+    const [last, ...others] = client.frames.reverse();
+    const answers = others.reverse().map(({ payload }) => payload.toString());
+    return { answers, code: closeCodeOf(last!), closed: await within(closed.promise, 'end of the handler') };
+  }
+
+  const echo = async (websocket: Websocket) => {
+    for await (const message of websocket) websocket.send(message);
+  };
+
+  test.for<[string, (websocket: Websocket) => Promise<unknown>]>([
+    ['for await', echo],
+    [
+      'wait()',
+      async (websocket) => {
+        let message;
+        while ((message = await websocket.wait()) !== null) websocket.send(message);
+      },
+    ],
+    [
+      'wait() and awaits send()',
+      async (websocket) => {
+        let message;
+        while ((message = await websocket.wait()) !== null) await websocket.send(message);
+      },
+    ],
+    [
+      'read() on a turn for each',
+      async (websocket) => {
+        await websocket.wait().then((message) => websocket.send(message!));
+        while (websocket.hasMessages()) {
+          websocket.send(websocket.read()!);
+          await new Promise(setImmediate);
+        }
+      },
+    ],
+  ])('go out before the answer to the close frame that came with them (%s)', async ([, handler]) => {
+    const { answers, code, closed } = await send(handler, text('1'), text('2'), text('3'), END);
+    expect(answers).toEqual(['1', '2', '3']);
+    expect(code).toBe(4000);
+    expect(closed).toEqual({ code: 4000, reason: 'bye', wasClean: true });
+  });
+
+  test.for<[string, Buffer, number]>([
+    ['a frame that breaks the protocol', text('x', { rsv: 2 }), 1002],
+    ['text that is not UTF-8', text(Buffer.from([0xff])), 1007],
+    ['a message that is too long', text('x'.repeat(1_001)), 1009],
+    ['a message of a kind that the route does not take', binary('x'), 1003],
+  ])('go out before the close frame for %s', async ([, frame, expected]) => {
+    const { answers, code } = await send(echo, text('1'), text('2'), frame, close(1000));
+    expect(answers).toEqual(['1', '2']);
+    expect(code).toBe(expected);
+  });
+
+  test('are not waited for by a handler that takes none: the close frame is answered at once', async () => {
+    const { answers, code } = await send(
+      async (websocket) => {
+        await websocket.closed;
+        websocket.send('too late');
+      },
+      text('unread'),
+      END,
+    );
+    expect(answers).toEqual([]);
+    expect(code).toBe(4000);
+  });
+
+  test('isClosed() and signal tell of the close meanwhile, and send() still says true', async () => {
+    const seen: unknown[] = [];
+    await send(
+      async (websocket) => {
+        const { signal } = websocket;
+        for await (const message of websocket) {
+          seen.push([websocket.isClosed(), signal.aborted, await websocket.send(message)]);
+        }
+      },
+      text('1'),
+      END,
+    );
+    expect(seen).toEqual([[true, true, true]]);
+  });
+
+  test('a handler that returns is answered for at once, with the code of the peer', async () => {
+    const { answers, code } = await send(
+      async (websocket) => {
+        websocket.send((await websocket.wait())!);
+        void websocket.close(4999, 'not this one');
+      },
+      text('1'),
+      text('2'),
+      END,
+    );
+    expect(answers).toEqual(['1']);
+    expect(code).toBe(4000);
+  });
+
+  test('the close is not clean when the connection breaks before our close frame is out', async () => {
+    const { websocket, req, client } = await openPair();
+    const { closed } = websocket;
+    websocket.signal.addEventListener('abort', () => req.socket.destroy());
+    client.ws.close(4000, 'bye');
+    expect(await within(closed, 'end')).toEqual({ code: 4000, reason: 'bye', wasClean: false });
+    await client.closed();
+  });
+});
+
+describe('a message of more than maxPayload', () => {
+  test('closes with 1009, a reason that says the limit, and one warning for the route', async () => {
+    const warnings = watchWarnings();
+    const { site, client, websocket } = await openPair({ maxPayload: 1_000 });
+    client.send('x'.repeat(1_001));
+    expect(await client.closed()).toEqual({ code: 1009, reason: 'a message may have at most 1000 bytes' });
+    expect(await websocket.closed).toMatchObject({
+      code: 1009,
+      reason: 'a message may have at most 1000 bytes',
+    });
+    const { code, message } = await warnings.next();
+    expect(code).toBe('WEBSOCKET_TOO_BIG');
+    expect(message).toMatch(/more than 1000 bytes to \/ .*raise the option maxPayload/);
+    const other = await connect(site);
+    other.send('x'.repeat(1_001));
+    await other.closed();
+    expect(warnings.rest()).toEqual([]);
+  });
+
+  test("the peer's own 1009 is told as it came", async () => {
+    const { client, websocket } = await openPair();
+    await client.close(1009, 'mine');
+    expect(await websocket.closed).toMatchObject({ code: 1009, reason: 'mine' });
   });
 });
 

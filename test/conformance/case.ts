@@ -28,8 +28,6 @@ export interface Case {
   clientAnswersClose?: boolean;
   /** What the client does to the TCP connection behind the last byte. */
   then?: 'FIN' | 'RST';
-  /** The end is so near behind the messages that their echoes may not get through; the handler gets them all. */
-  echoesMayBeCut?: boolean;
   /** The `Sec-WebSocket-Extensions` header of the handshake. */
   offer?: string;
 }

@@ -7,8 +7,10 @@ const GROUND_FLOOR = [
   ...['errors', 'close-codes', 'notices', 'real-timers', 'checks', 'deflate', 'options'],
   // a websocket, and the parts of it that know one thing each
   ...[
-    'connection',
+    'pieces',
     'unmask',
+    'reader',
+    'connection',
     'frame',
     'arguments',
     'heartbeat',

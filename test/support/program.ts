@@ -9,6 +9,8 @@ import type { Site } from './serve.js';
 /** A server of test/support/programs in a process of its own. */
 export interface Program {
   site: Site;
+  /** Sends it a message, and gives the one that it sends back. */
+  ask<T>(question: unknown): Promise<T>;
   /** Ends the process; gives what it has printed to stderr. */
   stop(): Promise<string>;
 }
@@ -32,5 +34,11 @@ export async function startProgram(name: string, env: Record<string, string> = {
     await stop();
   });
   const [port] = (await within(once(child, 'message'), `start of ${name}`, START)) as [number];
-  return { site: { port, tls: false } as Site, stop };
+  const ask = async <T>(question: unknown): Promise<T> => {
+    const answer = within(once(child, 'message'), `answer of ${name}`, START);
+    child.send(question as object);
+    const [message] = (await answer) as [T];
+    return message;
+  };
+  return { site: { port, tls: false } as Site, ask, stop };
 }

@@ -58,7 +58,7 @@ const behindMessages: Case[] = [
   { name: 'a continuation behind a whole message', send: [text('a'), more('b')] },
   { name: 'a continuation behind a whole message, not final', send: [text('a'), more('b', open)] },
   { name: 'one continuation too many', send: [text('a', open), more('b'), more('c')], messages: ['ab'] },
-].map((row) => ({ messages: ['a'], ...row, close: 1002, echoesMayBeCut: true }));
+].map((row) => ({ messages: ['a'], ...row, close: 1002 }));
 
 const rows: Case[] = [
   {

@@ -5,7 +5,7 @@ import { deflate, deflateOff, deflateParameters } from './deflate.js';
 import { fragmentation } from './fragmentation.js';
 import { framing } from './framing.js';
 import { extensionChoices, extensions, handshake, subprotocols } from './handshake.js';
-import { defaultLimits, limits, messageKinds } from './limits.js';
+import { defaultLimits, limits, manyFragments, messageKinds } from './limits.js';
 import { reserved } from './reserved.js';
 import { utf8 } from './utf8.js';
 
@@ -25,6 +25,7 @@ export const sections: Section[] = [
   closing,
   limits,
   defaultLimits,
+  manyFragments,
   ...messageKinds,
   deflate,
   deflateParameters,

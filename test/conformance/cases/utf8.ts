@@ -155,7 +155,6 @@ const rows: Case[] = [
     send: [text('good'), text(Buffer.of(0xff))],
     messages: ['good'],
     close: 1007,
-    echoesMayBeCut: true,
   },
 ];
 

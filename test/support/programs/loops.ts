@@ -25,6 +25,13 @@ export const LOOPS: Readonly<Record<string, (websocket: Websocket) => Promise<ne
   'wait(0), the error swallowed': async (websocket) => {
     while (true) await swallow(() => websocket.wait(0));
   },
+  'send()': async (websocket) => {
+    while (true) await websocket.send('tick');
+  },
+  'send() of 64 KiB': async (websocket) => {
+    const message = Buffer.alloc(65_536);
+    while (true) await websocket.send(message);
+  },
   'sleep(500) and send()': async (websocket) => {
     while (true) {
       await websocket.sleep(500);
