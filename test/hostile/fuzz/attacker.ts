@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { within } from '../../support/inbox.js';
 import { close, ping, text } from '../../support/raw-frames.js';
-import { goodHandshake, mutatedFrame, mutatedHandshake, PATHS } from './mutate.js';
+import { goodHandshake, hoardable, mutatedFrame, mutatedHandshake, PATHS, tinyFlood } from './mutate.js';
 import type { Random } from './random.js';
 
 /** How a client leaves: at once, with a FIN, or when the server has ended the connection, but not much later. */
@@ -68,6 +68,12 @@ export async function sendMutations(
   return { handshakes: mutated ? 1 : 0, frames: frames.length };
 }
 
+/** Honest frames, too many of them, too small, or cut off in the middle of one. */
+export async function sendFlood(port: number, random: Random): Promise<void> {
+  const chunks = random.chance(0.5) ? tinyFlood(random) : hoardable(random);
+  await attack(port, random, chunks, random.pick(['RST', 'FIN', 'wait']));
+}
+
 function cutUp(random: Random, stream: Buffer): Buffer[] {
   const cuts = Array.from({ length: random.between(1, 6) }, () => random.between(0, stream.length));
   const borders = [0, ...cuts.sort((a, b) => a - b), stream.length];
@@ -101,6 +107,14 @@ export const STEPS: Record<string, (random: Random) => Buffer[]> = {
   ],
   'while the server sends': (random) => [goodHandshake(random, '/flood'), Buffer.alloc(0), Buffer.alloc(0)],
   'while the handler throws': (random) => [goodHandshake(random, '/throws'), text('now')],
+  'while an ordinary route streams events': (random) => [goodHandshake(random, '/events'), Buffer.alloc(0)],
+  'while an ordinary route sends a file': (random) => [goodHandshake(random, '/download'), Buffer.alloc(0)],
+  'before an ordinary route answers': (random) => [goodHandshake(random, '/events')],
+  'behind a request before its own, which is still answered': (random) => [
+    Buffer.concat([Buffer.from('GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n'), goodHandshake(random)]),
+    Buffer.alloc(0),
+  ],
+  'with more than the handler reads': (random) => hoardable(random),
   'behind bytes that are no frame': (random) => [goodHandshake(random), random.bytes(4)],
 };
 

@@ -28,6 +28,8 @@ export const PATHS = [
     '/sleep',
     '/all/echo',
     '/all/plain',
+    '/events',
+    '/download',
   ],
   ...['/param/a%20b/echo', '/nowhere', '/%'],
 ] as const;
@@ -115,6 +117,50 @@ function oddExtensions(random: Random): string {
 export function goodHandshake(random: Random, path: string = random.pick(PATHS)): Buffer {
   const headers = random.chance(0.3) ? { 'Sec-WebSocket-Extensions': 'permessage-deflate' } : {};
   return Buffer.from(handshakeRequest({ path, headers }));
+}
+
+const FLOODED = ['/echo', '/late', '/deflate', '/small', '/ignore', '/text', '/sleep'] as const;
+
+/** A handshake, and many tiny frames: messages, fragments or pings, each in a chunk that pongs may fill up. */
+export function tinyFlood(random: Random): Buffer[] {
+  const opcode = random.pick([Opcode.text, Opcode.binary, Opcode.ping]);
+  const tiny = (fin: boolean, first: boolean) =>
+    encodeFrame({
+      opcode: first || opcode === Opcode.ping ? opcode : Opcode.continuation,
+      payload: random.pick(['', 'x']),
+      fin: fin || opcode === Opcode.ping,
+    });
+  const isFragmented = random.chance(0.3);
+  const padding = random.chance(0.5) ? Buffer.alloc(0) : padWithPongs(random.between(1, 400));
+  const count = padding.length > 0 ? random.between(1, 20) : random.between(1, 5_000);
+  const frames = Array.from({ length: count }, (_, i) => [
+    tiny(!isFragmented, !isFragmented || i === 0),
+    padding,
+  ]);
+  return [goodHandshake(random, random.pick(FLOODED)), Buffer.concat(frames.flat())];
+}
+
+function padWithPongs(count: number): Buffer {
+  const pong = encodeFrame({ opcode: Opcode.pong, payload: Buffer.alloc(125) });
+  return Buffer.concat(Array.from({ length: count }, () => pong));
+}
+
+/** More than /hoard reads, as messages that tell whether they are whole; the last one is cut. */
+export function hoardable(random: Random): Buffer[] {
+  const frames = Array.from({ length: random.between(1, 200) }, (_, i) =>
+    encodeFrame({
+      opcode: Opcode.binary,
+      payload: Buffer.alloc(random.between(1, 1_024), i & 0xff),
+      mask: random.bytes(4),
+    }),
+  );
+  const stream = Buffer.concat(frames);
+  const cut = random.between(0, stream.length);
+  return [
+    goodHandshake(random, '/hoard'),
+    stream.subarray(0, cut),
+    stream.subarray(cut, random.between(cut, stream.length)),
+  ];
 }
 
 const OPCODES = [

@@ -62,8 +62,16 @@ async function echo(websocket: Websocket): Promise<void> {
   for await (const message of websocket) websocket.send(message);
 }
 
+/** What `hoardable` of mutate.ts sends: each message is of one byte again and again, and the bytes count up. */
+function findFault(messages: readonly (string | Buffer)[]): string | undefined {
+  const bad = messages.findIndex(
+    (message, index) => !Buffer.from(message as Buffer).every((byte) => byte === (index & 0xff)),
+  );
+  return bad === -1 ? undefined : `message ${bad} of ${messages.length} is not what was sent`;
+}
+
 /** Handlers in every state that a hostile client could catch them in. */
-export function buildApp(onError: () => void): Express {
+export function buildApp(onError: () => void, onFault: (fault: string) => void): Express {
   const app = express();
   app.set('env', 'test'); // the final handler of Express prints no errors
   const route = (
@@ -98,6 +106,15 @@ export function buildApp(onError: () => void): Express {
   route('/slow', echo);
   for (const [name, handler] of Object.entries(handlers))
     route(`/${name}`, handler, { maxBuffered: 400_000 });
+  // Reads only what has come when its client has gone.
+  const hoard = async (websocket: Websocket) => {
+    await websocket.closed;
+    const messages: (string | Buffer)[] = [];
+    for await (const message of websocket) messages.push(message);
+    const fault = findFault(messages);
+    if (fault !== undefined) onFault(fault);
+  };
+  route('/hoard', hoard, { maxQueue: 16_384 });
   app.get(
     '/param/:name/echo',
     requireWebsocket((req) => echo(req.websocket), impatient),
@@ -105,6 +122,16 @@ export function buildApp(onError: () => void): Express {
   app.get('/refused', async (_req, res) => {
     await turn();
     res.status(401).send('x'.repeat(50_000));
+  });
+  // Ordinary routes with long answers, which a client may ask for with "Upgrade: websocket", too.
+  app.get('/events', (_req, res) => {
+    res.type('text/event-stream').flushHeaders();
+    const timer = setInterval(() => res.write('data: tick\n\n'), 2);
+    res.on('close', () => clearInterval(timer));
+  });
+  app.get('/download', (_req, res) => {
+    res.write(Buffer.alloc(8 * 2 ** 20));
+    res.on('drain', () => res.end());
   });
   app.get('/redirect', (_req, res) => res.redirect('/echo'));
   app.use('/all', websocketMiddleware({ ...impatient, acceptAll: true }));

@@ -1,7 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { leaveAtEveryStep, openAndDrop, sendMutations, waitInLine } from './attacker.js';
+import { leaveAtEveryStep, openAndDrop, sendFlood, sendMutations, waitInLine } from './attacker.js';
 import { HonestClient } from './honest-client.js';
 import { Random } from './random.js';
 import type { Account, Question } from './server.js';
@@ -119,6 +119,7 @@ async function mutateAll(
   const attackOn = async () => {
     for (let i = 1; done() < mutations; i++) {
       if (i % UNANSWERED === 0) await waitInLine(port, random);
+      if (i % UNANSWERED === 4) await sendFlood(port, random);
       const { handshakes, frames } = await sendMutations(port, random);
       counts.handshakes += handshakes;
       counts.frames += frames;

@@ -48,7 +48,7 @@ process.on('warning', (warning) => {
 const collected = new FinalizationRegistry(() => {
   uncollected--;
 });
-const app = buildApp(() => errors++);
+const app = buildApp(() => errors++, note('a message'));
 const server = createServer((req, res) => {
   requests++;
   uncollected++;
