@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Acceptor } from './accept.js';
-import { watchServers } from './attach.js';
+import { noteRoute, watchServers } from './attach.js';
 import { checkHandler } from './checks.js';
 import { Exchange } from './exchange.js';
 import { isWebsocketUpgrade } from './handshake.js';
@@ -103,6 +103,7 @@ function wrap(handler: AnyHandler, policy: Policy, onHttp: HttpBranch): Websocke
   watchServers();
   const acceptor = new Acceptor(policy);
   return (req, res, next) => {
+    noteRoute(req);
     if (isWebsocketUpgrade(req)) serveWebsocket(handler, acceptor, req, res, next);
     else onHttp(req, res, next);
   };
