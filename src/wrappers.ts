@@ -147,6 +147,14 @@ function demandWebsocket(req: IncomingMessage, res: ServerResponse): void {
     'this address speaks WebSocket only: connect with a WebSocket client' +
       (isBroken ? '; a proxy on the way must forward both headers, Upgrade and Connection' : ''),
     // HTTP/2 has no such headers (RFC 9113, 8.2.2).
-    req.httpVersionMajor > 1 ? {} : { Upgrade: 'websocket', Connection: 'Upgrade' },
+    req.httpVersionMajor > 1 ? {} : { Upgrade: 'websocket', Connection: connectionOf(req, res) },
   );
+}
+
+/** With a `Connection` header of ours Node no longer says itself whether the connection stays open. */
+function connectionOf(req: IncomingMessage, res: ServerResponse): string {
+  const isLast =
+    !res.shouldKeepAlive || /(?:^|,)\s*close\s*(?:,|$)/i.test(String(res.getHeader('Connection')));
+  if (isLast) return 'Upgrade, close';
+  return req.httpVersion === '1.0' ? 'Upgrade, keep-alive' : 'Upgrade';
 }
