@@ -95,6 +95,12 @@ const HANDED_OVER = refusal(
     'call attachWebsocket(server) before server.emit("connection", socket)',
 );
 
+const UNKNOWN_SERVER = refusal(
+  503,
+  'this request came through a server that is none of node:http or node:https; ' +
+    'call attachWebsocket(server) first, as for a server of node:http2 with allowHTTP1',
+);
+
 const DETACHED = refusal(
   503,
   'this server has been detached from its websockets; call attachWebsocket(server) to have them again',
@@ -113,7 +119,8 @@ const LATE = refusal(
  */
 export function judgeWithoutUpgrade(req: http.IncomingMessage): Refusal {
   const server = serverOf(req);
-  if (server?.listening !== true) return HANDED_OVER;
+  if (server === undefined) return UNKNOWN_SERVER;
+  if (!server.listening) return HANDED_OVER;
   const { attachment } = stateOf(server);
   if (attachment !== undefined && !attachment.isActive) return DETACHED;
   attachmentOf(server).attach();

@@ -1,12 +1,13 @@
 import { channel, subscribe, unsubscribe } from 'node:diagnostics_channel';
-import { Agent, createServer, get } from 'node:http';
+import { Agent, createServer, get, type Server } from 'node:http';
+import { createSecureServer } from 'node:http2';
 import express, { type RequestHandler } from 'express';
 import { expect, test } from 'vitest';
 import { attachWebsocket, requireWebsocket, websocketMiddleware, type Websocket } from 'dwebsocket';
 import { connect } from './support/client.js';
 import { defer } from './support/inbox.js';
 import { requestUpgrade } from './support/request.js';
-import { listen, serve } from './support/serve.js';
+import { CERTIFICATE, listen, serve } from './support/serve.js';
 import { watchWarnings } from './support/warnings.js';
 
 /** A route that is loaded by its first request, as frameworks that compile routes when they are asked for do it. */
@@ -119,4 +120,15 @@ test('a server that was detached is told to be attached again, and stays as it i
     expect(body).toContain('this server has been detached');
     expect(body).toContain('call attachWebsocket(server)');
   }
+});
+
+test('a server of node:http2 is told to be attached, and that helps', async () => {
+  watchWarnings();
+  const route = requireWebsocket(({ websocket }) => void websocket.send('welcome'));
+  const server = createSecureServer({ ...CERTIFICATE, allowHTTP1: true }, route as never);
+  const site = { ...(await listen(server as unknown as Server)), tls: true };
+  const { status, body } = await requestUpgrade(site, '/');
+  expect([status, body]).toEqual([503, expect.stringContaining('call attachWebsocket(server) first')]);
+  attachWebsocket(server as unknown as Server);
+  expect(await (await connect(site)).next()).toBe('welcome');
 });
