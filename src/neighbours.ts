@@ -36,24 +36,28 @@ export function watchLeftRequest(
   debug('%s: left to the other upgrade listeners of this server', req.url);
   if (isOurs) warnAboutNeighbours(server, req);
   const socket = duplex as Socket;
-  const { bytesRead, bytesWritten } = socket;
+  const { bytesRead, bytesWritten } = duplex as Partial<Socket>;
   const listeners = countListeners(socket);
   const patience = Math.min(PATIENCE, handshakeTimeout);
 
+  const nobodyListens = (): boolean => countListeners(socket) <= listeners;
+  const isUnanswered = (): boolean =>
+    // Not every stream counts its bytes: that of a request with a body does not (Node 26).
+    bytesWritten === undefined ? nobodyListens() : socket.bytesWritten === bytesWritten;
   const warnIfUnanswered = (): void => {
-    if (socket.bytesWritten === bytesWritten) warnAboutNeighbours(server, req);
+    if (isUnanswered()) warnAboutNeighbours(server, req);
     timer = setTimeout(giveUpIfUnanswered, handshakeTimeout - patience).unref();
   };
   const giveUpIfUnanswered = (): void => {
     stop();
-    if (!socket.writable || socket.bytesWritten !== bytesWritten) return;
-    if (isOurs || countListeners(socket) <= listeners) giveUp(new DetachedConnection(server, socket));
+    if (!socket.writable || !isUnanswered()) return;
+    if (isOurs || nobodyListens()) giveUp(new DetachedConnection(server, socket));
   };
   const warnIfTurnedAway = (): void => {
     stop();
     // The client of a connection that was accepted says something, or leaves first.
-    const isTurnedAway = socket.bytesRead === bytesRead && !socket.readableEnded && !socket.errored;
-    if (isTurnedAway) warnAboutNeighbours(server, req);
+    const isSilent = bytesRead !== undefined && socket.bytesRead === bytesRead;
+    if (isSilent && !socket.readableEnded && !socket.errored) warnAboutNeighbours(server, req);
   };
   const stop = (): void => {
     clearTimeout(timer);

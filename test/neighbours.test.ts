@@ -1,5 +1,6 @@
+import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
-import type { Duplex } from 'node:stream';
+import { duplexPair, type Duplex } from 'node:stream';
 import express from 'express';
 import { attachWebsocket, requireWebsocket } from 'dwebsocket';
 import { describe, expect, test } from 'vitest';
@@ -7,7 +8,7 @@ import { WebSocketServer } from 'ws';
 import { eventually } from './hostile/eventually.js';
 import { connect } from './support/client.js';
 import { Inbox } from './support/inbox.js';
-import { connectRaw } from './support/raw-client.js';
+import { connectRaw, handshakeRequest } from './support/raw-client.js';
 import { request, requestUpgrade } from './support/request.js';
 import { listen } from './support/serve.js';
 import { watchWarnings } from './support/warnings.js';
@@ -138,5 +139,25 @@ describe('on a server where a request has reached a route of ours', () => {
     const { site, server } = await serveBeside((socket) => socket.on('data', () => {}));
     attachWebsocket(server, { handshakeTimeout: 30 });
     expect((await requestUpgrade(site, '/ours')).status).toBe(503);
+  });
+
+  test('a websocket of a neighbour stays open on a stream that does not count its bytes', async () => {
+    watchWarnings();
+    const server = createServer();
+    const wss = new WebSocketServer({ server });
+    attachWebsocket(server, { handshakeTimeout: 20 });
+    const [client, socket] = duplexPair();
+    let received = '';
+    client.on('data', (chunk: Buffer) => (received += chunk.toString('latin1')));
+    const accepted = once(wss, 'connection');
+    server.emit('connection', socket);
+    client.write(handshakeRequest());
+    await accepted;
+    // Timers of one process fire in the order of their times.
+    await new Promise((resolve) => setTimeout(resolve, 60));
+    expect(received).toMatch(/^HTTP\/1\.1 101 /);
+    expect(received).not.toContain('503');
+    for (const ws of wss.clients) ws.terminate();
+    wss.close();
   });
 });
