@@ -1,5 +1,6 @@
 import type { IncomingMessage, OutgoingHttpHeader, ServerResponse } from 'node:http';
 import { WebSocketServer } from 'ws';
+import { judgeWithoutUpgrade } from './attach.js';
 import { Connection } from './connection.js';
 import { onOpen } from './diagnostics.js';
 import { judgeHandshake, refusal, type Verdict } from './handshake.js';
@@ -8,16 +9,10 @@ import type { Policy } from './options.js';
 import { markRequest } from './request.js';
 import { refuse, shareHeaderText } from './response.js';
 import { isShuttingDown, stateOf } from './server-state.js';
-import { answerRaw, closeExchange, upgradeOf, type Upgrade } from './upgrade.js';
+import { closeExchange, upgradeOf, type Upgrade } from './upgrade.js';
 import { createWebsocket, type EndListener, type Websocket } from './websocket.js';
 
 const SHUTTING_DOWN = refusal(503, 'the server is shutting down; try again in a moment');
-
-const NOT_ATTACHED = refusal(
-  503,
-  'this connection was handed to a server that knows nothing of websockets; ' +
-    'call attachWebsocket(server) before server.emit("connection", socket)',
-);
 
 /** Accepts or refuses the WebSocket requests of one route, under its options. */
 export class Acceptor {
@@ -78,8 +73,9 @@ export class Acceptor {
   #judge(req: IncomingMessage): Verdict {
     const upgrade = upgradeOf(req);
     if (upgrade === undefined) {
-      warnOnce(this.policy, 'WEBSOCKET_NOT_ATTACHED', `${req.url ?? ''}: ${NOT_ATTACHED.text}`);
-      return NOT_ATTACHED;
+      const verdict = judgeWithoutUpgrade(req);
+      warnOnce(this.policy, 'WEBSOCKET_NOT_ATTACHED', `${req.url ?? ''}: ${verdict.text}`);
+      return verdict;
     }
     if (isShuttingDown(upgrade.server)) return SHUTTING_DOWN;
     const verdict = judgeHandshake(req, this.policy);
@@ -98,7 +94,7 @@ export class Acceptor {
       // express-session sets its cookie there), and the response one whose headers are sent.
       res.writeHead(101);
     } catch (error) {
-      answerRaw(socket, 500, 'the handshake failed');
+      upgrade.refuse(refusal(500, 'the handshake failed'));
       throw error;
     }
     this.#protocol = protocol;

@@ -171,7 +171,8 @@ function judgeSameOrigin(req: IncomingMessage, origin: string): Refusal | undefi
     403,
     `origin ${quote(origin)} is not allowed here; add it to origins, or pass origins: 'any'. ` +
       `By default only pages of the request's own host may connect, and this request came for ${quote(host)}; ` +
-      'behind a proxy let it forward the Host header (nginx: proxy_set_header Host $http_host), ' +
+      'behind a proxy let it forward the Host header (nginx: proxy_set_header Host $http_host; ' +
+      'Vite: leave out changeOrigin, or add rewriteWsOrigin: true), ' +
       "or let it send X-Forwarded-Host and set app.set('trust proxy', …)",
   );
 }

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Acceptor } from './accept.js';
-import { watchServers } from './attach.js';
+import { judgeWithoutUpgrade, noteRoute, watchServers } from './attach.js';
 import { checkBoolean, checkObject } from './checks.js';
 import { isWebsocketUpgrade, refusal, type Refusal } from './handshake.js';
 import { debug } from './notices.js';
@@ -56,7 +56,12 @@ export function createMiddleware(options: WebsocketMiddlewareOptions, defaults?:
   const acceptor = new Acceptor(resolveOptions(rest, defaults));
   watchServers();
   return (req, res, next) => {
-    if (!isWebsocketUpgrade(req) || upgradeOf(req) === undefined) {
+    noteRoute(req);
+    if (!isWebsocketUpgrade(req)) {
+      markRequest(req, null);
+    } else if (upgradeOf(req) === undefined) {
+      const { text } = judgeWithoutUpgrade(req);
+      debug('%s: handled as plain HTTP, %s', req.url, text);
       markRequest(req, null);
     } else {
       markRequestLazily(req, () => (acceptAll ? open(acceptor, req, res) : leaveClosed(req)));

@@ -1,16 +1,24 @@
 import type { Server as HttpServer } from 'node:http';
 import type { Server as HttpsServer } from 'node:https';
+import type { Duplex } from 'node:stream';
 import { argumentError, describe } from './errors.js';
 import type { Websocket } from './websocket.js';
 
 /** A server of Node, http or https. */
 export type Server = HttpServer | HttpsServer;
 
+/** A connection that Node has handed over with 'upgrade' and that speaks HTTP. */
+export interface Detached {
+  readonly socket: Duplex;
+  /** Whether no response is under way. */
+  readonly isIdle: boolean;
+}
+
 /** An upgrade request that is on its way through the app. */
 export interface Undecided {
-  /** Ends it with 503, if it is still undecided. */
+  /** Stops waiting: answers 503 where no answer has begun, and leaves to the app an answer that has. */
   abandon(text: string): void;
-  /** Resolves when it has been decided. */
+  /** Resolves when a route has accepted it, an answer has begun, or the client has left. */
   settled(): Promise<void>;
 }
 
@@ -20,12 +28,16 @@ export interface ServerState {
   readonly open: Set<Websocket>;
   /** Upgrade requests on their way through the app. */
   readonly pending: Set<Undecided>;
+  /** All sockets that Node no longer has on its list and that are not websockets: pending, answered or ending. */
+  readonly detached: Set<Detached>;
   /** How many calls of `closeWebsockets` are under way. */
   draining: number;
   /** Whether `close()` has been called since the server last began to listen. */
   closeCalled: boolean;
+  /** Whether a request that came through this server has reached a route or middleware of ours. */
+  servesRoutes: boolean;
   /** What has been put on the server; stays when it is detached, so that it is not attached again by itself. */
-  attachment: { detach(): void } | undefined;
+  attachment: { readonly isActive: boolean } | undefined;
 }
 
 // On the server itself and under a name that another copy of the package knows, too: an app that loads the package
@@ -39,8 +51,10 @@ export function stateOf(server: object): ServerState {
   const state: ServerState = {
     open: new Set(),
     pending: new Set(),
+    detached: new Set(),
     draining: 0,
     closeCalled: false,
+    servesRoutes: false,
     attachment: undefined,
   };
   Object.defineProperty(server, KEY, { value: state });

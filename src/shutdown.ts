@@ -44,8 +44,9 @@ export function openWebsockets(server: Server): ReadonlySet<Websocket> {
  * Closes all websockets of a server and leaves the server itself as it is.
  *
  * What was sent before goes out first. While it is under way new upgrade requests get 503; those that wait for an
- * answer of the app have until `timeout`. Resolves when all connections have ended, whether their handlers have or not;
- * never rejects.
+ * answer of the app have until `timeout`. An upgrade request that the app answers over plain HTTP is left to the app, as
+ * `server.close()` leaves any response: only `server.closeAllConnections()` cuts it. Resolves when all websockets have
+ * ended, whether their handlers have or not; never rejects.
  *
  * @throws {WebsocketOptionError | RangeError} An option that cannot be.
  * @throws {TypeError} `server` is no server.
@@ -74,7 +75,10 @@ async function drain(server: Server, code: number, reason: string, timeout?: num
     );
   }
   for (const upgrade of state.pending) ended.push(upgrade.settled());
-  await Promise.all(ended);
-  clearTimeout(timer);
-  state.draining--;
+  try {
+    await Promise.all(ended);
+  } finally {
+    clearTimeout(timer);
+    state.draining--;
+  }
 }

@@ -1,19 +1,20 @@
-import { ServerResponse, STATUS_CODES, type IncomingMessage } from 'node:http';
-import type { Duplex } from 'node:stream';
+import { ServerResponse, type IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
+import { DetachedConnection } from './detached-connection.js';
 import { refusal, type Refusal } from './handshake.js';
 import { debug } from './notices.js';
 import { clearTimeout, nextTick, setTimeout } from './real-timers.js';
 import { tellRefusal } from './response.js';
 import { stateOf, type Server, type Undecided } from './server-state.js';
 
-/** How long a client that has its answer may keep the socket before it is destroyed. */
-const LINGER = 1_000;
-
 // Versioned and shared: a route that was wrapped by another copy of the package finds what ours has attached.
 const KEY = Symbol.for('dwebsocket.upgrade.1');
 
-/** What a response writes to: of a net.Socket no more than this is used. */
-type Socket = Parameters<ServerResponse['assignSocket']>[0];
+/**
+ * Where an upgrade request is: `pending` until a route accepts it, the app answers it, or the client leaves. `accepted`
+ * becomes `answered` when the handshake fails after all.
+ */
+type State = 'pending' | 'accepted' | 'answered' | 'gone';
 
 /**
  * One upgrade request on its way through the app, with a real response: either a route takes its socket, or the app
@@ -25,26 +26,32 @@ export class Upgrade implements Undecided {
   readonly server: Server;
   readonly socket: Socket;
   readonly #head: Buffer;
+  #connection: DetachedConnection;
+  #state: State = 'pending';
   #timer: NodeJS.Timeout | undefined;
-  #decided = false;
-  #onDecided: (() => void) | undefined;
+  #resolveSettled: (() => void) | undefined;
 
-  constructor(server: Server, req: IncomingMessage, socket: Duplex, head: Buffer, timeout: number) {
+  constructor(
+    server: Server,
+    req: IncomingMessage,
+    connection: DetachedConnection,
+    head: Buffer,
+    timeout: number,
+  ) {
+    const { socket } = connection;
     this.server = server;
     this.req = req;
-    this.socket = socket as Socket;
+    this.socket = socket;
+    this.#connection = connection;
     this.#head = head;
-    this.res = createResponse(server, req, this.socket);
+    this.res = createResponse(server, req, socket);
     this.res.shouldKeepAlive = false;
     Object.defineProperty(req, KEY, { value: this, writable: true });
     prepareShapes(req, this.res);
     stateOf(server).pending.add(this);
-    // From the first tick on: a peer may reset the connection while middleware still decides.
-    socket.on('error', ignore);
-    socket.on('drain', this.#relayDrain);
     socket.on('close', this.#onClientGone);
     this.res.on('finish', this.#onAnswered);
-    this.res.assignSocket(this.socket);
+    this.res.assignSocket(socket);
     this.#timer = setTimeout(() => {
       this.#onTimeout();
     }, timeout).unref();
@@ -55,16 +62,18 @@ export class Upgrade implements Undecided {
     this.server.emit('request', this.req, this.res);
   }
 
-  /** Whether a route has taken the socket, the app has answered, or the client has left. */
+  /** Whether a route has taken the socket, an answer has begun, or the client has left. */
   get decided(): boolean {
-    return this.#decided || this.res.headersSent || this.res.writableEnded || this.socket.destroyed;
+    return (
+      this.#state !== 'pending' || this.res.headersSent || this.res.writableEnded || this.socket.destroyed
+    );
   }
 
-  /** Resolves when it is decided. */
   settled(): Promise<void> {
+    if (this.decided) return Promise.resolve();
     return new Promise((resolve) => {
-      const previous = this.#onDecided;
-      this.#onDecided = () => {
+      const previous = this.#resolveSettled;
+      this.#resolveSettled = () => {
         previous?.();
         resolve();
       };
@@ -73,66 +82,64 @@ export class Upgrade implements Undecided {
 
   /** Takes the socket away from the response, which keeps its headers. The request no longer knows of its upgrade. */
   take(): { socket: Socket; head: Buffer } {
-    this.#decide();
+    this.#become('accepted');
     learnSymbols(this.req);
-    this.res.detachSocket(this.socket);
     (this.req as { [KEY]?: Upgrade | undefined })[KEY] = undefined;
-    // ws has its own from now on.
-    this.socket.removeListener('error', ignore);
-    return { socket: this.socket, head: this.#head };
+    this.res.detachSocket(this.socket);
+    // ws has its own listeners from now on.
+    return { socket: this.#connection.release(), head: this.#head };
   }
 
-  /** Ends a request that nobody has answered; the app sees a client that has left. */
   abandon(text: string): void {
-    if (this.decided) return;
+    if (this.decided) {
+      this.#resolveSettled?.();
+      return;
+    }
     this.refuse(refusal(503, text));
     this.#leave();
   }
 
   /** Refuses past the response, which no longer has a connection. */
-  refuse({ status, text, headers }: Refusal): void {
-    tellRefusal(this.req, status, text);
-    this.#decide();
-    this.res.detachSocket(this.socket);
-    answerRaw(this.socket, status, text, headers);
+  refuse(verdict: Refusal): void {
+    tellRefusal(this.req, verdict.status, verdict.text);
+    if (this.#state === 'accepted') this.#connection = new DetachedConnection(this.server, this.socket);
+    else this.res.detachSocket(this.socket);
+    this.#become('answered');
+    this.#connection.answer(verdict);
   }
 
-  readonly #relayDrain = (): void => {
-    // Node relays it only to the responses that it has made itself.
-    if (this.res.writableNeedDrain) this.res.emit('drain');
-  };
-
   readonly #onAnswered = (): void => {
-    if (this.#decided) return;
     debug('%s: answered by the app with %d', this.req.url, this.res.statusCode);
-    this.#decide();
+    this.#become('answered');
     this.res.detachSocket(this.socket);
-    endSocket(this.socket);
+    this.#connection.end();
     this.#leave();
   };
 
   readonly #onClientGone = (): void => {
-    if (this.#decided) return;
     debug('%s: the client left before it was answered', this.req.url);
-    this.#decide();
+    this.#become('gone');
     this.#leave();
   };
 
   #onTimeout(): void {
-    this.abandon(
-      'no route has answered this upgrade request in time; does a middleware forget to call next()?',
-    );
+    // The answer that has begun may go on. No route can want what the client sends any more.
+    if (this.decided) this.#connection.discardInput();
+    else {
+      this.abandon(
+        'no route has answered this upgrade request in time; does a middleware forget to call next()?',
+      );
+    }
   }
 
-  #decide(): void {
-    this.#decided = true;
+  #become(state: State): void {
+    this.#state = state;
     clearTimeout(this.#timer);
     this.#timer = undefined;
     stateOf(this.server).pending.delete(this);
-    this.socket.removeListener('drain', this.#relayDrain);
     this.socket.removeListener('close', this.#onClientGone);
     this.res.removeListener('finish', this.#onAnswered);
-    this.#onDecided?.();
+    this.#resolveSettled?.();
   }
 
   /** The exchange is over: 'close' comes on both, as with any request. */
@@ -224,41 +231,4 @@ export function closeExchange(req: IncomingMessage, res: ServerResponse): void {
 export function closeRequest(req: IncomingMessage): void {
   // Read to its end, a request closes by itself and is not taken for one that was broken off.
   if (!req.destroyed) req.resume();
-}
-
-/** Answers on a socket that has no response. */
-export function answerRaw(
-  socket: Duplex,
-  status: number,
-  text: string,
-  headers: Readonly<Record<string, string>> = {},
-): void {
-  socket.on('error', ignore);
-  const body = `${text}\n`;
-  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
-  socket.write(
-    `HTTP/1.1 ${String(status)} ${STATUS_CODES[status] ?? ''}\r\n${lines.join('')}` +
-      'Connection: close\r\n' +
-      'Content-Type: text/plain; charset=utf-8\r\n' +
-      `Content-Length: ${String(Buffer.byteLength(body))}\r\n\r\n${body}`,
-  );
-  endSocket(socket);
-}
-
-/** Ends the connection without cutting off an answer that is still on its way, and without waiting for ever. */
-function endSocket(socket: Duplex): void {
-  // What the client sends meanwhile is read and dropped: closed with unread data, TCP would reset the connection and
-  // the answer could be lost.
-  socket.resume();
-  socket.end();
-  const timer = setTimeout(() => {
-    socket.destroy();
-  }, LINGER).unref();
-  socket.once('close', () => {
-    clearTimeout(timer);
-  });
-}
-
-function ignore(): void {
-  // A connection that breaks is told by 'close'.
 }

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Acceptor } from './accept.js';
-import { watchServers } from './attach.js';
+import { noteRoute, watchServers } from './attach.js';
 import { checkHandler } from './checks.js';
 import { Exchange } from './exchange.js';
 import { isWebsocketUpgrade } from './handshake.js';
@@ -103,6 +103,7 @@ function wrap(handler: AnyHandler, policy: Policy, onHttp: HttpBranch): Websocke
   watchServers();
   const acceptor = new Acceptor(policy);
   return (req, res, next) => {
+    noteRoute(req);
     if (isWebsocketUpgrade(req)) serveWebsocket(handler, acceptor, req, res, next);
     else onHttp(req, res, next);
   };
@@ -146,6 +147,14 @@ function demandWebsocket(req: IncomingMessage, res: ServerResponse): void {
     'this address speaks WebSocket only: connect with a WebSocket client' +
       (isBroken ? '; a proxy on the way must forward both headers, Upgrade and Connection' : ''),
     // HTTP/2 has no such headers (RFC 9113, 8.2.2).
-    req.httpVersionMajor > 1 ? {} : { Upgrade: 'websocket', Connection: 'Upgrade' },
+    req.httpVersionMajor > 1 ? {} : { Upgrade: 'websocket', Connection: connectionOf(req, res) },
   );
+}
+
+/** With a `Connection` header of ours Node no longer says itself whether the connection stays open. */
+function connectionOf(req: IncomingMessage, res: ServerResponse): string {
+  const isLast =
+    !res.shouldKeepAlive || /(?:^|,)\s*close\s*(?:,|$)/i.test(String(res.getHeader('Connection')));
+  if (isLast) return 'Upgrade, close';
+  return req.httpVersion === '1.0' ? 'Upgrade, keep-alive' : 'Upgrade';
 }

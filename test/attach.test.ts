@@ -7,7 +7,7 @@ import { WebSocketServer } from 'ws';
 import { attachWebsocket, openWebsockets, requireWebsocket } from 'dwebsocket';
 import { connect } from './support/client.js';
 import { defer, Inbox, within } from './support/inbox.js';
-import { connectRaw } from './support/raw-client.js';
+import { connectRaw, handshakeRequest } from './support/raw-client.js';
 import { request, requestUpgrade } from './support/request.js';
 import { CERTIFICATE, listen, serve, type Site } from './support/serve.js';
 import { watchWarnings } from './support/warnings.js';
@@ -85,7 +85,7 @@ describe('owns', () => {
     expect(await say(site, '/ours/a')).toBe('ours: hello');
     expect(await say(site, '/theirs')).toBe('theirs: hello');
     expect(await say(site, '/ours/b')).toBe('ours: hello');
-    expect(asked.rest()).toEqual(['/ours/a', '/theirs', '/ours/b']);
+    expect(asked.rest()).toEqual(['/theirs']);
     expect(warnings.rest()).toEqual([]);
   });
 
@@ -140,6 +140,127 @@ describe('owns', () => {
     expect([code, text.test(message)]).toEqual(['WEBSOCKET_OWNS', true]);
     expect(message).toContain('it must return true or false at once');
     expect(warnings.rest()).toEqual([]);
+  });
+});
+
+describe('beside another library that cannot be kept away by any order of listeners', () => {
+  const owns = ({ url }: { url?: string | undefined }) => url!.startsWith('/ours');
+
+  test('owns is asked once for each request', async () => {
+    const server = createServer(echo);
+    addNeighbour(server);
+    const asked: string[] = [];
+    attachWebsocket(server, {
+      owns: (req) => {
+        asked.push(req.url);
+        return owns(req);
+      },
+    });
+    const site = await listen(server);
+    expect(await say(site, '/ours')).toBe('ours: hello');
+    expect(await say(site, '/theirs')).toBe('theirs: hello');
+    expect(asked).toEqual(['/ours', '/theirs']);
+  });
+
+  test('an upgrade to something else that is ours is handled as plain HTTP, and keep-alive goes on', async () => {
+    const server = createServer((req, res) => res.end(`plain ${req.url!}`));
+    const asked = addNeighbour(server);
+    attachWebsocket(server, { owns });
+    const site = await listen(server);
+    const h2c = 'GET /ours HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n';
+    const client = await connectRaw(site.port, { request: h2c });
+    const { status, body } = await client.response();
+    expect(status).toBe(200);
+    client.write(h2c);
+    await client.until(() => body().split('plain /ours').length === 3, 'a second answer');
+    client.destroy();
+    expect(asked.rest()).toEqual([]);
+  });
+
+  test('a handshake behind a request that is answered later leaves that answer whole', async () => {
+    const server = createServer((req, res) => {
+      if (req.headers.upgrade === undefined) setImmediate(() => res.end('the first answer'));
+      else echo(req, res);
+    });
+    addNeighbour(server);
+    attachWebsocket(server, { owns });
+    const site = await listen(server);
+    const client = await connectRaw(site.port, {
+      request: `GET / HTTP/1.1\r\nHost: a\r\n\r\n${handshakeRequest({ path: '/ours' })}`,
+    });
+    const { body } = await client.response();
+    await client.until(() => body().includes('101 Switching Protocols'), 'the 101');
+    expect(body()).toMatch(/^the first answerHTTP\/1\.1 101 /);
+    client.destroy();
+  });
+
+  test('somebody who calls the listeners one by one gets an answer for our requests, too', async () => {
+    const outer = createServer();
+    const server = createServer(echo);
+    attachWebsocket(server);
+    outer.on('upgrade', (...args) => {
+      for (const listener of server.listeners('upgrade')) Reflect.apply(listener, server, args);
+    });
+    expect(await say(await listen(outer), '/ours')).toBe('ours: hello');
+  });
+
+  test('when all listeners were removed, the next request of ours is refused and the one after it accepted', async () => {
+    watchWarnings();
+    const app = express();
+    app.get('/ours', echo);
+    const site = await serve(app);
+    expect(await say(site, '/ours')).toBe('ours: hello');
+    site.server.removeAllListeners('upgrade');
+    expect((await requestUpgrade(site, '/ours')).status).toBe(503);
+    expect(await say(site, '/ours')).toBe('ours: hello');
+  });
+});
+
+describe('a server whose emit somebody else has replaced', () => {
+  /** As tracing agents do: it sees each event and passes it on. */
+  function traceEvents(server: Server): Inbox<string> {
+    const traced = new Inbox<string>();
+    const emit = server.emit.bind(server) as (...args: unknown[]) => boolean;
+    server.emit = (event: string, ...args: unknown[]) => {
+      if (event === 'upgrade' || event === 'request') traced.push(event);
+      return emit(event, ...args);
+    };
+    return traced;
+  }
+
+  test.for(['before us', 'after us'])('%s still shows it what it saw', async (order) => {
+    const server = createServer(echo);
+    if (order === 'after us') attachWebsocket(server, { owns: ({ url }) => url === '/ours' });
+    const traced = traceEvents(server);
+    if (order === 'before us') attachWebsocket(server, { owns: ({ url }) => url === '/ours' });
+    const asked = addNeighbour(server);
+    const site = await listen(server);
+    expect(await say(site, '/ours')).toBe('ours: hello');
+    expect(await say(site, '/theirs')).toBe('theirs: hello');
+    expect(asked.rest()).toEqual(['/theirs']);
+    expect(traced.rest()).toEqual(
+      order === 'before us' ? ['request', 'upgrade'] : ['upgrade', 'request', 'upgrade'],
+    );
+  });
+
+  test('after us can be detached and attached again, and owns is still asked once', async () => {
+    const server = createServer(echo);
+    const asked: string[] = [];
+    const owns = ({ url }: { url: string }) => {
+      asked.push(url);
+      return url === '/ours';
+    };
+    const detach = attachWebsocket(server, { owns });
+    traceEvents(server);
+    addNeighbour(server, '/both');
+    const site = await listen(server);
+    detach();
+    expect(await say(site, '/both')).toBe('theirs: hello');
+    expect(asked).toEqual([]);
+    attachWebsocket(server);
+    expect(await say(site, '/ours')).toBe('ours: hello');
+    expect(await say(site, '/both')).toBe('theirs: hello');
+    expect(asked).toEqual(['/ours', '/both']);
   });
 });
 

@@ -223,6 +223,7 @@ describe('origins', () => {
         `origin "${page}" is not allowed here; add it to origins, or pass origins: 'any'`,
       );
       expect(body).toContain('proxy_set_header Host $http_host');
+      expect(body).toContain('Vite: leave out changeOrigin, or add rewriteWsOrigin: true');
     }
     expect(await warnings.next()).toMatchObject({
       code: 'WEBSOCKET_ORIGIN',

@@ -2,6 +2,7 @@ import express from 'express';
 import { describe, expect, test } from 'vitest';
 import { acceptWebsocket, requireWebsocket } from 'dwebsocket';
 import { FRAMEWORKS } from './support/frameworks.js';
+import { connectRaw } from './support/raw-client.js';
 import { request, requestUpgrade } from './support/request.js';
 import { serve } from './support/serve.js';
 import { watchWarnings } from './support/warnings.js';
@@ -16,13 +17,48 @@ describe('requireWebsocket', () => {
     const site = await serve(app);
     for (const method of ['GET', 'POST', 'PUT', 'DELETE']) {
       const { status, headers, body } = await request(site, '/', { method });
-      expect([status, headers.upgrade, headers.connection]).toEqual([400, 'websocket', 'Upgrade']);
+      expect([status, headers.upgrade, headers.connection]).toEqual([400, 'websocket', 'Upgrade, close']);
       expect(headers['content-type']).toBe('text/plain; charset=utf-8');
       expect(body).toBe('this address speaks WebSocket only: connect with a WebSocket client\n');
     }
     const head = await request(site, '/', { method: 'HEAD' });
     expect([head.status, head.body]).toEqual([400, '']);
   });
+
+  test.for([
+    ['HTTP/1.1', '', 'Upgrade', true],
+    ['HTTP/1.1', 'Connection: close\r\n', 'Upgrade, close', false],
+    ['HTTP/1.0', '', 'Upgrade, close', false],
+    ['HTTP/1.0', 'Connection: keep-alive\r\n', 'Upgrade, keep-alive', true],
+    ['HTTP/1.1', 'X-Last: yes\r\n', 'Upgrade, close', false],
+  ] as const)(
+    'leaves the connection open or closes it as any answer does: %s, %j',
+    async ([version, header, connection, staysOpen]) => {
+      const app = express();
+      app.use((req, res, next) => {
+        // As http-terminator does while a server closes.
+        if (req.get('X-Last') !== undefined) res.set('Connection', 'close');
+        next();
+      });
+      app.get('/other', (_req, res) => res.send('another answer'));
+      app.get(
+        '/',
+        requireWebsocket(() => {}),
+      );
+      const site = await serve(app);
+      const format = (path: string) => `GET ${path} ${version}\r\nHost: a\r\n${header}\r\n`;
+      const client = await connectRaw(site.port, { request: format('/') });
+      const { status, headers, body } = await client.response();
+      expect([status, headers.get('connection')]).toEqual([400, connection]);
+      if (staysOpen) {
+        client.write(format('/other'));
+        await client.until(() => body().includes('another answer'), 'another answer');
+        client.destroy();
+      } else {
+        await client.end();
+      }
+    },
+  );
 
   test('tells of a proxy that has dropped half of the handshake', async () => {
     const site = await serve(requireWebsocket(() => {}));

@@ -17,9 +17,10 @@ test('what the documents for operators show is what is tested here, word for wor
 
 test('each channel and each warning of the package is named in the document about them', () => {
   const { text } = readDocument('docs/observability.md');
-  const source = ['accept', 'attach', 'diagnostics', 'diagnostics-messages', 'serve-http', 'websocket'].map(
-    (name) => read(`../../src/${name}.ts`),
-  );
+  const folder = new URL('../../src/', import.meta.url);
+  const source = readdirSync(folder)
+    .filter((name) => name.endsWith('.ts'))
+    .map((name) => read(`../../src/${name}`));
   const names = source.join('').match(/'(?:dwebsocket\.[a-z]+|WEBSOCKET_[A-Z_]+)'/g) ?? [];
   expect(names.length).toBeGreaterThanOrEqual(18);
   for (const name of names) expect(text).toContain(`\`${name.slice(1, -1)}\``);

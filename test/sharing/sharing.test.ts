@@ -5,22 +5,34 @@ import { attachWebsocket, requireWebsocket } from 'dwebsocket';
 import { describe, expect, test } from 'vitest';
 import { connect } from '../support/client.js';
 import { defer } from '../support/inbox.js';
-import { requestUpgrade } from '../support/request.js';
+import { connectRaw } from '../support/raw-client.js';
+import { request, requestUpgrade } from '../support/request.js';
 import { CERTIFICATE, listen, type Site } from '../support/serve.js';
 import { watchWarnings } from '../support/warnings.js';
+import { asyncListener } from './neighbours/async-listener.js';
+import { crossWs } from './neighbours/crossws.js';
+import { expressWsNeighbour } from './neighbours/express-ws.js';
 import type { Guest, Neighbour } from './neighbours/neighbour.js';
 import { plainWs } from './neighbours/plain-ws.js';
 import { proxy } from './neighbours/proxy.js';
 import { socketIo } from './neighbours/socket-io.js';
-import { vite } from './neighbours/vite.js';
+import { serveInVite, vite } from './neighbours/vite.js';
 
 const NEIGHBOURS: Neighbour[] = [
-  plainWs,
+  plainWs({ path: '/plain' }),
+  plainWs(),
+  asyncListener('destroys what is not its own'),
+  asyncListener('answers 404 to what is not its own'),
+  asyncListener('takes all'),
+  crossWs,
+  expressWsNeighbour,
   socketIo({ transports: ['websocket'] }),
   socketIo({ transports: ['polling', 'websocket'] }),
   vite,
   proxy({ byHand: true }),
   proxy({ byHand: false }),
+  proxy({ byHand: true, all: true }),
+  proxy({ byHand: false, all: true }),
 ];
 
 // Longer than any test may take: whoever waits for it fails.
@@ -48,6 +60,15 @@ async function visitChat(site: Site, room: string): Promise<void> {
   client.send('x'.repeat(100_000));
   expect(await client.next()).toHaveLength(100_000 + room.length + 2);
   expect((await client.close(4000)).code).toBe(4000);
+}
+
+/** What becomes of a client of ours. */
+async function knock(site: Site): Promise<string> {
+  try {
+    return String((await requestUpgrade(site, '/chat/a')).status);
+  } catch (error) {
+    return (error as Error).message;
+  }
 }
 
 describe.each(NEIGHBOURS)('beside $name', (neighbour) => {
@@ -82,13 +103,17 @@ describe.each(NEIGHBOURS)('beside $name', (neighbour) => {
     const site = await listen(server);
 
     await guest.visit(site);
-    // Without this call nothing at all is written to a socket that was left to others.
+    guest.expectUndisturbed();
+    // From now on it is known that routes of ours are behind this server.
     attachWebsocket(server, { handshakeTimeout: 50 });
-    const { status } = await requestUpgrade(site, '/chat/a');
-    expect([400, 503]).toContain(status);
+    expect(await knock(site)).toMatch(
+      { leaves: /^503$/, refuses: /^400|404|socket hang up$/, takes: /become a websocket/ }[
+        neighbour.strangers
+      ],
+    );
     attachWebsocket(server, { handshakeTimeout });
     await guest.visit(site);
-    guest.expectUndisturbed();
+    if (neighbour.strangers !== 'takes') guest.expectUndisturbed();
     expect(handled()).toBe(0);
     const [warning, ...more] = warnings.rest();
     expect(more).toEqual([]);
@@ -97,7 +122,7 @@ describe.each(NEIGHBOURS)('beside $name', (neighbour) => {
   });
 });
 
-// Without the plain `ws`, which answers 400 to the clients of all others.
+// Only those that leave to others what is not their own.
 test.for([{ tls: false }, { tls: true }])('beside all of them at once, %o', async ({ tls }) => {
   const app = express();
   const server = tls ? https.createServer(CERTIFICATE, app) : http.createServer(app);
@@ -116,19 +141,55 @@ test.for([{ tls: false }, { tls: true }])('beside all of them at once, %o', asyn
   for (const guest of guests) guest.expectUndisturbed();
 });
 
+test('inside the dev server of Vite the line that its warning shows is enough', async () => {
+  const app = express();
+  const { handled } = addChat(app);
+  const { site, guest } = await serveInVite(app, (server) => {
+    attachWebsocket(server, {
+      owns: (req) => !String(req.headers['sec-websocket-protocol']).startsWith('vite-'),
+    });
+  });
+  await Promise.all([visitChat(site, 'a'), guest.visit(site), visitChat(site, 'b')]);
+  expect(handled()).toBe(2);
+  guest.expectUndisturbed();
+});
+
+test('inside the dev server of Vite, without that line, our clients get 503 and the line in a warning', async () => {
+  const warnings = watchWarnings();
+  const app = express();
+  addChat(app);
+  const { site, guest } = await serveInVite(app, () => {});
+  // A plain request shows that our routes are behind this server.
+  expect((await request(site, '/chat/a')).status).toBe(400);
+  await guest.visit(site);
+  const waiting = connectRaw(site.port, { path: '/chat/a' });
+  const { message } = await warnings.next();
+  expect(message).toContain(
+    "Vite, Astro, SvelteKit: owns: (req) => !String(req.headers['sec-websocket-protocol']).startsWith('vite-')",
+  );
+  (await waiting).destroy();
+  attachWebsocket(site.server, { handshakeTimeout: 30 });
+  expect((await requestUpgrade(site, '/chat/a')).status).toBe(503);
+});
+
 test('socket.io ends what is not its own after a while, but no socket of ours, however slow its middleware', async () => {
   const app = express();
   const server = http.createServer(app);
   await socketIo({ transports: ['websocket'], destroyUpgradeTimeout: 20 }).join(server, app);
   attachWebsocket(server, { owns });
+  const asked = defer();
   const late = defer();
-  app.use((_req, _res, next) => void late.promise.then(next));
+  app.use((_req, _res, next) => {
+    asked.resolve();
+    void late.promise.then(next);
+  });
   addChat(app);
   const site = await listen(server);
 
   const ours = visitChat(site, 'slow');
-  // Its timer was set before this one and is not longer.
-  server.once('upgrade', () => setTimeout(late.resolve, 40));
+  await asked.promise;
+  // Its timer, if it had set one, would be older and not longer.
+  setTimeout(late.resolve, 40);
   await ours;
 });
 

@@ -1,4 +1,4 @@
-import express from 'express';
+import express, { type Response } from 'express';
 import { closeWebsockets, openWebsockets, withDefaults } from 'dwebsocket';
 import { expect, test } from 'vitest';
 import { connect } from '../support/client.js';
@@ -89,6 +89,24 @@ test('a handshake that nobody decides gets 503 after the time-out that is given'
   expect(answer.status).toBe(503);
   await late.end();
   expect(answer.body()).toBe('the server is shutting down\n');
+});
+
+test('an answer that begins while the others close is left to the app, and waited for no longer than the time-out', async () => {
+  const { app } = build();
+  const asked = new Inbox<Response>();
+  app.get('/answering', (_req, res) => asked.push(res));
+  const site = await serve(app);
+  const late = await connectRaw(site.port, { path: '/answering' });
+  const res = await asked.next('request');
+  const closing = closeWebsockets(site.server, { timeout: 50 });
+  res.write('begun');
+  await within(closing, 'end of closeWebsockets');
+  const client = await connect(site, '/waiting');
+  res.end(', and done');
+  const { body } = await late.response();
+  await late.end();
+  expect(body()).toContain(', and done');
+  await client.close();
 });
 
 test('a handshake that has begun before close() and is complete after it gets 503', async () => {

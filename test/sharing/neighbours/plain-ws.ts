@@ -1,35 +1,20 @@
-import { expect, onTestFinished } from 'vitest';
+import { onTestFinished } from 'vitest';
 import { WebSocketServer } from 'ws';
-import { connect } from '../../support/client.js';
-import type { Neighbour } from './neighbour.js';
+import { CountingGuest, type Neighbour } from './neighbour.js';
 
-/** `ws` on a path of its own. It answers 400 to whatever is for another path. */
-export const plainWs: Neighbour = {
-  name: 'a plain ws server with a path',
-  async join(server) {
-    let connections = 0;
-    let errors = 0;
-    let visits = 0;
-    const wss = new WebSocketServer({ server, path: '/plain' });
-    wss.on('connection', (ws) => {
-      connections++;
-      ws.on('error', () => errors++);
-      ws.on('message', (data: Buffer) => ws.send(`plain: ${data.toString()}`));
-    });
-    onTestFinished(() => {
-      wss.close();
-    });
-    return {
-      async visit(site) {
-        visits++;
-        const client = await connect(site, '/plain');
-        client.send('hello');
-        expect(await client.next()).toBe('plain: hello');
-        await client.close();
-      },
-      expectUndisturbed() {
-        expect({ connections, errors }).toEqual({ connections: visits, errors: 0 });
-      },
-    };
-  },
-};
+/** `ws` on a path, where it answers 400 to what is for another path; or on none, where it takes all that comes. */
+export function plainWs({ path }: { path?: string } = {}): Neighbour {
+  return {
+    name: `a plain ws server ${path === undefined ? 'without' : 'with'} a path`,
+    strangers: path === undefined ? 'takes' : 'refuses',
+    async join(server) {
+      const guest = new CountingGuest('/plain');
+      const wss = new WebSocketServer({ server, ...(path !== undefined && { path }) });
+      wss.on('connection', guest.welcome);
+      onTestFinished(() => {
+        wss.close();
+      });
+      return guest;
+    },
+  };
+}

@@ -11,12 +11,15 @@ import type { Neighbour } from './neighbour.js';
 interface Options {
   /** Whether it is given the server's upgrades by hand, or begins to listen with its first HTTP request. */
   byHand: boolean;
+  /** Whether it forwards all upgrades, also those of other paths. */
+  all?: boolean;
 }
 
 /** http-proxy-middleware with `ws: true` before a server of its own, which counts what arrives. */
-export function proxy({ byHand }: Options): Neighbour {
+export function proxy({ byHand, all = false }: Options): Neighbour {
   return {
-    name: `http-proxy-middleware that ${byHand ? 'is given the upgrades' : 'listens with its first request'}`,
+    name: `http-proxy-middleware that ${byHand ? 'is given' : 'begins with its first request to listen for'} ${all ? 'all' : 'its'} upgrades`,
+    strangers: all ? 'takes' : 'leaves',
     async join(server, app) {
       let visits = 0;
       let websockets = 0;
@@ -30,10 +33,11 @@ export function proxy({ byHand }: Options): Neighbour {
       });
       const middleware = createProxyMiddleware({
         target: `http://127.0.0.1:${backend.port}`,
-        pathFilter: '/backend',
+        ...(!all && { pathFilter: '/backend' }),
         ws: true,
       });
-      app.use(middleware);
+      if (all) app.use('/backend', middleware);
+      else app.use(middleware);
       if (byHand) server.on('upgrade', middleware.upgrade);
       return {
         async visit(site) {

@@ -13,6 +13,7 @@ interface Options {
 export function socketIo({ transports, destroyUpgradeTimeout = 500 }: Options): Neighbour {
   return {
     name: `socket.io (${transports.join(' and ')})`,
+    strangers: 'leaves',
     async join(server) {
       let visits = 0;
       let middlewareRuns = 0;
