@@ -15,6 +15,11 @@ export const modules = {
   crowdServer: new URL('dist/crowd-server.js', import.meta.url),
 };
 
+/** The program `bun` that npm has installed. */
+export function bunBinary(): string {
+  return join(bench, 'node_modules', '.bin', 'bun');
+}
+
 /**
  * Turns the benchmark's own TypeScript into plain JavaScript: a loader that does so on the way (and names every
  * function for it) would be measured, too.

@@ -9,6 +9,8 @@ export interface Candidate {
   packages: readonly string[];
   dialect: Dialect;
   path: string;
+  /** The program that runs it, where that is not Node. */
+  runtime?: 'bun';
 }
 
 /** What `groups` of a candidate are asked for: each message `burst` times, in one process or over this Redis. */
@@ -43,10 +45,16 @@ export const socketIoSharded: Candidate = {
   name: 'socket.io-sharded',
   title: 'socket.io, sharded adapter',
 };
+/** Native servers, as anchors: what C++ does without Node's streams, and without Express. */
+export const bun: Candidate = { ...candidate('bun', 'Bun.serve', ['bun']), runtime: 'bun' };
+export const uws = candidate('uws', 'uWebSockets.js', ['@trufflesuite/uws-js-unofficial']);
 export const net = candidate('net', 'net, without parsing', []);
 
 /** Those a user would choose from instead of ours, in the order of the tables. */
 export const peers = [expressWs, websocketExpress, tinyws, crossws, fastify, socketIo];
+
+/** Another runtime, native code, and no WebSocket at all: limits, and not to choose from. */
+export const anchors = [bun, uws, net];
 
 /** Whose versions matter where these are compared. */
 export function packagesOf(candidates: readonly Candidate[]): string[] {

@@ -22,15 +22,27 @@ async function reply(ask: ((argument: unknown) => unknown) | undefined, argument
   }
 }
 
+/** How a child process is started, where not by this Node. */
+export interface ChildOptions {
+  execArgv?: string[];
+  /** The program that runs the module: another runtime. */
+  execPath?: string;
+}
+
 /** The parent's side of a child process: one question at a time. */
 export class Child<A extends Answers> {
   readonly #process: ChildProcess;
   readonly #title: string;
   #settle: ((reply: Reply) => void) | undefined;
 
-  constructor(title: string, module: URL, execArgv: string[] = []) {
+  constructor(title: string, module: URL, { execArgv = [], execPath }: ChildOptions = {}) {
     this.#title = title;
-    this.#process = fork(module, { execArgv, serialization: 'advanced', env: quietEnvironment() });
+    this.#process = fork(module, {
+      execArgv,
+      // Node's own format is known to Node alone.
+      ...(execPath === undefined ? { serialization: 'advanced' } : { execPath }),
+      env: quietEnvironment(),
+    });
     this.#process.on('message', (message) => this.#settle?.(message as Reply));
     this.#process.on('exit', (code, signal) =>
       this.#settle?.({ error: `the process ended (${String(code ?? signal)})` }),
@@ -54,6 +66,15 @@ export class Child<A extends Answers> {
     this.#settle = undefined;
     if ('error' in reply) throw new Error(`${this.#title}, asked "${name}": ${reply.error}`);
     return reply.value as Awaited<ReturnType<A[N]>>;
+  }
+
+  /** Stops the process where it is: it takes no CPU until it goes on. */
+  pause(): void {
+    this.#process.kill('SIGSTOP');
+  }
+
+  goOn(): void {
+    this.#process.kill('SIGCONT');
   }
 
   async stop(): Promise<void> {

@@ -1,4 +1,4 @@
-import { modules } from './build.js';
+import { bunBinary, modules } from './build.js';
 import type { Candidate } from './candidates.js';
 import { Child } from './ipc.js';
 import type { LoadAnswers } from './load/main.js';
@@ -38,6 +38,93 @@ interface Task {
   argument?: unknown;
 }
 
+/** A server and its load, at rest between its turns. */
+interface Runner {
+  server: ServerChild;
+  load: LoadChild;
+}
+
+/** How often, and how long, each candidate has its turn. */
+export interface Turns {
+  /** Servers of each candidate: two processes of one kind differ by up to a tenth, all their life. */
+  processes: number;
+  rounds: number;
+  /** Seconds of a turn. */
+  seconds: number;
+  warmUp: number;
+}
+
+/** Seconds after a process goes on in which it is not measured. */
+const SETTLE = 0.05;
+
+/**
+ * Measures candidates in short turns: all are started and warmed up, then one at a time goes on for a part of a second,
+ * while the others are stopped. What the machine does meanwhile falls on all of them, so 3 % can be told apart.
+ *
+ * A round is one turn of each; its figure is the mean over the processes of a candidate.
+ */
+export async function takeTurns(
+  candidates: readonly Candidate[],
+  { processes, rounds, seconds, warmUp }: Turns,
+  start: (candidate: Candidate, load: LoadChild, target: Target) => Promise<unknown>,
+  task: (candidate: Candidate) => Task,
+): Promise<Rounds<Sample>> {
+  const samples: Rounds<Sample> = new Map(candidates.map((candidate) => [candidate, []]));
+  const runners = new Map<Candidate, Runner[]>();
+  const openAll = async (rest: readonly Candidate[], count: number): Promise<void> => {
+    const [candidate] = rest;
+    if (candidate === undefined) {
+      await playRounds();
+    } else if (count === processes) {
+      await openAll(rest.slice(1), 0);
+    } else {
+      await withServer(candidate, task(candidate), async (server, load, target) => {
+        await start(candidate, load, target);
+        await load.ask('measure', warmUp);
+        comeToRest(server, load);
+        runners.set(candidate, [...(runners.get(candidate) ?? []), { server, load }]);
+        await openAll(rest, count + 1);
+      });
+    }
+  };
+  const playRounds = async (): Promise<void> => {
+    for (let round = 0; round < rounds; round++) {
+      const first = round % candidates.length;
+      for (const candidate of [...candidates.slice(first), ...candidates.slice(0, first)]) {
+        const turns: Sample[] = [];
+        for (const runner of runners.get(candidate) as Runner[]) turns.push(await playTurn(runner, seconds));
+        samples.get(candidate)?.push(meanOf(turns));
+      }
+      process.stderr.write('.');
+    }
+  };
+  await openAll(candidates, 0);
+  return samples;
+}
+
+function comeToRest(server: ServerChild, load: LoadChild): void {
+  load.pause();
+  server.pause();
+}
+
+async function playTurn({ server, load }: Runner, seconds: number): Promise<Sample> {
+  server.goOn();
+  load.goOn();
+  const turn = await sample(server, load, { warmUp: SETTLE, window: seconds });
+  comeToRest(server, load);
+  return turn;
+}
+
+function meanOf(turns: readonly Sample[]): Sample {
+  const mean = (of: (turn: Sample) => number): number =>
+    turns.reduce((sum, turn) => sum + of(turn), 0) / turns.length;
+  return {
+    rate: mean(({ rate }) => rate),
+    cpu: mean(({ cpu }) => cpu),
+    loadCpu: mean(({ loadCpu }) => loadCpu),
+  };
+}
+
 /** Starts a server in a child process and a load in another, and ends both whatever happens. */
 export function withServer<T>(
   candidate: Candidate,
@@ -56,10 +143,15 @@ export async function withServers<T>(
   task: Task,
   use: (servers: ServerChild[], load: LoadChild, targets: Target[]) => Promise<T>,
 ): Promise<T> {
-  const { title, name, path, dialect } = candidate;
+  const { title, name, path, dialect, runtime } = candidate;
   const servers = Array.from(
     { length: count },
-    () => new Child<ServerAnswers>(title, modules.server, ['--expose-gc']),
+    () =>
+      new Child<ServerAnswers>(
+        title,
+        modules.server,
+        runtime === 'bun' ? { execPath: bunBinary() } : { execArgv: ['--expose-gc'] },
+      ),
   );
   const load = new Child<LoadAnswers>(`the load on ${title}`, modules.load);
   try {
@@ -82,7 +174,7 @@ export async function withServers<T>(
 export async function sample(
   servers: ServerChild | ServerChild[],
   load: LoadChild,
-  settings: Settings,
+  settings: Pick<Settings, 'warmUp' | 'window'>,
 ): Promise<Sample> {
   const all = [servers].flat();
   await load.ask('measure', settings.warmUp);
@@ -139,6 +231,21 @@ export function ratio<S>(
 ): number {
   const others = rounds.get(to) ?? [];
   return median((rounds.get(candidate) ?? []).map((one, round) => of(one) / of(others[round] as S)));
+}
+
+/** How far the ratios of the rounds lie apart: from the lowest to the highest of the middle half. */
+export function spread<S>(
+  rounds: Rounds<S>,
+  candidate: Candidate,
+  to: Candidate,
+  of: (sample: S) => number,
+): [low: number, high: number] {
+  const others = rounds.get(to) ?? [];
+  const ratios = (rounds.get(candidate) ?? [])
+    .map((one, round) => of(one) / of(others[round] as S))
+    .sort((a, b) => a - b);
+  const at = (share: number): number => ratios[Math.round((ratios.length - 1) * share)] ?? NaN;
+  return [at(0.25), at(0.75)];
 }
 
 export function median(values: number[]): number {

@@ -8,6 +8,8 @@ export interface ScriptPlan {
   dialect: Dialect;
   bytes: number;
   binary: boolean;
+  /** Text of three bytes for each character. */
+  chinese?: boolean;
 }
 
 // A cycle is long enough that no two messages in flight are equal, and at least twice what is in flight.
@@ -83,7 +85,15 @@ export class Script {
 function makePayload(plan: ScriptPlan, index: number): Buffer {
   // Pseudo-random but always the same; as text it is printable ASCII without characters that JSON escapes.
   const seed = createHash('shake256', { outputLength: plan.bytes }).update(String(index)).digest();
+  if (plan.chinese === true) return makeChinese(seed, plan.bytes);
   return plan.binary ? seed : Buffer.from(seed.toString('base64').slice(0, plan.bytes), 'latin1');
+}
+
+/** Chinese characters, and as many letters as are missing to `bytes`. */
+function makeChinese(seed: Buffer, bytes: number): Buffer {
+  const count = Math.floor(bytes / 3);
+  const characters = Array.from(seed.subarray(0, count), (byte) => String.fromCharCode(0x4e00 + byte));
+  return Buffer.from(characters.join('').padEnd(count + (bytes % 3), 'x'));
 }
 
 /** A message as it goes over the wire, from a client (`masked`) or from a server. */

@@ -16,7 +16,9 @@ export async function measureCrowd(settings: Settings): Promise<Result> {
   const count = settings.quick ? 5000 : CONNECTIONS;
   const processes = settings.quick ? 2 : PROCESSES;
   const addresses = Array.from({ length: processes }, (_, index) => `127.0.0.${String(index + 1)}`);
-  const server = new Child<CrowdAnswers>('the server of the crowd', modules.crowdServer, ['--expose-gc']);
+  const server = new Child<CrowdAnswers>('the server of the crowd', modules.crowdServer, {
+    execArgv: ['--expose-gc'],
+  });
   const loads = addresses.map((address) => new Child<LoadAnswers>(`the crowd at ${address}`, modules.load));
   const all = async <T>(ask: (load: Child<LoadAnswers>, index: number) => Promise<T>) => {
     const start = performance.now();

@@ -1,15 +1,16 @@
-import { bare, net, ours, packagesOf, peers, type Candidate } from '../candidates.js';
+import { anchors, bare, bun, net, ours, packagesOf, peers, type Candidate } from '../candidates.js';
 import type { EchoPlan } from '../load/echo.js';
 import {
   figure,
-  interleave,
-  moreRounds,
   ratio,
   sample,
+  spread,
+  takeTurns,
   withServer,
   type Rounds,
   type Sample,
   type Settings,
+  type Turns,
 } from '../measure.js';
 import { claimAtLeast, thousands, times, type Claim, type Result, type Table } from './part.js';
 
@@ -17,50 +18,62 @@ interface Scenario {
   title: string;
   bytes: number;
   inFlight: number;
-  binary: boolean;
+  binary?: boolean;
+  chinese?: boolean;
   /** The ratio to bare `ws` that we want. */
   goal: number;
   quick?: boolean;
-  /** How many times the usual rounds: more where the network is nearly all, and what is ours is less than its noise. */
-  timesRounds?: number;
 }
 
 const scenarios: Scenario[] = [
-  { title: '32 B × 1', bytes: 32, inFlight: 1, binary: false, goal: 1, quick: true, timesRounds: 3 },
-  { title: '32 B × 16', bytes: 32, inFlight: 16, binary: false, goal: 2 },
-  { title: '32 B × 64', bytes: 32, inFlight: 64, binary: false, goal: 2, quick: true },
-  { title: '32 B × 16, binary', bytes: 32, inFlight: 16, binary: true, goal: 1 },
-  { title: '1 KiB × 8', bytes: 1024, inFlight: 8, binary: false, goal: 1 },
-  { title: '1 KiB × 8, binary', bytes: 1024, inFlight: 8, binary: true, goal: 1 },
-  { title: '64 KiB × 4', bytes: 65_536, inFlight: 4, binary: false, goal: 1 },
-  { title: '64 KiB × 4, binary', bytes: 65_536, inFlight: 4, binary: true, goal: 1 },
+  { title: '32 B × 1', bytes: 32, inFlight: 1, goal: 1.1, quick: true },
+  { title: '32 B × 16', bytes: 32, inFlight: 16, goal: 7 },
+  { title: '32 B × 64', bytes: 32, inFlight: 64, goal: 10, quick: true },
+  { title: '32 B × 64, Chinese', bytes: 32, inFlight: 64, chinese: true, goal: 5 },
+  { title: '32 B × 64, binary', bytes: 32, inFlight: 64, binary: true, goal: 5 },
+  { title: '1 KiB × 8', bytes: 1024, inFlight: 8, goal: 3 },
+  { title: '1 KiB × 8, binary', bytes: 1024, inFlight: 8, binary: true, goal: 3 },
+  { title: '64 KiB × 4', bytes: 65_536, inFlight: 4, goal: 2 },
+  { title: '64 KiB × 4, binary', bytes: 65_536, inFlight: 4, binary: true, goal: 2 },
 ];
 
 const CONNECTIONS = 50;
-const candidates = [ours, bare, ...peers, net];
+/** What `Bun.serve` echoes with 16 in flight: so much of it we want. */
+const SHARE_OF_BUN = 0.6;
+const candidates = [ours, bare, ...peers, ...anchors];
 const byRate = ({ rate }: Sample): number => rate;
 const byCpu = ({ cpu }: Sample): number => cpu;
 
 /** Messages a second that come back right, and what each costs the server. */
 export async function measureEcho(settings: Settings): Promise<Result> {
   const chosen = scenarios.filter(({ quick }) => quick === true || !settings.quick);
+  const turns: Turns = settings.quick
+    ? { processes: 1, rounds: 3, seconds: 0.2, warmUp: 0.3 }
+    : { processes: 3, rounds: 8, seconds: 0.3, warmUp: 1 };
   const results = new Map<Scenario, Rounds<Sample>>();
   for (const scenario of chosen) {
-    const count = moreRounds(settings, scenario.timesRounds ?? 1);
-    const rounds = await interleave(candidates, count, (candidate) =>
-      echoOnce(candidate, scenario, settings),
+    const { bytes, inFlight, binary = false, chinese = false } = scenario;
+    const plan = { bytes, inFlight, binary, chinese };
+    const rounds = await takeTurns(
+      candidates,
+      turns,
+      (candidate, load, target) => load.ask('startEcho', { target, plan: scriptOf(candidate, plan) }),
+      (candidate) => ({ part: 'echo', argument: scriptOf(candidate, plan) }),
     );
     results.set(scenario, rounds);
   }
   return {
     title: 'Echo',
     method:
-      `${String(CONNECTIONS)} connections, each with so many messages in flight; every reply is compared with ` +
-      'what was sent. Ratios are to bare ws in the same round; with 1 in flight there are three times as many rounds.',
+      `${String(CONNECTIONS)} connections, each with so many messages in flight; every reply is compared with what was ` +
+      `sent. ${String(turns.processes)} servers of each kind take turns of ${String(turns.seconds)} s, the others stopped ` +
+      'meanwhile. Ratios are to bare ws in the same round, as a median, with the middle half of the rounds. Bun.serve and ' +
+      'uWebSockets.js are native code, and net has no WebSocket at all: they show how much there is to have.',
     tables: [
-      table('Messages a second (ratio to ws)', results, (rounds, candidate) => {
-        const rate = thousands(figure(rounds, candidate, byRate));
-        return `${rate} (${times(ratio(rounds, candidate, bare, byRate))})`;
+      table('Messages a second (ratio to ws; middle half of the rounds)', results, (rounds, candidate) => {
+        const [low, high] = spread(rounds, candidate, bare, byRate);
+        const middle = candidate === bare ? '' : `; ${low.toFixed(2)} to ${high.toFixed(2)}`;
+        return `${thousands(figure(rounds, candidate, byRate))} (${times(ratio(rounds, candidate, bare, byRate))}${middle})`;
       }),
       table("Microseconds of the server's CPU for a message (ratio to ws)", results, (rounds, candidate) => {
         const cpu = figure(rounds, candidate, byCpu).toFixed(2);
@@ -68,6 +81,7 @@ export async function measureEcho(settings: Settings): Promise<Result> {
       }),
     ],
     packages: packagesOf(candidates),
+    rounds: turns.rounds,
     claims: [...results]
       .map(([scenario, rounds]) => claimToWs(scenario, rounds))
       .concat(claimsToOthers(results)),
@@ -82,13 +96,13 @@ export async function measureEcho(settings: Settings): Promise<Result> {
   };
 }
 
+function scriptOf({ dialect }: Candidate, plan: EchoScenario): EchoPlan {
+  return { ...plan, dialect, connections: plan.connections ?? CONNECTIONS };
+}
+
 /** One server, one load, one window. */
 export function echoOnce(candidate: Candidate, plan: EchoScenario, settings: Settings): Promise<Sample> {
-  const script: EchoPlan = {
-    ...plan,
-    dialect: candidate.dialect,
-    connections: plan.connections ?? CONNECTIONS,
-  };
+  const script = scriptOf(candidate, plan);
   return withServer(candidate, { part: 'echo', argument: script }, async (server, load, target) => {
     await load.ask('startEcho', { target, plan: script });
     return sample(server, load, settings);
@@ -125,12 +139,15 @@ function claimsToOthers(results: Map<Scenario, Rounds<Sample>>): Claim[] {
     claimToClosest('the same echoes, more in flight', results, ({ inFlight }) => inFlight > 1),
   ];
   for (const [{ title }, rounds] of results) {
-    if (title !== '32 B × 64') continue;
-    const measured = ratio(rounds, ours, net, byRate);
-    const cpu = times(ratio(rounds, ours, net, byCpu));
-    claims.push(
-      claimAtLeast(`echo, ${title} in flight`, 'net', undefined, measured, ` (CPU for a message ${cpu})`),
-    );
+    const beside = (to: Candidate): string => ` (CPU for a message ${times(ratio(rounds, ours, to, byCpu))})`;
+    if (title === '32 B × 16') {
+      const measured = ratio(rounds, ours, bun, byRate);
+      claims.push(claimAtLeast(`echo, ${title} in flight`, bun.title, SHARE_OF_BUN, measured, beside(bun)));
+    }
+    if (title === '32 B × 64') {
+      const measured = ratio(rounds, ours, net, byRate);
+      claims.push(claimAtLeast(`echo, ${title} in flight`, 'net', undefined, measured, beside(net)));
+    }
   }
   return claims;
 }
