@@ -158,17 +158,20 @@ export class Outbox {
   }
 
   #writeAll(): void {
-    const chunks: (Buffer | string)[] = this.#takeBacklog();
-    if (this.#turnBytes > 0) chunks.push(this.#takeTurn());
-    const last = chunks.length - 1;
-    if (last > 0) this.#socket.cork();
-    for (const [index, chunk] of chunks.entries()) {
-      // Only who waits has to know.
-      const written = index === last && this.#drain !== undefined ? () => this.#written() : undefined;
-      if (typeof chunk === 'string') this.#socket.write(chunk, 'latin1', written);
-      else this.#socket.write(chunk, written);
-    }
-    if (last > 0) this.#socket.uncork();
+    if (this.#backlog !== undefined) this.#writeBacklog();
+    if (this.#turnBytes === 0) return;
+    const chunk = this.#takeTurn();
+    // Only who waits has to know.
+    const written = this.#drain === undefined ? undefined : () => this.#written();
+    if (typeof chunk === 'string') this.#socket.write(chunk, 'latin1', written);
+    else this.#socket.write(chunk, written);
+  }
+
+  #writeBacklog(): void {
+    const written = this.#drain === undefined ? undefined : () => this.#written();
+    this.#socket.cork();
+    for (const chunk of this.#takeBacklog()) this.#socket.write(chunk, written);
+    this.#socket.uncork();
   }
 
   /** The frames of this turn as one chunk; text alone is left as it is. */

@@ -14,7 +14,10 @@ const NOT_ASCII = 0x80808080;
  * echo of 64 KiB costs there.
  */
 export function unmask(bytes: Uint8Array, keyAt: number, from: number, to: number): boolean {
-  for (let index = 0; index < 4; index++) keyBytes[index] = bytes[keyAt + index] as number;
+  keyBytes[0] = bytes[keyAt] as number;
+  keyBytes[1] = bytes[keyAt + 1] as number;
+  keyBytes[2] = bytes[keyAt + 2] as number;
+  keyBytes[3] = bytes[keyAt + 3] as number;
   if (to - from < WORTHWHILE) return (unmaskEach(bytes, from, from, to) & 0x80) === 0;
   // One by one up to where the memory that they lie in begins a word.
   const aligned = from + (-(bytes.byteOffset + from) & 3);
