@@ -22,6 +22,7 @@ const GROUND_FLOOR = [
   // from an upgrade to the app, and from there to a websocket
   ...[
     'handshake',
+    'http-channels',
     'response',
     'server-state',
     'shield',
@@ -31,7 +32,7 @@ const GROUND_FLOOR = [
     'shutdown',
     'attach',
   ],
-  ...['types', 'express', 'serve-http', 'exchange', 'request', 'accept'],
+  ...['types', 'express', 'serve-http', 'request', 'aborts', 'method-guard', 'exchange', 'accept'],
   // what users call
   ...['middleware', 'wrappers', 'with-defaults', 'index'],
 ];
