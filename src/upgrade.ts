@@ -1,9 +1,10 @@
 import { ServerResponse, STATUS_CODES, type IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { refusal, type Refusal } from './handshake.js';
+import { publishFinish, publishStart } from './http-channels.js';
 import { debug } from './notices.js';
 import { clearTimeout, nextTick, setTimeout } from './real-timers.js';
-import { tellRefusal } from './response.js';
+import { closeResponse, tellRefusal } from './response.js';
 import { stateOf, type Server, type Undecided } from './server-state.js';
 
 /** How long a client that has its answer may keep the socket before it is destroyed. */
@@ -52,6 +53,7 @@ export class Upgrade implements Undecided {
 
   /** Sends the request through the app. */
   enter(): void {
+    publishStart(this.server, this.req, this.res);
     this.server.emit('request', this.req, this.res);
   }
 
@@ -105,6 +107,7 @@ export class Upgrade implements Undecided {
   readonly #onAnswered = (): void => {
     if (this.#decided) return;
     debug('%s: answered by the app with %d', this.req.url, this.res.statusCode);
+    publishFinish(this.res);
     this.#decide();
     this.res.detachSocket(this.socket);
     endSocket(this.socket);
@@ -212,11 +215,7 @@ function learnSymbols(req: IncomingMessage): void {
 
 /** What Node does with a request and its response when their connection is gone; harmless when done before. */
 export function closeExchange(req: IncomingMessage, res: ServerResponse): void {
-  if (!res.closed) {
-    res.destroyed = true;
-    (res as { _closed?: boolean })._closed = true;
-    res.emit('close');
-  }
+  closeResponse(res);
   closeRequest(req);
 }
 
