@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { ErrorRequestHandler, RequestHandler } from 'express';
+import type { ErrorRequestHandler } from 'express';
 import compression from 'compression';
 import session from 'express-session';
 import { describe, expect, test } from 'vitest';
@@ -10,6 +10,7 @@ import { defer, Inbox } from './support/inbox.js';
 import { request } from './support/request.js';
 import { serve } from './support/serve.js';
 import { watchWarnings } from './support/warnings.js';
+import { waitTurns, watchExchange } from './support/watch-exchange.js';
 import { EXPRESSES } from './middleware/expresses.js';
 
 type Next = (error?: unknown) => void;
@@ -22,18 +23,6 @@ const fail = requireWebsocket(async ({ websocket }) => {
   throw new Error('asked for');
 });
 
-/** What happens to a response, in order. */
-function watchResponse() {
-  const events = new Inbox<string>();
-  const watch: RequestHandler = (req, res, next) => {
-    res.on('finish', () => events.push(`finish ${res.statusCode} ${res.headersSent ? 'sent' : 'unsent'}`));
-    res.on('close', () => events.push('res closed'));
-    req.on('close', () => events.push('req closed'));
-    next();
-  };
-  return { events, watch };
-}
-
 function answerJson(res: ServerResponse, error: Error): void {
   const body = JSON.stringify({ error: error.message });
   res.statusCode = 500;
@@ -43,10 +32,6 @@ function answerJson(res: ServerResponse, error: Error): void {
 }
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
-
-async function waitTurns(): Promise<void> {
-  for (let i = 0; i < 20; i++) await turn();
-}
 
 /** As error handlers are written that have only plain HTTP in mind. */
 const HANDLERS: readonly (readonly [string, Handle])[] = [
@@ -101,7 +86,7 @@ describe.for(FRAMEWORKS)('on %s', ([, build]) => {
     "an error handler that %s is called before 'finish' and 'close'",
     async ([name, handle]) => {
       const { use, route, app } = build();
-      const { events, watch } = watchResponse();
+      const { events, watch } = watchExchange();
       use(watch);
       route('/', fail);
       const seen = defer<unknown>();
@@ -115,7 +100,7 @@ describe.for(FRAMEWORKS)('on %s', ([, build]) => {
       expect(await client.closed()).toEqual({ code: 1011, reason: '' });
       expect(await seen.promise).toBe(false);
       expect(await events.next()).toBe('handled asked for');
-      if (name !== 'destroys the response') expect(await events.next()).toBe('finish 101 sent');
+      if (name !== 'destroys the response') expect(await events.next()).toBe('finish 101');
       expect([await events.next(), await events.next()].sort()).toEqual(['req closed', 'res closed']);
       // Nothing comes twice.
       await waitTurns();
@@ -129,7 +114,7 @@ describe.for(EXPRESSES)('on %s', ([, express]) => {
   function buildDeep() {
     const app = express();
     app.set('env', 'test');
-    const { events, watch } = watchResponse();
+    const { events, watch } = watchExchange();
     app.use(watch);
     const routers = [express.Router(), express.Router(), express.Router()] as const;
     routers[2].get('/fail', fail);
@@ -162,13 +147,13 @@ describe.for(EXPRESSES)('on %s', ([, express]) => {
       'handled at /a/',
       'handled at /',
     ]);
-    expect(await events.next()).toBe('finish 101 sent');
+    expect(await events.next()).toBe('finish 101');
   });
 
   test("'finish' and 'close' come where nobody handles the error", async () => {
     const { app, events } = buildDeep();
     await meetFailure(app);
-    expect(await events.next()).toBe('finish 101 sent');
+    expect(await events.next()).toBe('finish 101');
     expect([await events.next(), await events.next()].sort()).toEqual(['req closed', 'res closed']);
   });
 
@@ -183,7 +168,7 @@ describe.for(EXPRESSES)('on %s', ([, express]) => {
     }) as ErrorRequestHandler);
     await meetFailure(outer, '/mounted/a/b/c/fail');
     expect(await events.next()).toBe('handled asked for');
-    expect(await events.next()).toBe('finish 101 sent');
+    expect(await events.next()).toBe('finish 101');
   });
 
   test('the error handler of express-generator renders its page', async () => {
@@ -204,7 +189,7 @@ describe.for(EXPRESSES)('on %s', ([, express]) => {
     }) as ErrorRequestHandler);
     await meetFailure(app);
     expect(await events.next()).toBe('rendered asked for');
-    expect(await events.next()).toBe('finish 101 sent');
+    expect(await events.next()).toBe('finish 101');
   });
 
   test.for([
@@ -225,7 +210,7 @@ describe.for(EXPRESSES)('on %s', ([, express]) => {
       }) as ErrorRequestHandler);
       await meetFailure(app);
       expect(await events.next()).toBe('has answered');
-      expect(await events.next()).toBe('finish 101 sent');
+      expect(await events.next()).toBe('finish 101');
     },
   );
 
@@ -237,7 +222,7 @@ describe.for(EXPRESSES)('on %s', ([, express]) => {
       saved.push((data as { failed?: unknown }).failed);
       set(id, data, done);
     };
-    const { events, watch } = watchResponse();
+    const { events, watch } = watchExchange();
     const app = express();
     app.use(watch, compression(), session({ secret: 's', resave: false, saveUninitialized: false, store }));
     app.get('/', fail);
@@ -247,11 +232,11 @@ describe.for(EXPRESSES)('on %s', ([, express]) => {
     }) as ErrorRequestHandler);
     await meetFailure(app, '/');
     expect(await saved.next()).toBe(true);
-    expect(await events.next()).toBe('finish 101 sent');
+    expect(await events.next()).toBe('finish 101');
   });
 
   test('a handler that fails when the client has vanished may be answered for, to nobody', async () => {
-    const { events, watch } = watchResponse();
+    const { events, watch } = watchExchange();
     const mayFail = defer();
     const handled = defer<boolean>();
     const app = express();
@@ -280,7 +265,7 @@ describe.for(EXPRESSES)('on %s', ([, express]) => {
 
 test('an error handler that never answers holds up the end of the response for five seconds', async () => {
   const { app, use, route } = FRAMEWORKS[0]![1]();
-  const { events, watch } = watchResponse();
+  const { events, watch } = watchExchange();
   use(watch);
   route('/', fail);
   const late = defer<ServerResponse>();
@@ -291,7 +276,7 @@ test('an error handler that never answers holds up the end of the response for f
   const res = await late.promise;
   await waitTurns();
   expect(events.rest()).toEqual([]);
-  expect(await events.next()).toBe('finish 101 sent');
+  expect(await events.next()).toBe('finish 101');
   expect([await events.next(), await events.next()].sort()).toEqual(['req closed', 'res closed']);
   // And when it answers after all, that goes nowhere.
   answerJson(res, new Error('too late'));
@@ -301,12 +286,12 @@ test('an error handler that never answers holds up the end of the response for f
 
 test('on a bare server, too, the response ends with 101 and the warning has come before', async () => {
   const warnings = watchWarnings();
-  const { events, watch } = watchResponse();
-  const site = await serve((req, res) => watch(req as never, res as never, () => fail(req, res)));
+  const { events, watch } = watchExchange();
+  const site = await serve((req, res) => watch(req, res, () => fail(req, res)));
   const client = await connect(site);
   client.send('fail');
   await client.closed();
-  expect(await events.next()).toBe('finish 101 sent');
+  expect(await events.next()).toBe('finish 101');
   expect(warnings.rest()).toMatchObject([{ code: 'WEBSOCKET_HANDLER_FAILED' }]);
 });
 

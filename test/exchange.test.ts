@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { once } from 'node:events';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import type express from 'express';
 import { describe, expect, test } from 'vitest';
 import { acceptWebsocket, requireWebsocket, type Websocket, WebsocketClosedError } from 'dwebsocket';
@@ -12,18 +12,7 @@ import { close, closeCodeOf, Opcode } from './support/raw-frames.js';
 import { request } from './support/request.js';
 import { serve } from './support/serve.js';
 import { watchWarnings } from './support/warnings.js';
-
-/** A middleware that notes what becomes of an exchange. */
-function watchExchange() {
-  const events = new Inbox<string>();
-  const watch = (req: IncomingMessage, res: ServerResponse, next: () => void) => {
-    res.on('finish', () => events.push(`finish ${res.statusCode}`));
-    res.on('close', () => events.push('res closed'));
-    req.on('close', () => events.push('req closed'));
-    next();
-  };
-  return { watch, events };
-}
+import { waitTurns, watchExchange } from './support/watch-exchange.js';
 
 describe.for(FRAMEWORKS)('on %s', ([, build]) => {
   test('a handler that returns closes with 1000, and the response ends as any other', async () => {
@@ -159,7 +148,7 @@ describe.for(FRAMEWORKS)('on %s', ([, build]) => {
       if (behind !== undefined) use((_req, res) => behind(res));
       const client = await connect(await serve(app));
       // Somebody has answered by then.
-      await nextTurns();
+      await waitTurns();
       client.send('you');
       expect(await client.next()).toBe('still here for you');
       expect(await client.closed()).toEqual({ code, reason: '' });
@@ -179,7 +168,7 @@ describe.for(FRAMEWORKS)('on %s', ([, build]) => {
     use((req, res) => open.resolve({ websocket: (req as { websocket?: Websocket }).websocket!, res }));
     const client = await connect(await serve(app));
     const { websocket, res } = await open.promise;
-    await nextTurns();
+    await waitTurns();
     websocket.send('from elsewhere');
     expect(await client.next()).toBe('from elsewhere');
     expect(events.rest()).toEqual([]);
@@ -229,7 +218,7 @@ describe.for(FRAMEWORKS)('on %s', ([, build]) => {
     }
     use((_req, res) => answer(res, 500));
     const client = await connect(await serve(app));
-    await nextTurns();
+    await waitTurns();
     client.send('end', 'end');
     expect(await client.closed()).toEqual({ code: 1011, reason: '' });
   });
@@ -505,11 +494,6 @@ function answer(res: ServerResponse, status: number): void {
   res.statusCode = status;
   res.setHeader('Content-Type', 'text/plain');
   res.end('not for the wire');
-}
-
-/** Some turns of the event loop. */
-async function nextTurns(): Promise<void> {
-  for (let i = 0; i < 5; i++) await new Promise((resolve) => setImmediate(resolve));
 }
 
 function raise(error: unknown): never {

@@ -14,24 +14,10 @@ import { defer, Inbox } from './support/inbox.js';
 import { request } from './support/request.js';
 import { serve } from './support/serve.js';
 import { watchWarnings } from './support/warnings.js';
+import { waitTurns, watchExchange } from './support/watch-exchange.js';
 import { EXPRESSES } from './middleware/expresses.js';
 
 const THIS_FILE = fileURLToPath(import.meta.url);
-
-async function waitTurns(): Promise<void> {
-  for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve));
-}
-
-function watchResponse() {
-  const events = new Inbox<string>();
-  const watch: RequestHandler = (req, res, next) => {
-    res.on('finish', () => events.push(`finish ${res.statusCode}`));
-    res.on('close', () => events.push('res closed'));
-    req.on('close', () => events.push('req closed'));
-    next();
-  };
-  return { events, watch };
-}
 
 type Use = (res: ServerResponse, websocket: Websocket) => unknown;
 
@@ -68,7 +54,7 @@ describe.for(FRAMEWORKS)('on %s, with', ([, build]) => {
     async ([, wrap, , code, use]) => {
       const warnings = watchWarnings();
       const { use: mount, route, onError, app } = build();
-      const { events, watch } = watchResponse();
+      const { events, watch } = watchExchange();
       const errors: unknown[] = [];
       mount(watch, ...wrap());
       route(
@@ -100,7 +86,7 @@ describe.for(FRAMEWORKS)('on %s, with', ([, build]) => {
   test("each route has its own warning, and 'finish' and 'close' come once", async () => {
     const warnings = watchWarnings();
     const { use, route, app } = build();
-    const { events, watch } = watchResponse();
+    const { events, watch } = watchExchange();
     use(watch);
     const end = async (_req: IncomingMessage, res: ServerResponse) => void res.end();
     route('/a', requireWebsocket(end as never));
@@ -108,8 +94,7 @@ describe.for(FRAMEWORKS)('on %s, with', ([, build]) => {
     const site = await serve(app);
     for (const path of ['/a', '/b']) {
       await (await connect(site, path)).closed();
-      const seen = [await events.next(), await events.next(), await events.next()];
-      expect(seen.sort()).toEqual(['finish 101', 'req closed', 'res closed']);
+      expect(await endOf(events)).toEqual(['finish 101', 'req closed', 'res closed']);
       expect((await warnings.next()).message).toContain('the handler called res.end()');
     }
     await waitTurns();
@@ -153,7 +138,7 @@ describe.for(FRAMEWORKS)('on %s, with', ([, build]) => {
     async ([, use]) => {
       const warnings = watchWarnings();
       const { use: mount, route, app } = build();
-      const { events, watch } = watchResponse();
+      const { events, watch } = watchExchange();
       mount(watch);
       route(
         '/',
@@ -162,15 +147,14 @@ describe.for(FRAMEWORKS)('on %s, with', ([, build]) => {
         }),
       );
       await (await connect(await serve(app))).close();
-      const seen = [await events.next(), await events.next(), await events.next()];
-      expect(seen.sort()).toEqual(['finish 101', 'req closed', 'res closed']);
+      expect(await endOf(events)).toEqual(['finish 101', 'req closed', 'res closed']);
       expect(warnings.rest()).toEqual([]);
     },
   );
 
   test('res.setTimeout() waits for nothing, and harms nothing', async () => {
     const { use, route, app } = build();
-    const { events, watch } = watchResponse();
+    const { events, watch } = watchExchange();
     use(watch);
     route(
       '/',
@@ -188,7 +172,7 @@ describe.for(FRAMEWORKS)('on %s, with', ([, build]) => {
 
   test('a handler may set its status and return: the log says 101', async () => {
     const { use, route, app } = build();
-    const { events, watch } = watchResponse();
+    const { events, watch } = watchExchange();
     use(watch);
     route(
       '/',
@@ -285,7 +269,7 @@ describe.for(EXPRESSES)('on %s', ([, express]) => {
     'a handler for plain HTTP that %s and forgets websockets harms nobody',
     async ([, answerLater]) => {
       watchWarnings();
-      const { events, watch } = watchResponse();
+      const { events, watch } = watchExchange();
       const answered = new Inbox<unknown>();
       const handler = (_req: unknown, res: Response) =>
         void answerLater(res, (value) => answered.push(value === undefined));
@@ -340,7 +324,7 @@ describe.for(EXPRESSES)('on %s', ([, express]) => {
   );
 
   test('passed on to a route that streams something that fails, it closes with 1011', async () => {
-    const { events, watch } = watchResponse();
+    const { events, watch } = watchExchange();
     const app = express();
     app.use(watch);
     app.get(
@@ -484,7 +468,7 @@ describe('a thenable that a handler returns', () => {
   });
 
   test('counts once when it calls back twice', async () => {
-    const { events, watch } = watchResponse();
+    const { events, watch } = watchExchange();
     const twice = {
       then: (resolve: (value: unknown) => void, reject: (error: Error) => void) => {
         resolve('once');
@@ -492,12 +476,9 @@ describe('a thenable that a handler returns', () => {
         reject(new Error('and failed'));
       },
     };
-    const site = await serve((req, res) =>
-      watch(req as never, res as never, () => requireWebsocket(() => twice)(req, res)),
-    );
+    const site = await serve((req, res) => watch(req, res, () => requireWebsocket(() => twice)(req, res)));
     expect((await (await connect(site)).closed()).code).toBe(1000);
-    const seen = [await events.next(), await events.next(), await events.next()];
-    expect(seen.sort()).toEqual(['finish 101', 'req closed', 'res closed']);
+    expect(await endOf(events)).toEqual(['finish 101', 'req closed', 'res closed']);
   });
 });
 
@@ -533,6 +514,11 @@ test('a response that somebody has frozen a method of is left as it is', async (
   });
   expect(await (await connect(site)).next()).toBe('hello');
 });
+
+/** The three events with which an exchange ends, sorted. */
+async function endOf(events: Inbox<string>): Promise<string[]> {
+  return [await events.next(), await events.next(), await events.next()].sort();
+}
 
 function failingStream(): Readable {
   return new Readable({
