@@ -48,9 +48,9 @@ export interface WebsocketOptions<Kind extends MessageKind = MessageKind> {
   protocols?: readonly string[] | ProtocolChooser | undefined;
   /**
    * Which web pages may connect. By default those of the request's own host (as Express sees it: behind a proxy set
-   * `trust proxy`); `'any'` lets in all, a list those origins (`'https://a.test'`, `'file://'`, `'null'`, or a
-   * RegExp without `g` and `y` that is tried on the whole origin), a function decides. Others get 403. A client that sends no `Origin` header is
-   * no browser and is let in, unless a function refuses it (RFC 6455, 10.2).
+   * `trust proxy`); `'any'` lets in all, a list those origins (`'https://a.test'`, `'file://'`, `'null'`, or a RegExp
+   * without `g` and `y` that is tried on the whole origin), a function decides. Others get 403. A client that sends no
+   * `Origin` header is no browser and is let in, unless a function refuses it (RFC 6455, 10.2).
    *
    * @default the request's own host; loopback names are equal to each other
    */
