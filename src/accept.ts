@@ -6,13 +6,18 @@ import { onOpen } from './diagnostics.js';
 import { judgeHandshake, refusal, type Verdict } from './handshake.js';
 import { debug, warnOnce } from './notices.js';
 import type { Policy } from './options.js';
-import { markRequest } from './request.js';
-import { refuse, shareHeaderText } from './response.js';
+import { markRequest, pathOf } from './request.js';
+import { forgetHeaders, markHeadersSent, refuse, SWITCHED } from './response.js';
 import { isShuttingDown, stateOf } from './server-state.js';
 import { closeExchange, upgradeOf, type Upgrade } from './upgrade.js';
 import { createWebsocket, type EndListener, type Websocket } from './websocket.js';
 
 const SHUTTING_DOWN = refusal(503, 'the server is shutting down; try again in a moment');
+
+// Without the names: some clients hide a token among them.
+const NO_COMMON_PROTOCOL =
+  'the client offered subprotocols, and the route chose none of them; a browser then ends the connection. ' +
+  "Give the route those that it speaks, protocols: ['chat.v1'], or offer none in the client";
 
 /** Accepts or refuses the WebSocket requests of one route, under its options. */
 export class Acceptor {
@@ -74,13 +79,17 @@ export class Acceptor {
     const upgrade = upgradeOf(req);
     if (upgrade === undefined) {
       const verdict = judgeWithoutUpgrade(req);
-      warnOnce(this.policy, 'WEBSOCKET_NOT_ATTACHED', `${req.url ?? ''}: ${verdict.text}`);
+      warnOnce(this.policy, 'WEBSOCKET_NOT_ATTACHED', `${pathOf(req)}: ${verdict.text}`);
       return verdict;
     }
     if (isShuttingDown(upgrade.server)) return SHUTTING_DOWN;
     const verdict = judgeHandshake(req, this.policy);
     if (verdict.refused && verdict.status === 403) {
-      warnOnce(this.policy, 'WEBSOCKET_ORIGIN', `${req.url ?? ''}: ${verdict.text}`);
+      // The text has the origin.
+      warnOnce(this.policy, 'WEBSOCKET_ORIGIN', `${pathOf(req)}: ${verdict.text}`, verdict.text);
+    }
+    if (!verdict.refused && verdict.hasNoCommonProtocol) {
+      warnOnce(this.policy, 'WEBSOCKET_PROTOCOL', `${pathOf(req)}: ${NO_COMMON_PROTOCOL}`);
     }
     return verdict;
   }
@@ -88,22 +97,27 @@ export class Acceptor {
   /** Sends the 101, with the headers that middleware has put on the response. */
   #accept(upgrade: Upgrade, protocol: string, listener: EndListener): Websocket | undefined {
     const { req, res } = upgrade;
+    makeHeaders(res);
     const { socket, head } = upgrade.take();
-    try {
-      // Written into nothing: the socket has just been taken away. It makes the hooks of middleware run (on-headers:
-      // express-session sets its cookie there), and the response one whose headers are sent.
-      res.writeHead(101);
-    } catch (error) {
-      upgrade.refuse(refusal(500, 'the handshake failed'));
-      throw error;
-    }
     this.#protocol = protocol;
     this.#headers = headersFor101(res);
-    shareHeaderText(res);
+    markHeadersSent(res);
     let websocket: Websocket | undefined;
-    this.#server.handleUpgrade(req, socket, head, (ws) => {
-      websocket = this.#welcome(upgrade, ws as Connection<Websocket>, listener);
-    });
+    // As Node writes headers. ws writes them in the default encoding, which for ASCII is the same.
+    const isLatin1 = this.#headers.some((line) => BEYOND_ASCII.test(line));
+    if (isLatin1) socket.setDefaultEncoding('latin1');
+    try {
+      this.#server.handleUpgrade(req, socket, head, (ws) => {
+        websocket = this.#welcome(upgrade, ws as Connection<Websocket>, listener);
+      });
+    } catch (error) {
+      // Somebody else has given this socket to ws.
+      forgetHeaders(res);
+      closeExchange(req, res);
+      throw error;
+    } finally {
+      if (isLatin1) socket.setDefaultEncoding('utf8');
+    }
     if (websocket === undefined) {
       debug('%s: the client left before the handshake', req.url);
       closeExchange(req, res);
@@ -130,9 +144,29 @@ export class Acceptor {
   }
 }
 
+/**
+ * Makes the hooks of middleware run that wait for the headers (on-headers: express-session sets its cookie there).
+ *
+ * `writeHead` writes nothing yet. When a hook fails, the response is as it was, so that the app can answer.
+ *
+ * @throws What the hook has thrown.
+ */
+function makeHeaders(res: ServerResponse): void {
+  const { statusCode } = res;
+  try {
+    res.writeHead(SWITCHED);
+  } catch (error) {
+    forgetHeaders(res);
+    res.statusCode = statusCode;
+    throw error;
+  }
+}
+
 // Of the connection (RFC 9110, 7.6.1), of a body, and of the handshake itself: those are ours and ws's to send.
 const NOT_FOR_101 =
   /^(?:connection|keep-alive|proxy-connection|te|trailer|transfer-encoding|upgrade|http2-settings|etag|last-modified|content-(?:length|type|encoding|language|location|range|md5|disposition|digest)|sec-websocket-.*)$/i;
+
+const BEYOND_ASCII = /[\x80-\xff]/;
 
 function headersFor101(res: ServerResponse): string[] {
   const lines: string[] = [];

@@ -30,12 +30,20 @@ export function checkClose(code: number, reason: string): void {
   }
 }
 
-/** @throws {TypeError | RangeError} No time that a timer can wait. */
+/** @throws {TypeError | RangeError} No whole number of milliseconds that a timer can wait. */
 export function checkDelay(ms: unknown, method: string): void {
-  if (typeof ms === 'number' && ms >= 0 && ms <= MAX_DELAY) return;
+  if (Number.isInteger(ms) && (ms as number) >= 0 && (ms as number) <= MAX_DELAY) return;
+  const rule = `${method}() takes milliseconds from 0 to 2 ** 31 - 1, as a whole number`;
   const cure = method === 'wait' ? '; leave it out to wait for ever' : '';
   throw argumentError(
     typeof ms === 'number' ? RangeError : TypeError,
-    `${method}() takes milliseconds from 0 to 2 ** 31 - 1${cure}; got ${describe(ms)}`,
+    `${rule}${cure}; got ${describe(ms)}${adviseOn(ms, method)}`,
   );
+}
+
+/** Python's methods take seconds. */
+function adviseOn(ms: unknown, method: string): string {
+  if (typeof ms !== 'number' || ms < 0 || ms > MAX_DELAY / 1000 || Number.isInteger(ms) || Number.isNaN(ms))
+    return '';
+  return `. For ${String(ms)} seconds write ${method}(${String(Math.round(ms * 1000))}), or round what you compute`;
 }

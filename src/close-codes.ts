@@ -18,6 +18,17 @@ export const CloseCode = {
   internalError: 1011,
 } as const;
 
+/** The close code that says the same as the status of an HTTP response. */
+export function closeCodeFor(status: number): number {
+  if (status >= 500) return CloseCode.internalError;
+  return status >= 400 ? CloseCode.policyViolation : CloseCode.normal;
+}
+
+/** The same for an answer of what stands behind a handler; 404 says that nothing does, which is no fault of the peer. */
+export function closeCodeBehind(status: number): number {
+  return status === 404 ? CloseCode.normal : closeCodeFor(status);
+}
+
 /** A close frame holds at most 125 bytes, two of which are the code (RFC 6455, 5.5). */
 export const MAX_REASON_BYTES = 123;
 

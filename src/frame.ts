@@ -75,9 +75,18 @@ export function asBytes(data: unknown): Uint8Array {
   if (isArrayBuffer(data)) return new Uint8Array(data);
   throw argumentError(
     TypeError,
-    `send() takes a string, a Buffer, a typed array or an ArrayBuffer; got ${describe(data)}. ` +
-      'To send a value, encode it: send(JSON.stringify(value))',
+    `send() takes a string, a Buffer, a typed array or an ArrayBuffer; got ${describe(data)}. ${adviseOn(data)}`,
   );
+}
+
+/** What to do with a value that is not a message. */
+function adviseOn(value: unknown): string {
+  if (typeof value === 'bigint') return 'To send it as text: send(String(value))';
+  if (value instanceof Promise) return 'Await it first: send(await value)';
+  if (value instanceof Blob) return 'To send its bytes: send(await value.arrayBuffer())';
+  const cure = 'To send a value, encode it: send(JSON.stringify(value))';
+  const hasText = value !== undefined && typeof value !== 'function' && typeof value !== 'symbol';
+  return hasText ? cure : `${cure}. JSON has no text for undefined, functions and symbols: send null instead`;
 }
 
 // By its tag and not by instanceof: in a test runner's sandbox there is a second ArrayBuffer.

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import * as ws from 'ws';
 import { describe, optionError } from './errors.js';
-import { SAME_ORIGIN, type Policy } from './options.js';
+import { isOrigin, SAME_ORIGIN, type Policy } from './options.js';
 
 // The parsers of ws, which its types leave out.
 const { extension, PerMessageDeflate, subprotocol } = ws as unknown as {
@@ -17,6 +17,8 @@ export interface Acceptance {
   readonly refused: false;
   /** The subprotocol agreed on, or `''`. */
   readonly protocol: string;
+  /** Whether the client offered subprotocols, and none of them is in the route's list. */
+  readonly hasNoCommonProtocol: boolean;
 }
 
 export interface Refusal {
@@ -97,7 +99,12 @@ export function judgeHandshake(req: IncomingMessage, policy: Policy): Verdict {
       'the header Sec-WebSocket-Extensions is malformed or asks for what cannot be (RFC 7692, 7.1)',
     );
   }
-  return judgeOrigin(req, policy) ?? { refused: false, protocol: chooseProtocol(offered, req, policy) };
+  const refused = judgeOrigin(req, policy);
+  if (refused !== undefined) return refused;
+  const protocol = chooseProtocol(offered, req, policy);
+  // A function that chooses none has been asked.
+  const isListed = typeof policy.protocols !== 'function';
+  return { refused: false, protocol, hasNoCommonProtocol: isListed && protocol === '' && offered.length > 0 };
 }
 
 /** `undefined` when the header is malformed. */
@@ -158,10 +165,15 @@ function judgeOrigin(req: IncomingMessage, { origins }: Policy): Refusal | undef
   if (origin === undefined) return undefined;
   if (origins === SAME_ORIGIN) return judgeSameOrigin(req, origin);
   if (origins.some((allowed) => matches(allowed, origin))) return undefined;
-  return refusal(
-    403,
-    `origin ${quote(origin)} is not allowed here; add it to origins, or pass origins: 'any'`,
-  );
+  return refusal(403, notAllowed(origin));
+}
+
+/** What happened and the cure. Not everything that a client sends as its origin can be listed. */
+function notAllowed(origin: string): string {
+  const cure = isOrigin(origin)
+    ? 'add it to origins'
+    : 'it is not an origin as a browser writes it (scheme://host, null), so add a RegExp that matches it to origins';
+  return `origin ${quote(origin)} is not allowed here; ${cure}, or pass origins: 'any'`;
 }
 
 function judgeSameOrigin(req: IncomingMessage, origin: string): Refusal | undefined {
@@ -169,23 +181,32 @@ function judgeSameOrigin(req: IncomingMessage, origin: string): Refusal | undefi
   if (isSameHost(origin, host)) return undefined;
   return refusal(
     403,
-    `origin ${quote(origin)} is not allowed here; add it to origins, or pass origins: 'any'. ` +
-      `By default only pages of the request's own host may connect, and this request came for ${quote(host)}; ` +
+    `${notAllowed(origin)}. By default only pages of the request's own host may connect, and this request came for ${quote(host)}; ` +
       'behind a proxy let it forward the Host header (nginx: proxy_set_header Host $http_host; ' +
-      'Vite: leave out changeOrigin, or add rewriteWsOrigin: true), ' +
-      "or let it send X-Forwarded-Host and set app.set('trust proxy', …)",
+      'Vite: leave out changeOrigin, or add rewriteWsOrigin: true)' +
+      // Only Express knows whom to trust.
+      (findTrust(req) === undefined
+        ? ''
+        : ", or let it send X-Forwarded-Host and set app.set('trust proxy', …)"),
   );
 }
 
 /** The host as Express sees it: that of `X-Forwarded-Host`, where the app trusts the proxy that sent it. */
 function hostOf(req: IncomingMessage): string | undefined {
   const forwarded = req.headers['x-forwarded-host'];
-  if (typeof forwarded !== 'string') return req.headers.host;
-  const { app } = req as { app?: { get?: (setting: string) => unknown } };
-  const trusts = app?.get?.('trust proxy fn') as
-    ((address: string | undefined, hop: number) => boolean) | undefined;
-  if (typeof trusts !== 'function' || !trusts(req.socket.remoteAddress, 0)) return req.headers.host;
+  if (typeof forwarded !== 'string' || !findTrust(req)?.(req.socket.remoteAddress, 0)) {
+    return req.headers.host;
+  }
   return forwarded.split(',', 1)[0]?.trim();
+}
+
+/** Express's setting `trust proxy`, as a function: whether this app trusts a proxy. */
+function findTrust(
+  req: IncomingMessage,
+): ((address: string | undefined, hop: number) => boolean) | undefined {
+  const { app } = req as { app?: { get?: (setting: string) => unknown } };
+  const trusts = app?.get?.('trust proxy fn');
+  return typeof trusts === 'function' ? (trusts as ReturnType<typeof findTrust>) : undefined;
 }
 
 function isSameHost(origin: string, host: string | undefined): boolean {
@@ -210,5 +231,7 @@ function matches(allowed: string | RegExp, origin: string): boolean {
 }
 
 function quote(value: string | undefined): string {
-  return value === undefined ? describe(value) : JSON.stringify(value);
+  if (value === undefined) return describe(value);
+  // A client may send 16 KiB.
+  return JSON.stringify(value.length > 300 ? `${value.slice(0, 300)}…` : value);
 }

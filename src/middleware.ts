@@ -1,14 +1,15 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Acceptor } from './accept.js';
 import { judgeWithoutUpgrade, noteRoute, watchServers } from './attach.js';
+import { closeCodeBehind } from './close-codes.js';
 import { checkBoolean, checkObject } from './checks.js';
 import { isWebsocketUpgrade, refusal, type Refusal } from './handshake.js';
 import { debug } from './notices.js';
 import { resolveOptions, type Policy, type WebsocketOptions } from './options.js';
 import { setImmediate } from './real-timers.js';
-import { markRequest, markRequestLazily } from './request.js';
+import { markRequest, markRequestLazily, openWebsocketOf } from './request.js';
 import { awaitAnswer } from './response.js';
-import { warnOfFailure } from './serve-http.js';
+import { asNext, warnOfFailure } from './serve-http.js';
 import type { WebsocketRoute } from './types.js';
 import { closeRequest, upgradeOf } from './upgrade.js';
 import { createEndedWebsocket, type Websocket } from './websocket.js';
@@ -28,9 +29,10 @@ export interface WebsocketMiddlewareOptions extends WebsocketOptions {
  *
  * Without `acceptAll` only wrapped routes talk; elsewhere `req.isWebsocket()` tells what the client wants, and
  * `req.websocket` is `null`. With `acceptAll` any later route may: the 101 goes out when it first touches
- * `req.websocket`, and the websocket lives until the response ends (`res.end()`, 1000; with a status of 500 or more, 1011),
- * the route fails (1011), or the peer leaves. What is written to the response goes nowhere. A route that never touches
- * `req.websocket` answers plain HTTP; one whose handshake is refused sees a websocket that has closed at once.
+ * `req.websocket`. The websocket lives until the route ends the response, the route fails (1011), or the peer leaves.
+ * `res.end()` closes with 1000; for a status of 400 to 499 other than 404 with 1008; from 500 on with 1011. What is
+ * written to the response goes nowhere. A route that never touches `req.websocket` answers plain HTTP; one whose
+ * handshake is refused sees a websocket that has closed at once.
  *
  * Such a route is not wrapped, and nobody but the framework looks at its promise. Express 4 and Connect do not: an async
  * route that rejects ends the process there, and so does an endless loop around `wait()` when the client leaves. Leave
@@ -59,14 +61,14 @@ export function createMiddleware(options: WebsocketMiddlewareOptions, defaults?:
     noteRoute(req);
     if (!isWebsocketUpgrade(req)) {
       markRequest(req, null);
-    } else if (upgradeOf(req) === undefined) {
+    } else if (upgradeOf(req) !== undefined) {
+      markRequestLazily(req, () => (acceptAll ? open(acceptor, req, res) : leaveClosed(req)));
+    } else if (openWebsocketOf(req) === undefined) {
       const { text } = judgeWithoutUpgrade(req);
       debug('%s: handled as plain HTTP, %s', req.url, text);
       markRequest(req, null);
-    } else {
-      markRequestLazily(req, () => (acceptAll ? open(acceptor, req, res) : leaveClosed(req)));
     }
-    next?.();
+    asNext(next)?.();
   };
 }
 
@@ -105,8 +107,8 @@ function open(acceptor: Acceptor, req: IncomingMessage, res: ServerResponse): We
     end();
   }
   const opened = websocket;
-  awaitAnswer(res, (code) => {
-    void opened.close(code);
+  awaitAnswer(res, res.statusCode, (status) => {
+    void opened.close(closeCodeBehind(status));
   });
   return opened;
 }

@@ -41,16 +41,16 @@ export interface WebsocketOptions<Kind extends MessageKind = MessageKind> {
   messages?: Kind | undefined;
   /**
    * The subprotocols that the route speaks, in order of preference, or a function that chooses (RFC 6455, 1.9). When
-   * client and route have none in common, the handshake goes on without one.
+   * client and route have none in common, the handshake goes on without one, and one warning a route says so.
    *
    * @default [] (none)
    */
   protocols?: readonly string[] | ProtocolChooser | undefined;
   /**
    * Which web pages may connect. By default those of the request's own host (as Express sees it: behind a proxy set
-   * `trust proxy`); `'any'` lets in all, a list those origins (`'https://a.test'`, or a RegExp without `g` and `y`
-   * that is tried on the whole origin), a function decides. Others get 403. A client that sends no `Origin` header is
-   * no browser and is let in, unless a function refuses it (RFC 6455, 10.2).
+   * `trust proxy`); `'any'` lets in all, a list those origins (`'https://a.test'`, `'file://'`, `'null'`, or a RegExp
+   * without `g` and `y` that is tried on the whole origin), a function decides. Others get 403. A client that sends no
+   * `Origin` header is no browser and is let in, unless a function refuses it (RFC 6455, 10.2).
    *
    * @default the request's own host; loopback names are equal to each other
    */
@@ -151,8 +151,8 @@ const CHECKS: Readonly<Record<keyof Policy, Check>> = {
  * @throws {WebsocketOptionError} naming the option, the rule and the value.
  */
 export function resolveOptions(options: WebsocketOptions | undefined, defaults: Policy = DEFAULTS): Policy {
-  if (options === undefined) return defaults;
-  const given = checkEach(options, CHECKS);
+  // A new object for each route: warnings are given once for each.
+  const given = options === undefined ? {} : checkEach(options, CHECKS);
   // A copy, as the options themselves: what becomes of the object later changes nothing.
   if (typeof given.perMessageDeflate === 'object')
     given.perMessageDeflate = structuredClone(given.perMessageDeflate);
@@ -184,7 +184,14 @@ function checkProtocols(value: unknown, name: string): void {
   }
 }
 
-const ORIGIN = /^(?:null|[a-z][a-z0-9+.-]*:\/\/[^/?#@\s]+)$/i;
+// As browsers write it (HTML, 7.1.1), with what web views and extensions send besides: file://, content://, app://-. Only
+// the schemes of a network have a host in any case.
+const ORIGIN = /^(?:null|(?:https?|wss?):\/\/[^/?#@\s]+|(?!https?:|wss?:)[a-z][a-z0-9+.-]*:\/\/[^/?#@\s]*)$/i;
+
+/** Whether a text is an origin that can be listed. */
+export function isOrigin(text: string): boolean {
+  return ORIGIN.test(text);
+}
 
 function checkOrigins(value: unknown, name: string): void {
   const rule =
@@ -198,11 +205,11 @@ function checkOrigins(value: unknown, name: string): void {
         throw optionError(TypeError, name, 'a RegExp without the flags g and y', item);
     } else if (typeof item !== 'string') {
       throw optionError(TypeError, name, rule, item);
-    } else if (!ORIGIN.test(item)) {
+    } else if (!isOrigin(item)) {
       throw optionError(
         RangeError,
         name,
-        'an origin: scheme://host, or scheme://host:port, and no path',
+        'an origin: scheme://host, scheme://host:port, file:// or null, and no path',
         item,
       );
     }

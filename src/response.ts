@@ -1,9 +1,13 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http';
 import { Writable } from 'node:stream';
-import { CloseCode } from './close-codes.js';
 import { onRefused } from './diagnostics.js';
 import type { Refusal } from './handshake.js';
+import { publishFinish } from './http-channels.js';
 import { debug } from './notices.js';
+import { nextTick } from './real-timers.js';
+
+/** The status of an accepted handshake (RFC 6455, 4.2.2). */
+export const SWITCHED = 101;
 
 /** Tells operators that a handshake gets a status of ours. */
 export function tellRefusal(request: IncomingMessage, status: number, reason: string): void {
@@ -33,75 +37,148 @@ export function answer(
   res.end(body);
 }
 
-/** Somewhere for a response to write to when its connection has become a websocket. */
+/**
+ * The header `Connection` for an answer that names an upgrade. Node leaves out what it would say there itself: whether the
+ * connection stays.
+ */
+export function connectionWithUpgrade(res: ServerResponse): string {
+  // Not in Node's types: `maxRequestsPerSocket` has been reached.
+  const { maxRequestsOnConnectionReached } = res as { maxRequestsOnConnectionReached?: boolean };
+  const isLast =
+    !res.shouldKeepAlive ||
+    maxRequestsOnConnectionReached === true ||
+    // An earlier middleware has said so.
+    /(?:^|,)\s*close\s*(?:,|$)/i.test(String(res.getHeader('Connection')));
+  if (isLast) return 'Upgrade, close';
+  // HTTP/1.0 closes unless the answer says otherwise.
+  return res.req.httpVersionMinor === 0 ? 'Upgrade, keep-alive' : 'Upgrade';
+}
+
+/**
+ * Takes what is written to the response of a websocket, and drops it. It stands where a response has its socket, so it
+ * has the methods that a response calls there.
+ */
 class Sink extends Writable {
   override _write(_chunk: unknown, _encoding: BufferEncoding, done: () => void): void {
     done();
+  }
+
+  override _destroy(_error: Error | null, done: () => void): void {
+    // `res.destroy(error)` gives the error to the socket; of a socket Node's server catches it.
+    done();
+  }
+
+  setTimeout(): this {
+    return this;
+  }
+
+  setNoDelay(): this {
+    return this;
+  }
+
+  setKeepAlive(): this {
+    return this;
   }
 }
 
 type Socket = Parameters<ServerResponse['assignSocket']>[0];
 
-/** Gives the response of a websocket a sink, so that it can be ended like any other and 'finish' and 'close' come. */
-export function giveSink(res: ServerResponse): void {
-  if (res.socket !== null) return;
-  const sink = new Sink() as Writable & Socket;
-  res.once('finish', () => {
-    sink.destroy();
-  });
-  res.assignSocket(sink);
-}
+// Not in Node's types: `_header` is the text of the headers, and `headersSent` is whether there is one.
+type WithHeader = ServerResponse & { _header: string | null; _headerSent: boolean; _hasBody: boolean };
 
-// Not in Node's types: the text of the headers, while or after they are sent.
-type WithHeader = ServerResponse & { _header: string | null };
+const HEADER = 'HTTP/1.1 101 Switching Protocols\r\n\r\n';
 
 /**
- * `writeHead` leaves the text of all headers on the response, to be sent; it never is, and takes 400 bytes for as long
- * as the websocket lives. That there is one is what says that headers are sent, so all responses share a short one.
+ * Marks the headers of a response as sent, by the 101.
+ *
+ * `writeHead` leaves the text of all headers on the response, to be written with the body; it never is, and takes 400
+ * bytes for as long as the websocket lives. So all responses share a short one. Since it is marked as written, `end()`
+ * needs no socket to emit 'finish'.
  */
-export function shareHeaderText(res: ServerResponse): void {
-  (res as WithHeader)._header = 'HTTP/1.1 101 Switching Protocols\r\n\r\n';
+export function markHeadersSent(res: ServerResponse): void {
+  (res as WithHeader)._header = HEADER;
+  (res as WithHeader)._headerSent = true;
+}
+
+/** Whether {@link markHeadersSent} has been called, and nothing has been written since. */
+export function saysSwitched(res: ServerResponse): boolean {
+  return (res as WithHeader)._header === HEADER;
+}
+
+/** Makes a response again one whose headers have not been sent, with a body. */
+export function forgetHeaders(res: ServerResponse): void {
+  (res as WithHeader)._header = null;
+  (res as WithHeader)._hasBody = true;
 }
 
 /**
- * Lets a response whose connection has been taken be answered by whoever the request is passed on to: a route, an error
- * handler, or the 404 of an app that has neither. Nothing of it goes over the wire; `answered` is called when it has ended,
- * with the close code that says the same.
+ * Lets the app answer a response whose connection has been taken: a route, an error handler, or the 404 of an app that
+ * has neither. `headersSent` is `false` for them; nothing goes over the wire.
+ *
+ * @param status What the client got; loggers see it in the end.
+ * @param answered Called with the status of the answer when the response has closed; 500 when it was destroyed.
  */
-export function awaitAnswer(res: ServerResponse, answered: (code: number) => void): void {
-  // Express's final handler does nothing where headers have been sent, and nobody would see that nothing more comes.
+export function awaitAnswer(res: ServerResponse, status: number, answered: (status: number) => void): void {
+  // Express's final handler would destroy the connection, or do nothing, where headers have been sent.
   forgetHeaders(res);
-  // Over, or passed on before.
+  takeAnswer(res, status, answered);
+}
+
+/** The same for a response whose headers stay sent. Does nothing when it has closed, or is taken already. */
+export function takeAnswer(res: ServerResponse, status: number, answered: (status: number) => void): void {
   if (res.closed || res.socket !== null) return;
-  giveSink(res);
-  const sent = res.statusCode;
-  // A response that is destroyed has failed, too.
-  let code: number = CloseCode.internalError;
+  const sink = new Sink() as unknown as Socket;
+  res.assignSocket(sink);
+  let answer = 500;
   res.once('prefinish', () => {
-    if (res.statusCode < 500) code = CloseCode.normal;
-    // For loggers: this is what the client has got.
-    res.statusCode = sent;
+    answer = res.statusCode;
+    res.statusCode = status;
+    res.statusMessage = STATUS_CODES[status] ?? '';
+  });
+  res.once('finish', () => {
+    publishFinish(res);
+    // Emits 'close' on the response, which a client that has left has done before.
+    if (res.closed) res.detachSocket(sink);
+    else sink.destroy();
   });
   res.once('close', () => {
-    // What still comes goes nowhere, as with any client that has left, and is no error.
     forgetHeaders(res);
-    answered(code);
+    answered(answer);
   });
 }
 
-function forgetHeaders(res: ServerResponse): void {
-  (res as WithHeader)._header = null;
-}
-
 /**
- * Ends the response of a websocket: loggers log, sessions are saved.
- *
- * Where nobody listens to it and nobody has put an `end` of their own on it, there is nothing to see, and it goes without
- * a sink: a twentieth of what a short visit costs.
+ * Ends the response of a websocket: loggers log, sessions are saved, 'finish' and 'close' come. What the app still writes to
+ * it goes nowhere, and nothing throws.
  */
 export function endResponse(res: ServerResponse): void {
-  if (LISTENED_TO.some((event) => res.listenerCount(event) > 0) || Object.hasOwn(res, 'end')) giveSink(res);
+  if (res.socket !== null) {
+    // Its sink closes it.
+    if (!res.writableEnded) res.end();
+    return;
+  }
+  res.statusCode = SWITCHED;
   if (!res.writableEnded) res.end();
+  // Without a socket Node emits 'finish' on the next tick.
+  if (res.writableEnded) nextTick(closeForGood, res);
+  // A middleware ends it later: express-session saves first.
+  else res.once('finish', closeOnNextTick);
 }
 
-const LISTENED_TO = ['finish', 'close', 'prefinish'] as const;
+function closeOnNextTick(this: ServerResponse): void {
+  nextTick(closeForGood, this);
+}
+
+function closeForGood(res: ServerResponse): void {
+  publishFinish(res);
+  closeResponse(res);
+  forgetHeaders(res);
+}
+
+/** Emits 'close' on a response that has no socket; harmless when done before. */
+export function closeResponse(res: ServerResponse): void {
+  if (res.closed) return;
+  res.destroyed = true;
+  (res as { _closed?: boolean })._closed = true;
+  res.emit('close');
+}

@@ -18,12 +18,17 @@ export async function serveHttp(
   next: Next | undefined,
 ): Promise<void> {
   try {
-    await handler(req as never, res as never, next ?? endOfLine(handler, res));
+    await handler(req as never, res as never, next ?? finalHandler(handler, res));
   } catch (reason) {
     const error = asError(reason);
     if (next !== undefined) next(error);
     else failAlone(handler, error, res);
   }
+}
+
+/** The `next` of a router; `undefined` on a bare server, and where something else is given (find-my-way: the params). */
+export function asNext(next: unknown): Next | undefined {
+  return typeof next === 'function' ? (next as Next) : undefined;
 }
 
 /** Whether what `next` is called with is an error: Express and Connect go on with the next handler for all else. */
@@ -36,21 +41,36 @@ export function asError(reason: unknown): unknown {
   return isError(reason) ? reason : new Error(`the handler failed with ${describe(reason)}`);
 }
 
-/** On a bare server there is no `next` to tell. */
+/** On a bare server there is no `next` to call with an error. */
 export function failAlone(handler: AnyHandler, error: unknown, res: ServerResponse): void {
   warnOfFailure(handler, error);
-  if (!res.headersSent) answer(res, 500, 'Internal Server Error');
-  else if (!res.writableEnded) res.end();
+  try {
+    if (!res.headersSent) answer(res, 500, 'Internal Server Error');
+    else if (!res.writableEnded) res.end();
+  } catch {
+    // A hook of a middleware fails each time. Thrown here, it would end the process.
+    res.destroy();
+  }
 }
 
 /** One warning for each `about`. */
 export function warnOfFailure(about: object, error: unknown): void {
-  const text = error instanceof Error ? (error.stack ?? error.message) : describe(error);
+  const text = textOf(error, true);
   warnOnce(about, 'WEBSOCKET_HANDLER_FAILED', `a handler failed, and there is no next() to tell: ${text}`);
 }
 
+/** The text of an error, also of one whose getters throw. */
+export function textOf(error: unknown, withStack = false): string {
+  try {
+    if (!(error instanceof Error)) return describe(error);
+    return withStack && typeof error.stack === 'string' ? error.stack : String(error);
+  } catch {
+    return 'an error without a text';
+  }
+}
+
 /** The `next` of a bare server, where nothing comes after the handler. */
-function endOfLine(handler: AnyHandler, res: ServerResponse): Next {
+function finalHandler(handler: AnyHandler, res: ServerResponse): Next {
   return (error) => {
     if (isError(error)) failAlone(handler, error, res);
     else if (!res.headersSent) answer(res, 404, 'Not Found');

@@ -2,17 +2,17 @@ import { ServerResponse, type IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { DetachedConnection } from './detached-connection.js';
 import { refusal, type Refusal } from './handshake.js';
+import { publishFinish, publishStart } from './http-channels.js';
 import { debug } from './notices.js';
 import { clearTimeout, nextTick, setTimeout } from './real-timers.js';
-import { tellRefusal } from './response.js';
+import { closeResponse, tellRefusal } from './response.js';
 import { stateOf, type Server, type Undecided } from './server-state.js';
 
 // Versioned and shared: a route that was wrapped by another copy of the package finds what ours has attached.
 const KEY = Symbol.for('dwebsocket.upgrade.1');
 
 /**
- * Where an upgrade request is: `pending` until a route accepts it, the app answers it, or the client leaves. `accepted`
- * becomes `answered` when the handshake fails after all.
+ * Where an upgrade request is: `pending` until a route accepts it, the app answers it, or the client leaves.
  */
 type State = 'pending' | 'accepted' | 'answered' | 'gone';
 
@@ -26,7 +26,7 @@ export class Upgrade implements Undecided {
   readonly server: Server;
   readonly socket: Socket;
   readonly #head: Buffer;
-  #connection: DetachedConnection;
+  readonly #connection: DetachedConnection;
   #state: State = 'pending';
   #timer: NodeJS.Timeout | undefined;
   #resolveSettled: (() => void) | undefined;
@@ -59,6 +59,7 @@ export class Upgrade implements Undecided {
 
   /** Sends the request through the app. */
   enter(): void {
+    publishStart(this.server, this.req, this.res);
     this.server.emit('request', this.req, this.res);
   }
 
@@ -102,14 +103,14 @@ export class Upgrade implements Undecided {
   /** Refuses past the response, which no longer has a connection. */
   refuse(verdict: Refusal): void {
     tellRefusal(this.req, verdict.status, verdict.text);
-    if (this.#state === 'accepted') this.#connection = new DetachedConnection(this.server, this.socket);
-    else this.res.detachSocket(this.socket);
+    this.res.detachSocket(this.socket);
     this.#become('answered');
     this.#connection.answer(verdict);
   }
 
   readonly #onAnswered = (): void => {
     debug('%s: answered by the app with %d', this.req.url, this.res.statusCode);
+    publishFinish(this.res);
     this.#become('answered');
     this.res.detachSocket(this.socket);
     this.#connection.end();
@@ -219,11 +220,7 @@ function learnSymbols(req: IncomingMessage): void {
 
 /** What Node does with a request and its response when their connection is gone; harmless when done before. */
 export function closeExchange(req: IncomingMessage, res: ServerResponse): void {
-  if (!res.closed) {
-    res.destroyed = true;
-    (res as { _closed?: boolean })._closed = true;
-    res.emit('close');
-  }
+  closeResponse(res);
   closeRequest(req);
 }
 

@@ -6,8 +6,8 @@ import { Exchange } from './exchange.js';
 import { isWebsocketUpgrade } from './handshake.js';
 import { resolveOptions, type MessageKind, type Policy, type WebsocketOptions } from './options.js';
 import { markRequest, openWebsocketOf } from './request.js';
-import { answer } from './response.js';
-import { failAlone, serveHttp, type AnyHandler } from './serve-http.js';
+import { answer, connectionWithUpgrade } from './response.js';
+import { asNext, failAlone, serveHttp, type AnyHandler } from './serve-http.js';
 import type {
   AcceptWebsocketHandler,
   Next,
@@ -46,8 +46,15 @@ export type RequireWebsocket<Default extends MessageKind = 'both'> = <
  * resolves) the websocket closes with 1000. When it throws or rejects it closes with 1011, and then the error goes to
  * the app's error handlers; on plain HTTP it goes there at once, on Express 4 and Connect, too.
  *
- * With `next()` a handler passes the websocket on: to another wrapped handler, or to whatever ends the response, which
- * closes it (1000, or 1011 for a status of 500 or more) when the handler has ended, too.
+ * With `next()` a handler passes the websocket on, to another wrapped handler or to a route that answers. That answer
+ * closes the websocket when the handler has ended: with 1000; for a status of 400 to 499 other than 404 with 1008; from
+ * 500 on with 1011.
+ *
+ * When a handler has failed, the error handlers answer as on any route. `headersSent` is `false` for them, and nothing
+ * goes over the wire. After 5 seconds without an answer the response ends.
+ *
+ * A handler must not end the response itself: `res.end()` closes the websocket with these codes (1008 for 404, too), and
+ * the process gets one warning for each route. Methods that set headers throw.
  *
  * Works in Express 4 and 5, in Connect and with `http.createServer`; nothing has to be set up.
  *
@@ -104,8 +111,8 @@ function wrap(handler: AnyHandler, policy: Policy, onHttp: HttpBranch): Websocke
   const acceptor = new Acceptor(policy);
   return (req, res, next) => {
     noteRoute(req);
-    if (isWebsocketUpgrade(req)) serveWebsocket(handler, acceptor, req, res, next);
-    else onHttp(req, res, next);
+    if (isWebsocketUpgrade(req)) serveWebsocket(handler, acceptor, req, res, asNext(next));
+    else onHttp(req, res, asNext(next));
   };
 }
 
@@ -120,11 +127,11 @@ function serveWebsocket(
   if (open !== undefined) {
     // A wrapped handler inside or behind another: the websocket closes when both have ended.
     const listener = endListenerOf(open);
-    const exchange = listener instanceof Exchange ? listener : new Exchange(req, res);
+    const exchange = listener instanceof Exchange ? listener : new Exchange(req, res, acceptor.policy);
     exchange.run(handler, open, next);
     return;
   }
-  const exchange = new Exchange(req, res);
+  const exchange = new Exchange(req, res, acceptor.policy);
   let websocket: Websocket | undefined;
   try {
     websocket = acceptor.open(req, res, exchange);
@@ -147,14 +154,6 @@ function demandWebsocket(req: IncomingMessage, res: ServerResponse): void {
     'this address speaks WebSocket only: connect with a WebSocket client' +
       (isBroken ? '; a proxy on the way must forward both headers, Upgrade and Connection' : ''),
     // HTTP/2 has no such headers (RFC 9113, 8.2.2).
-    req.httpVersionMajor > 1 ? {} : { Upgrade: 'websocket', Connection: connectionOf(req, res) },
+    req.httpVersionMajor > 1 ? {} : { Upgrade: 'websocket', Connection: connectionWithUpgrade(res) },
   );
-}
-
-/** With a `Connection` header of ours Node no longer says itself whether the connection stays open. */
-function connectionOf(req: IncomingMessage, res: ServerResponse): string {
-  const isLast =
-    !res.shouldKeepAlive || /(?:^|,)\s*close\s*(?:,|$)/i.test(String(res.getHeader('Connection')));
-  if (isLast) return 'Upgrade, close';
-  return req.httpVersion === '1.0' ? 'Upgrade, keep-alive' : 'Upgrade';
 }

@@ -2,7 +2,14 @@ import { createServer, type Server } from 'node:http';
 import { createServer as createTcpServer, type Socket } from 'node:net';
 import express from 'express';
 import { describe, expect, test } from 'vitest';
-import { acceptWebsocket, attachWebsocket, requireWebsocket, type Websocket } from 'dwebsocket';
+import { WebSocketServer } from 'ws';
+import {
+  acceptWebsocket,
+  attachWebsocket,
+  requireWebsocket,
+  websocketMiddleware,
+  type Websocket,
+} from 'dwebsocket';
 import { connect } from './support/client.js';
 import { defer, Inbox } from './support/inbox.js';
 import { connectRaw, handshakeRequest, openRaw } from './support/raw-client.js';
@@ -190,6 +197,150 @@ describe('the headers of the 101', () => {
     expect((await requestUpgrade(await serve(app), '/')).status).toBe(500);
     expect(await errors.next()).toMatchObject({ message: 'the session store is down' });
   });
+});
+
+describe('bytes beyond ASCII in a header', () => {
+  test.for([
+    ['Latin-1', 'Jos\u00e9'],
+    ['every letter of it', String.fromCharCode(...Array.from({ length: 0x60 }, (_, i) => 0xa0 + i))],
+    ['what looks like UTF-8', Buffer.from('José').toString('latin1')],
+  ] as const)('are the same on the 101 as on a 200: %s', async ([, value]) => {
+    for (const tls of [false, true]) {
+      const app = express();
+      app.use((_req, res, next) => {
+        res.setHeader('X-User', value);
+        res.setHeader('X-List', [value, 'x']);
+        next();
+      });
+      app.get(
+        '/',
+        acceptWebsocket(async (req, res) => {
+          if (!req.isWebsocket()) return void res.end();
+          // And what is sent stays what it is.
+          req.websocket.send('José ✓');
+        }),
+      );
+      const site = await serve(app, { tls });
+      const client = await connect(site);
+      expect(client.headers['x-user']).toBe(value);
+      expect(await client.next()).toBe('José ✓');
+      const plain = await request(site, '/');
+      expect(plain.headers['x-user']).toBe(value);
+      expect(client.headers['x-list']).toBe(plain.headers['x-list']);
+    }
+  });
+});
+
+describe('a header hook that fails while the 101 is made', () => {
+  async function serveFailing(hook: (res: express.Response) => void, onError?: express.ErrorRequestHandler) {
+    const events = new Inbox<string>();
+    const app = express();
+    app.set('env', 'test');
+    app.use((req, res, next) => {
+      res.on('finish', () => events.push(`finish ${String(res.statusCode)}`));
+      res.on('close', () => events.push('res closed'));
+      req.on('close', () => events.push('req closed'));
+      hook(res);
+      next();
+    });
+    app.get('/', greet);
+    if (onError !== undefined) app.use(onError);
+    return { site: await serve(app), events };
+  }
+
+  /** `when` the headers are made, before Node has made them or after. */
+  function failOnce(res: express.Response, when: 'before' | 'after'): void {
+    const { writeHead } = res;
+    res.writeHead = ((...args: Parameters<typeof writeHead>) => {
+      res.writeHead = writeHead;
+      if (when === 'after') writeHead.apply(res, args);
+      throw new Error('the session store is down');
+    }) as never;
+  }
+
+  test.for(['before', 'after'] as const)(
+    "is answered by the app, and 'close' comes: it fails %s Node's own part",
+    async (when) => {
+      const { site, events } = await serveFailing(
+        (res) => failOnce(res, when),
+        (error: Error, _req, res, _next) => void res.status(503).json({ sorry: error.message }),
+      );
+      for (let i = 0; i < 2; i++) {
+        const answer = await requestUpgrade(site, '/');
+        expect(answer).toMatchObject({ status: 503, body: '{"sorry":"the session store is down"}' });
+        const seen = [await events.next(), await events.next(), await events.next()];
+        expect(seen.sort()).toEqual(['finish 503', 'req closed', 'res closed']);
+      }
+    },
+  );
+
+  test('is 500 where nobody handles it', async () => {
+    const { site, events } = await serveFailing((res) => failOnce(res, 'before'));
+    expect((await requestUpgrade(site, '/')).status).toBe(500);
+    const seen = [await events.next(), await events.next(), await events.next()];
+    expect(seen.sort()).toEqual(['finish 500', 'req closed', 'res closed']);
+  });
+
+  test('each time ends the connection of a bare server, and not the process', async () => {
+    const warnings = watchWarnings();
+    const events = new Inbox<string>();
+    const answerBoth = acceptWebsocket((_req, res) => void res.end());
+    const site = await serve((req, res) => {
+      res.on('close', () => events.push('res closed'));
+      res.writeHead = () => {
+        throw new Error('a hook that always fails');
+      };
+      answerBoth(req, res);
+    });
+    for (let i = 0; i < 2; i++) {
+      await (
+        await connectRaw(site.port)
+      ).ended;
+      expect(await events.next()).toBe('res closed');
+      await expect(request(site, '/')).rejects.toThrow();
+      expect(await events.next()).toBe('res closed');
+    }
+    expect(await warnings.next()).toMatchObject({ code: 'WEBSOCKET_HANDLER_FAILED' });
+  });
+
+  test('behind acceptAll leaves the route a websocket that has ended', async () => {
+    watchWarnings();
+    const events = new Inbox<string>();
+    const app = express();
+    app.use((_req, res, next) => {
+      res.on('close', () => events.push('res closed'));
+      failOnce(res, 'before');
+      next();
+    });
+    app.use(websocketMiddleware({ acceptAll: true }));
+    app.get('/', (req) =>
+      events.push(String((req as unknown as { websocket: Websocket }).websocket.isClosed())),
+    );
+    expect((await requestUpgrade(await serve(app), '/')).status).toBe(500);
+    expect([await events.next(), await events.next()]).toEqual(['true', 'res closed']);
+  });
+});
+
+test("a socket that somebody else has given to ws is an error of the app, and 'close' comes", async () => {
+  const others = new WebSocketServer({ noServer: true });
+  const errors = new Inbox<Error>();
+  const events = new Inbox<string>();
+  const app = express();
+  app.use((req, res, next) => {
+    res.on('close', () => events.push('res closed'));
+    others.handleUpgrade(req, req.socket, Buffer.alloc(0), (theirs) => theirs.on('error', () => undefined));
+    next();
+  });
+  app.get('/', greet);
+  app.use(((error: Error, req, res, _next) => {
+    errors.push(error);
+    res.status(500).json({});
+    req.socket.destroy();
+  }) as express.ErrorRequestHandler);
+  const client = await connectRaw((await serve(app)).port);
+  expect((await errors.next()).message).toContain('more than once');
+  expect(await events.next()).toBe('res closed');
+  await client.ended;
 });
 
 describe('a wrapper inside a wrapper', () => {

@@ -34,6 +34,27 @@ describe('encodeFrame', () => {
   });
 });
 
+describe('what is no message', () => {
+  test.for([
+    [{ a: 1 }, 'send(JSON.stringify(value))', (value: unknown) => JSON.stringify(value)],
+    [null, 'send(JSON.stringify(value))', (value: unknown) => JSON.stringify(value)],
+    [42, 'send(JSON.stringify(value))', (value: unknown) => JSON.stringify(value)],
+    [undefined, 'send null instead', () => JSON.stringify(null)],
+    [() => undefined, 'send null instead', () => JSON.stringify(null)],
+    [Symbol('s'), 'send null instead', () => JSON.stringify(null)],
+    [42n, 'send(String(value))', String],
+    [Promise.resolve('text'), 'send(await value)', (value: unknown) => value],
+    [
+      new Blob(['text']),
+      'send(await value.arrayBuffer())',
+      (value: unknown) => (value as Blob).arrayBuffer(),
+    ],
+  ] as const)('%o throws an error whose cure works when it is followed', async ([value, advice, follow]) => {
+    expect(() => asBytes(value)).toThrow(advice);
+    expect(encodeFrame((await follow(value)) as string, undefined).length).toBeGreaterThan(2);
+  });
+});
+
 describe('asBytes', () => {
   test('is a view, not a copy, of the part of memory that was meant', () => {
     const memory = new Uint8Array([1, 2, 3, 4, 5, 6, 7, 8]);

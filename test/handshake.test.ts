@@ -9,7 +9,8 @@ import { serve, type Site } from './support/serve.js';
 import { watchWarnings } from './support/warnings.js';
 
 /** A route that closes at once, under some options. */
-const serveRoute = (options?: WebsocketOptions) => serve(requireWebsocket(() => {}, options));
+const serveRoute = (options?: WebsocketOptions) =>
+  serve(requireWebsocket(({ websocket }) => void websocket.close(), options));
 
 /** The answer to a handshake that differs in some headers from the right one; `undefined` leaves one out. */
 async function shakeHands(site: Site, headers: Record<string, string | undefined>, httpVersion = '1.1') {
@@ -85,6 +86,31 @@ describe('a malformed handshake is refused in words, and the connection closes',
 });
 
 describe('protocols', () => {
+  test('that the route does not speak are told to the operator, once for the route and without their names', async () => {
+    const warnings = watchWarnings();
+    for (const options of [{}, { protocols: ['other'] }]) {
+      const site = await serveRoute(options);
+      for (let i = 0; i < 2; i++) {
+        const { headers } = await shakeHands(site, { 'Sec-WebSocket-Protocol': 'chat.v1, secret-token' });
+        expect(headers.has('sec-websocket-protocol')).toBe(false);
+      }
+      const { code, message } = await warnings.next();
+      expect(code).toBe('WEBSOCKET_PROTOCOL');
+      expect(message).toContain("protocols: ['chat.v1']");
+      expect(message).not.toContain('secret-token');
+    }
+    // The cures, followed; and a function, which has been asked.
+    for (const [options, offered] of [
+      [{ protocols: ['chat.v1'] }, 'chat.v1, secret-token'],
+      [{}, undefined],
+      [{ protocols: () => false as const }, 'chat.v1'],
+    ] as const) {
+      await shakeHands(await serveRoute(options), { 'Sec-WebSocket-Protocol': offered });
+    }
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(warnings.rest()).toEqual([]);
+  });
+
   test.for([
     ['the one in common', ['chat'], ['chat', 'superchat'], 'chat'],
     ["the server's first choice", ['v2', 'v1'], ['v1', 'v2'], 'v2'],
@@ -213,23 +239,91 @@ describe('origins', () => {
     expect((await shakeHands(await serveRoute({ origins }), headers)).status).toBe(status);
   });
 
-  test('a foreign origin gets the cure in the body, and one warning tells the operator', async () => {
+  test('a foreign origin gets the cure in the body, and a warning tells the operator, once for each origin', async () => {
     const warnings = watchWarnings();
     const site = await serveRoute();
-    for (const page of ['https://a.test', 'https://b.test', 'https://c.test']) {
-      const { status, body } = await requestUpgrade(site, '/chat', { origin: page });
-      expect(status).toBe(403);
-      expect(body).toContain(
-        `origin "${page}" is not allowed here; add it to origins, or pass origins: 'any'`,
-      );
-      expect(body).toContain('proxy_set_header Host $http_host');
-      expect(body).toContain('Vite: leave out changeOrigin, or add rewriteWsOrigin: true');
+    for (let round = 0; round < 2; round++) {
+      for (const page of ['https://a.test', 'https://b.test', 'https://c.test']) {
+        const { status, body } = await requestUpgrade(site, '/chat', { origin: page });
+        expect(status).toBe(403);
+        expect(body).toContain(
+          `origin "${page}" is not allowed here; add it to origins, or pass origins: 'any'`,
+        );
+        expect(body).toContain('proxy_set_header Host $http_host');
+        expect(body).toContain('Vite: leave out changeOrigin, or add rewriteWsOrigin: true');
+      }
     }
-    expect(await warnings.next()).toMatchObject({
-      code: 'WEBSOCKET_ORIGIN',
-      message: expect.stringContaining('/chat: origin "https://a.test" is not allowed here'),
-    });
+    for (const page of ['https://a.test', 'https://b.test', 'https://c.test']) {
+      expect(await warnings.next()).toMatchObject({
+        code: 'WEBSOCKET_ORIGIN',
+        message: expect.stringContaining(`/chat: origin "${page}" is not allowed here`),
+      });
+    }
     expect(warnings.rest()).toEqual([]);
+  });
+
+  test('of foreign origins ten are told for each route, so that clients cannot fill a log', async () => {
+    const warnings = watchWarnings();
+    const sites = [await serveRoute(), await serveRoute()];
+    for (const site of sites) {
+      for (let i = 0; i < 20; i++) {
+        await requestUpgrade(site, '/', { origin: `https://${'a'.repeat(1_000)}${String(i % 2)}.test` });
+        await requestUpgrade(site, '/', { origin: `https://${String(i)}.test` });
+      }
+    }
+    await new Promise((resolve) => setImmediate(resolve));
+    const told = warnings.rest();
+    expect(told).toHaveLength(20);
+    expect(told[9]!.message).toContain('the last warning of this kind here');
+    for (const { message } of told) expect(message.length).toBeLessThan(1_000);
+  });
+
+  test.for([
+    ...['null', 'file://', 'content://', 'app://-', 'capacitor://localhost', 'ionic://localhost'],
+    ...[
+      'tauri://localhost',
+      'chrome-extension://abcdefghijklmnop',
+      'moz-extension://0a1b2c-3d',
+      'https://[::1]:8443',
+    ],
+    ...['android-app://com.example', 'https://xn--mnchen-3ya.example', 'http://localhost:3000'],
+  ])('%s is let in when it is added to origins, as the 403 says', async (page) => {
+    const warnings = watchWarnings();
+    const headers = { Host: 'a.test', origin: page };
+    for (const options of [{}, { origins: ['https://b.test'] }]) {
+      const { status, body } = await shakeHands(await serveRoute(options), headers);
+      expect(status).toBe(403);
+      expect(body).toContain(`origin ${JSON.stringify(page)} is not allowed here; add it to origins`);
+      expect(body).toContain("or pass origins: 'any'");
+    }
+    expect((await shakeHands(await serveRoute({ origins: [page] }), headers)).status).toBe(101);
+    expect((await shakeHands(await serveRoute({ origins: [page.toUpperCase()] }), headers)).status).toBe(101);
+    expect((await shakeHands(await serveRoute({ origins: 'any' }), headers)).status).toBe(101);
+    warnings.rest();
+  });
+
+  test.for([
+    'a.test',
+    '*',
+    'https://a.test/',
+    'https://a.test/path',
+    'https://',
+    'http://a.test, http://b.test',
+    'file',
+    '',
+  ])('what is no origin (%j) is let in by a RegExp, as the 403 says', async (page) => {
+    watchWarnings();
+    const headers = { Host: 'own.test', origin: page };
+    for (const options of [{}, { origins: ['https://b.test'] }]) {
+      const { status, body } = await shakeHands(await serveRoute(options), headers);
+      expect(status).toBe(403);
+      expect(body).toContain('add a RegExp that matches it to origins');
+      expect(body).not.toContain('add it to origins');
+    }
+    const escaped = page.replace(/[.*+?^${}()|[\]\\/]/g, String.raw`\$&`);
+    const site = await serveRoute({ origins: [new RegExp(`^${escaped}$`)] });
+    expect((await shakeHands(site, headers)).status).toBe(101);
+    expect(() => requireWebsocket(() => {}, { origins: [page] })).toThrow('an origin: scheme://host');
   });
 
   test('a function is given the origin and the request', async () => {
@@ -285,7 +379,11 @@ describe('origins', () => {
 
     test('is not on a server without Express, where nothing says whom to trust', async () => {
       watchWarnings();
-      expect((await shakeHands(await serveRoute(), behindProxy)).status).toBe(403);
+      const { status, body } = await shakeHands(await serveRoute(), behindProxy);
+      expect(status).toBe(403);
+      expect(body).not.toContain('trust proxy');
+      const forwarded = { ...behindProxy, Host: 'a.test' };
+      expect((await shakeHands(await serveRoute(), forwarded)).status).toBe(101);
     });
   });
 });

@@ -74,6 +74,34 @@ describe('without acceptAll', () => {
   });
 });
 
+test.for([{}, { acceptAll: true }])(
+  'leaves a request alone that a wrapped handler has passed on: %o',
+  async (options) => {
+    const app = express();
+    app.get(
+      '/',
+      requireWebsocket((_req, _res, next) => next()),
+    );
+    app.use(websocketMiddleware(options));
+    app.get(
+      '/',
+      acceptWebsocket(async (req) => req.websocket!.send(`got ${String(await req.websocket!.wait())}`)),
+    );
+    const client = await connect(await serve(app));
+    client.send('it');
+    expect(await client.next()).toBe('got it');
+  },
+);
+
+test('a third argument that is no function is no next()', async () => {
+  const middleware = websocketMiddleware();
+  const site = await serve((req, res) => {
+    (middleware as (...args: unknown[]) => void)(req, res, { id: '7' });
+    res.end(String((req as unknown as MaybeWebsocket).isWebsocket()));
+  });
+  expect((await request(site, '/')).body).toBe('false');
+});
+
 describe.for(EXPRESSES)('with acceptAll on %s', ([, create]) => {
   const options = { acceptAll: true };
 

@@ -67,3 +67,18 @@ test('a warning about one thing is given once, about another once more', async (
   ]);
   expect(warnings.rest()).toEqual([]);
 });
+
+test('a warning with details is given once for each of them, ten times at most', async () => {
+  const warnings = watchWarnings();
+  const route = {};
+  for (let i = 0; i < 30; i++) warnOnce(route, 'ONE', `detail ${String(i % 15)}`, String(i % 15));
+  warnOnce(route, 'TWO', 'another', '0');
+  warnOnce({}, 'ONE', 'another route', '0');
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(warnings.rest().map(({ message }) => message)).toEqual([
+    ...Array.from({ length: 9 }, (_, i) => `detail ${String(i)}`),
+    'detail 9 (the last warning of this kind here)',
+    'another',
+    'another route',
+  ]);
+});

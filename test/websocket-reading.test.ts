@@ -167,6 +167,15 @@ describe('wait', () => {
     );
   });
 
+  test('refuses a fraction, which may be seconds, and says what to write', async () => {
+    const { websocket } = await openPair();
+    expect(() => websocket.wait(2.5)).toThrow(RangeError);
+    expect(() => websocket.wait(2.5)).toThrow('For 2.5 seconds write wait(2500), or round');
+    expect(() => websocket.wait(0.001)).toThrow('write wait(1), or round');
+    expect(() => websocket.wait(2 ** 31 - 1.5)).toThrow('got the number 2147483646.5');
+    expect(await websocket.wait(1)).toBeNull();
+  });
+
   test.for([['100'], [null], [{}]] as const)('refuses %j as a timeout', async ([timeout]) => {
     const { websocket } = await openPair();
     expect(() => websocket.wait(timeout as never)).toThrow(TypeError);

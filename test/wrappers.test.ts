@@ -2,7 +2,7 @@ import express from 'express';
 import { describe, expect, test } from 'vitest';
 import { acceptWebsocket, requireWebsocket } from 'dwebsocket';
 import { FRAMEWORKS } from './support/frameworks.js';
-import { connectRaw } from './support/raw-client.js';
+import { connectRaw, handshakeRequest } from './support/raw-client.js';
 import { request, requestUpgrade } from './support/request.js';
 import { serve } from './support/serve.js';
 import { watchWarnings } from './support/warnings.js';
@@ -17,6 +17,7 @@ describe('requireWebsocket', () => {
     const site = await serve(app);
     for (const method of ['GET', 'POST', 'PUT', 'DELETE']) {
       const { status, headers, body } = await request(site, '/', { method });
+      // The client has said that it closes.
       expect([status, headers.upgrade, headers.connection]).toEqual([400, 'websocket', 'Upgrade, close']);
       expect(headers['content-type']).toBe('text/plain; charset=utf-8');
       expect(body).toBe('this address speaks WebSocket only: connect with a WebSocket client\n');
@@ -67,6 +68,43 @@ describe('requireWebsocket', () => {
     });
     expect(status).toBe(400);
     expect(body).toContain('a proxy on the way must forward both headers, Upgrade and Connection');
+  });
+
+  test.for([
+    ['HTTP/1.1', '1.1', undefined, 'Upgrade', true],
+    ['HTTP/1.1 that closes', '1.1', 'close', 'Upgrade, close', false],
+    ['HTTP/1.0', '1.0', undefined, 'Upgrade, close', false],
+    ['HTTP/1.0 that is kept', '1.0', 'keep-alive', 'Upgrade, keep-alive', true],
+  ] as const)(
+    'keeps or closes the connection as any answer does: %s',
+    async ([, httpVersion, connection, answered, isKept]) => {
+      const site = await serve(requireWebsocket(() => {}));
+      const headers = {
+        'Sec-WebSocket-Key': undefined,
+        'Sec-WebSocket-Version': undefined,
+        Upgrade: undefined,
+        Connection: connection,
+      };
+      const client = await connectRaw(site.port, { headers, httpVersion });
+      const response = await client.response();
+      expect([response.status, response.headers.get('connection')]).toEqual([400, answered]);
+      if (isKept) {
+        client.write(handshakeRequest({ headers, httpVersion }));
+        await client.until(() => response.body().includes('HTTP/1.1 400'), 'a second answer');
+        client.destroy();
+      } else {
+        expect(await client.ended).toBe('end');
+      }
+    },
+  );
+
+  test('closes the connection with the last request that it may bring', async () => {
+    const site = await serve(requireWebsocket(() => {}));
+    site.server.maxRequestsPerSocket = 1;
+    const headers = { Upgrade: undefined, Connection: undefined };
+    const client = await connectRaw(site.port, { headers });
+    expect((await client.response()).headers.get('connection')).toBe('Upgrade, close');
+    expect(await client.ended).toBe('end');
   });
 
   test('says no more than one thing: Express adds no body of its own', async () => {

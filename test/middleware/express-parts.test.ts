@@ -131,7 +131,7 @@ describe.each(EXPRESSES)('what comes with %s', (_name, express) => {
     const client = await connect(await serve(app));
     client.send('go');
     expect(await client.closed()).toEqual({ code: 1011, reason: '' });
-    expect(await seen.promise).toEqual(['too late for a status', true]);
+    expect(await seen.promise).toEqual(['too late for a status', false]);
   });
 
   test('middleware on the path, routers, params and res.locals reach the handler', async () => {

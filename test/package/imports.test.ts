@@ -24,6 +24,7 @@ const GROUND_FLOOR = [
   // from an upgrade to the app, and from there to a websocket
   ...[
     'handshake',
+    'http-channels',
     'response',
     'server-state',
     'detached-connection',
@@ -36,7 +37,7 @@ const GROUND_FLOOR = [
     'attachment',
     'attach',
   ],
-  ...['types', 'express', 'serve-http', 'exchange', 'request', 'accept'],
+  ...['types', 'express', 'serve-http', 'request', 'aborts', 'method-guard', 'exchange', 'accept'],
   // what users call
   ...['middleware', 'wrappers', 'with-defaults', 'index'],
 ];

@@ -1,0 +1,22 @@
+import { channel } from 'node:diagnostics_channel';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+
+// Node publishes on these channels for the requests that it emits itself, and not for upgrades. Tracers and error
+// trackers (Sentry, for one) begin and isolate a request there (Node's documentation, diagnostics_channel, HTTP).
+const onStart = channel('http.server.request.start');
+const onCreated = channel('http.server.response.created');
+const onFinish = channel('http.server.response.finish');
+
+/** Publishes what Node publishes before it emits 'request'. */
+export function publishStart(server: object, request: IncomingMessage, response: ServerResponse): void {
+  if (onCreated.hasSubscribers) onCreated.publish({ request, response });
+  if (onStart.hasSubscribers) onStart.publish({ request, response, socket: request.socket, server });
+}
+
+/** Publishes what Node publishes when a response has finished. */
+export function publishFinish(response: ServerResponse): void {
+  if (!onFinish.hasSubscribers) return;
+  const request = response.req;
+  const { socket } = request;
+  onFinish.publish({ request, response, socket, server: (socket as { server?: object }).server });
+}
