@@ -116,25 +116,30 @@ function serveWebsocket(
   res: ServerResponse,
   next: Next | undefined,
 ): void {
-  const open = openWebsocketOf(req);
-  if (open !== undefined) {
-    // A wrapped handler inside or behind another: the websocket closes when both have ended.
-    const listener = endListenerOf(open);
-    const exchange = listener instanceof Exchange ? listener : new Exchange(req, res);
-    exchange.run(handler, open, next);
-    return;
-  }
-  const exchange = new Exchange(req, res);
+  let exchange: Pick<Exchange, 'run'>;
   let websocket: Websocket | undefined;
   try {
-    websocket = acceptor.open(req, res, exchange);
+    websocket = openWebsocketOf(req);
+    if (websocket !== undefined) {
+      // A wrapped handler inside or behind another: the websocket closes when both have ended.
+      exchange = exchangeOf(websocket) ?? new Exchange(req, res);
+    } else {
+      const own = (exchange = new Exchange(req, res));
+      websocket = acceptor.open(req, res, own);
+    }
   } catch (error) {
-    // A function among the options has failed.
+    // A function among the options has failed, or the websocket belongs to a version that this one does not know.
     if (next === undefined) failAlone(handler, error, res);
     else next(error);
     return;
   }
   if (websocket !== undefined) exchange.run(handler, websocket, next);
+}
+
+/** Returns what runs the handlers of a websocket; known by its shape, for it can be that of another installed copy. */
+function exchangeOf(websocket: Websocket): Pick<Exchange, 'run'> | undefined {
+  const listener = endListenerOf(websocket) as Partial<Exchange> | undefined;
+  return typeof listener?.run === 'function' ? (listener as Exchange) : undefined;
 }
 
 function demandWebsocket(req: IncomingMessage, res: ServerResponse): void {
