@@ -18,25 +18,43 @@ import type {
 } from './types.js';
 import { endListenerOf, type Websocket } from './websocket.js';
 
+// TypeScript infers all type parameters of a call or none. So calls that name only the parameters of the path have
+// signatures of their own: `requireWebsocket<{ room: string }>(handler, { messages: 'text' })`. The last one is for a value
+// of `messages` that is known only when it runs, or differs from the default of `withDefaults`.
+
 /** The type of {@link acceptWebsocket}. */
-export type AcceptWebsocket<Default extends MessageKind = 'both'> = <
-  Params = RouteParams,
-  Kind extends MessageKind = Default,
-  Query = RouteQuery,
->(
-  handler: AcceptWebsocketHandler<Params, Kind, Query>,
-  options?: WebsocketOptions<Kind>,
-) => WebsocketRoute;
+export interface AcceptWebsocket<Default extends MessageKind = 'both'> {
+  <Params = RouteParams>(
+    handler: AcceptWebsocketHandler<Params, 'text'>,
+    options: WebsocketOptions<'text'> & { messages: 'text' },
+  ): WebsocketRoute;
+  <Params = RouteParams>(
+    handler: AcceptWebsocketHandler<Params, 'binary'>,
+    options: WebsocketOptions<'binary'> & { messages: 'binary' },
+  ): WebsocketRoute;
+  <Params = RouteParams, Kind extends MessageKind = Default, Query = RouteQuery>(
+    handler: AcceptWebsocketHandler<Params, Kind, Query>,
+    options?: WebsocketOptions<Kind>,
+  ): WebsocketRoute;
+  <Params = RouteParams>(handler: AcceptWebsocketHandler<Params>, options: WebsocketOptions): WebsocketRoute;
+}
 
 /** The type of {@link requireWebsocket}. */
-export type RequireWebsocket<Default extends MessageKind = 'both'> = <
-  Params = RouteParams,
-  Kind extends MessageKind = Default,
-  Query = RouteQuery,
->(
-  handler: RequireWebsocketHandler<Params, Kind, Query>,
-  options?: WebsocketOptions<Kind>,
-) => WebsocketRoute;
+export interface RequireWebsocket<Default extends MessageKind = 'both'> {
+  <Params = RouteParams>(
+    handler: RequireWebsocketHandler<Params, 'text'>,
+    options: WebsocketOptions<'text'> & { messages: 'text' },
+  ): WebsocketRoute;
+  <Params = RouteParams>(
+    handler: RequireWebsocketHandler<Params, 'binary'>,
+    options: WebsocketOptions<'binary'> & { messages: 'binary' },
+  ): WebsocketRoute;
+  <Params = RouteParams, Kind extends MessageKind = Default, Query = RouteQuery>(
+    handler: RequireWebsocketHandler<Params, Kind, Query>,
+    options?: WebsocketOptions<Kind>,
+  ): WebsocketRoute;
+  <Params = RouteParams>(handler: RequireWebsocketHandler<Params>, options: WebsocketOptions): WebsocketRoute;
+}
 
 /**
  * Wraps a handler for a route that serves both plain HTTP and WebSocket: dwebsocket's `accept_websocket`.
@@ -59,7 +77,8 @@ export type RequireWebsocket<Default extends MessageKind = 'both'> = <
  *   for await (const message of req.websocket) req.websocket.send(message);
  * }));
  */
-export const acceptWebsocket: AcceptWebsocket = (handler, options) => wrapAccepting(handler, options);
+export const acceptWebsocket: AcceptWebsocket = (handler: AnyHandler, options?: WebsocketOptions) =>
+  wrapAccepting(handler, options);
 
 /**
  * Wraps a handler for a route that serves WebSockets only: dwebsocket's `require_websocket`.
@@ -74,7 +93,8 @@ export const acceptWebsocket: AcceptWebsocket = (handler, options) => wrapAccept
  *   if (message !== null) req.websocket.send(message);
  * }));
  */
-export const requireWebsocket: RequireWebsocket = (handler, options) => wrapRequiring(handler, options);
+export const requireWebsocket: RequireWebsocket = (handler: AnyHandler, options?: WebsocketOptions) =>
+  wrapRequiring(handler, options);
 
 export function wrapAccepting(
   handler: AnyHandler,

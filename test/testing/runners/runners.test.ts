@@ -6,6 +6,7 @@ const { blocks } = readDocument('docs/testing.md');
 const codeUnder = (anchor: string) =>
   blocks.filter((block) => block.anchor === anchor && block.language === 'js').map(({ code }) => code);
 
+const [intro = ''] = codeUnder('testing');
 const [app = ''] = codeUnder('the-app');
 const [vitestSuite = ''] = codeUnder('vitest');
 const [jestImports = '', jestRequires = ''] = codeUnder('jest');
@@ -110,6 +111,14 @@ describe('the suite of the document passes, and its process ends by itself', { t
     expect(output).toMatch(/fail 0$/m);
     expect(status).toBe(0);
   });
+});
+
+test('the first example says hello', async () => {
+  const { code } = readDocument('README.md').blocks.find(({ language }) => language === 'ts')!;
+  const app = code.replace(/^app\.listen.*$/m, '');
+  project.write('intro/index.mjs', `${app}\n${intro}`);
+  const { status, output } = await project.run('intro', 'index.mjs');
+  expect([status, output]).toEqual([0, 'hello\n']);
 });
 
 /** What is hard in Jest: each test file has its own globals, and a clock that is all fake. */
