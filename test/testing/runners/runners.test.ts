@@ -113,6 +113,31 @@ describe('the suite of the document passes, and its process ends by itself', { t
   });
 });
 
+test('with the clock of sinon, as the document sets it', async () => {
+  const [, fakeTimers = ''] = codeUnder('fake-clocks');
+  const minute = `
+test('a minute passes in no time', async () => {
+  const clock = ${fakeTimers}
+  const { client, ended } = runHandler(async (req) => {
+    while (await req.websocket.sleep(60_000)) req.websocket.send('tick');
+  });
+  assert.equal(await client.wait(1), null);
+  await clock.tickAsync(60_000);
+  assert.equal(await client.wait(), 'tick');
+  await client.close();
+  assert.equal((await ended).outcome, 'returned');
+  clock.restore();
+});
+`;
+  const suite = `import sinon from 'sinon';\n${nodeSuite}\n${minute}`;
+  project.write('sinon/package.json', '{ "type": "module" }');
+  project.write('sinon/app.js', app);
+  for (const name of ['first', 'second']) project.write(`sinon/${name}.test.js`, suite + minute);
+  const { status, output } = await project.run('sinon', '--test');
+  expect(output).toMatch(/pass 10$/m);
+  expect(status).toBe(0);
+});
+
 test('the first example says hello', async () => {
   const { code } = readDocument('README.md').blocks.find(({ language }) => language === 'ts')!;
   const app = code.replace(/^app\.listen.*$/m, '');
