@@ -1,9 +1,13 @@
 /**
- * Compiles `test/types` as a user would: against the packed package, as strict as can be and without `skipLibCheck`,
- * with each version of TypeScript that we support, with the types of Express 5, of Express 4, and of none, with those of
- * each Redis client, as ES modules and as CommonJS, and with each way to resolve modules.
+ * Compiles `test/types` and the documents as users would, against the packed package.
  *
  *     npm run build && tsx scripts/check-types.ts
+ *
+ * - `test/types`: as strict as can be and without `skipLibCheck`, with each version of TypeScript that we support, with the
+ *   types of Express 5, of Express 4, and of none, with those of each Redis client, as ES modules and as CommonJS, and with
+ *   each way to resolve modules; and without `strict`.
+ * - The documents: with what `tsc --init` of each TypeScript writes, and without `strict`.
+ * - Both with each major version of `@types/node`.
  *
  * Needs the npm registry. What does not depend on another is not combined with it; and between the oldest and the newest
  * TypeScript one way to resolve modules is enough, without the types of Redis clients, which take most of the time.
@@ -14,8 +18,16 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import ts from 'typescript';
+import { asFile } from '../test/docs/check-types.js';
+import { readDocuments, type Block } from '../test/docs/document.js';
+import { readNames } from '../test/docs/names.js';
 
 const COMPILERS = ['5.6.3', '5.7.3', '5.8.3', '5.9.3', '6.0.3', '7.0.2'];
+const [OLDEST, NEWEST] = [COMPILERS[0], COMPILERS.at(-1)];
+
+/** The newest of each major version but the oldest, which package.json pins: all else is compiled with that. */
+const NODE_TYPES = ['22.20.7', '24.19.4', '25.9.9', '26.6.7'];
 
 const RESOLUTIONS = {
   node16: { module: 'node16' },
@@ -39,8 +51,9 @@ interface Consumer {
 }
 
 const PARTS = pinned('@types/connect', '@types/express-session', '@types/passport', '@types/supertest');
+const EXPRESS_5: Consumer = { name: 'Express 5', types: [...pinned('@types/express'), ...PARTS] };
 const CONSUMERS: readonly Consumer[] = [
-  { name: 'Express 5', types: [...pinned('@types/express'), ...PARTS] },
+  EXPRESS_5,
   { name: 'Express 4', types: ['@types/express@4.17.25', ...PARTS] },
   { name: 'no Express', types: pinned('@types/connect'), files: ['expect.ts', 'bare.ts'] },
   { name: 'Redis', types: pinned('redis', 'redis5', 'ioredis', 'ioredis5'), folder: 'redis' },
@@ -60,17 +73,35 @@ const STRICT = {
   esModuleInterop: true,
 };
 
+const LOOSE = { strict: false, module: 'nodenext', target: 'es2022', skipLibCheck: true, noEmit: true };
+
+/** Those that need `strict`: to find a mistake, or to tell `undefined` from a value. */
+const NEED_STRICT = ['mistakes.ts', 'bare.ts', 'undefined-options.ts'];
+
+/** A project, and which compilers are to compile it. */
+interface Program {
+  readonly name: string;
+  readonly project: string;
+  readonly isFor: (version: string) => boolean;
+}
+
+const isAny = () => true;
+const isOldestOrNewest = (version: string) => version === OLDEST || version === NEWEST;
+const isNewest = (version: string) => version === NEWEST;
+
 const folder = mkdtempSync(join(tmpdir(), 'dwebsocket-types-'));
 try {
   const tarball = await pack();
-  const [compilers, ...consumers] = await Promise.all([
-    installCompilers(),
+  const installing = installCompilers();
+  const [compilers, ...programs] = await Promise.all([
+    installing,
+    prepareDocuments(tarball, installing),
     ...CONSUMERS.map((consumer) => prepare(consumer, tarball)),
   ]);
-  const programs = consumers.flat();
   const runs = compilers.flatMap(({ version, tsc }) =>
     programs
-      .filter(({ isUsual }) => isUsual || version === COMPILERS[0] || version === COMPILERS.at(-1))
+      .flat()
+      .filter(({ isFor }) => isFor(version))
       .map(({ name, project }) => ({ name: `TypeScript ${version}, ${name}`, tsc, project })),
   );
   const failed = await runAll(runs);
@@ -89,20 +120,18 @@ async function pack(): Promise<string> {
   return join(folder, packed.filename);
 }
 
-async function installCompilers(): Promise<{ version: string; tsc: string }[]> {
+interface Compiler {
+  readonly version: string;
+  readonly tsc: string;
+}
+
+async function installCompilers(): Promise<Compiler[]> {
   const home = join(folder, 'compilers');
   await install(home, ...COMPILERS.map((version) => `typescript-${version}@npm:typescript@${version}`));
   return COMPILERS.map((version) => ({
     version,
     tsc: join(home, `node_modules/typescript-${version}/bin/tsc`),
   }));
-}
-
-interface Program {
-  readonly name: string;
-  readonly project: string;
-  /** Compiled with each TypeScript, and not only with the oldest and the newest. */
-  readonly isUsual: boolean;
 }
 
 /** A user's project, with a program for each way in which it can be compiled. */
@@ -120,25 +149,101 @@ async function prepare(consumer: Consumer, tarball: string): Promise<Program[]> 
     writeFileSync(join(home, type, 'package.json'), JSON.stringify({ type }));
   }
   const programs: Program[] = [];
-  const add = (title: string, isUsual: boolean, include: string, options: object): void => {
-    const project = join(home, `${String(programs.length)}.json`);
-    writeFileSync(
-      project,
-      JSON.stringify({ compilerOptions: { ...STRICT, ...options }, include: [include] }),
-    );
-    programs.push({ name: `${name}, ${title}`, project, isUsual });
+  const add = (title: string, isFor: Program['isFor'], include: string, compilerOptions: object): void => {
+    const exclude = NEED_STRICT.filter(() => compilerOptions === LOOSE).map((file) => `*/${file}`);
+    const project = writeProject(home, `${String(programs.length)}.json`, {
+      compilerOptions,
+      include: [include],
+      exclude,
+    });
+    programs.push({ name: `${name}, ${title}`, project, isFor });
   };
+  const strict = { ...STRICT, ...RESOLUTIONS.nodenext };
   if (part !== undefined) {
-    add('nodenext', false, `*/${part}/*.ts`, RESOLUTIONS.nodenext);
+    add('nodenext', isOldestOrNewest, `*/${part}/*.ts`, strict);
     return programs;
   }
   for (const [title, resolution] of Object.entries(RESOLUTIONS)) {
-    add(title, title === 'nodenext', '*/*.ts', resolution);
+    add(title, title === 'nodenext' ? isAny : isOldestOrNewest, '*/*.ts', { ...STRICT, ...resolution });
   }
-  if (files === undefined) add('nodenext, augmented', false, '*/augmented/*.ts', RESOLUTIONS.nodenext);
-  const unchecked = { ...RESOLUTIONS.nodenext, noUncheckedIndexedAccess: false };
-  add('without noUncheckedIndexedAccess', false, '*/*.ts', unchecked);
+  add('without noUncheckedIndexedAccess', isOldestOrNewest, '*/*.ts', {
+    ...strict,
+    noUncheckedIndexedAccess: false,
+  });
+  if (files === undefined) add('nodenext, augmented', isOldestOrNewest, '*/augmented/*.ts', strict);
+  if (consumer === EXPRESS_5) {
+    add('without strict', isOldestOrNewest, '*/*.ts', LOOSE);
+    const config = { compilerOptions: strict, include: ['../*/*.ts'] };
+    programs.push(...(await withNodeTypes(name, home, config)));
+  }
   return programs;
+}
+
+/** The project of somebody who has copied all code of the documents, each piece to a file of its own. */
+async function prepareDocuments(tarball: string, installing: Promise<Compiler[]>): Promise<Program[]> {
+  const home = join(folder, 'documents');
+  const all = readDocuments().flatMap((document) => document.blocks);
+  const blocks = all.filter(({ language }) => language === 'ts');
+  await install(home, tarball, ...pinned('@types/node', ...packagesOf(blocks)));
+  const code = join(home, 'code');
+  mkdirSync(code);
+  cpSync(join(root, 'test/docs/reader.ts'), join(code, 'reader.ts'));
+  for (const block of blocks) {
+    writeFileSync(join(code, `${block.path.replaceAll('/', '-')}-${block.line}.ts`), asFile(block));
+  }
+  const programs: Program[] = [];
+  let before = '';
+  for (const { version, tsc } of await installing) {
+    const own = join(home, version);
+    mkdirSync(own);
+    await promisify(execFile)(process.execPath, [tsc, '--init'], { cwd: own });
+    // Most versions write the settings of the version before them, below other comments.
+    const file = join(own, 'tsconfig.json');
+    const settings: unknown = ts.parseConfigFileTextToJson(file, readFileSync(file, 'utf8')).config;
+    const written = JSON.stringify(settings);
+    if (written === before && version !== NEWEST) continue;
+    before = written;
+    const config = {
+      extends: `../${version}/tsconfig.json`,
+      compilerOptions: { noEmit: true },
+      include: ['../code/*.ts'],
+    };
+    programs.push({
+      name: 'documents, as "tsc --init" has it',
+      project: writeProject(own, 'project.json', config),
+      isFor: (other) => other === version,
+    });
+    if (version === NEWEST) programs.push(...(await withNodeTypes('documents', home, config)));
+  }
+  const project = writeProject(home, 'loose.json', { compilerOptions: LOOSE, include: ['code/*.ts'] });
+  programs.push({ name: 'documents, without strict', project, isFor: isNewest });
+  return programs;
+}
+
+/** The packages that code imports, and the reader around it, with their types. */
+function packagesOf(blocks: readonly Block[]): string[] {
+  const names = new Set(['express', ...blocks.flatMap(({ code }) => readNames(code).modules)]);
+  const packages = [...names].filter((name) => name in devDependencies);
+  const types = packages.map((name) => `@types/${name}`).filter((name) => name in devDependencies);
+  return [...packages, ...types];
+}
+
+/** The same for each version of Node's types, which stand nearer to the project than those of its home. */
+function withNodeTypes(name: string, home: string, config: object): Promise<Program[]> {
+  return Promise.all(
+    NODE_TYPES.map(async (version) => {
+      const own = join(home, `node-${version}`);
+      await install(own, `@types/node@${version}`);
+      const project = writeProject(own, 'project.json', config);
+      return { name: `${name}, @types/node ${version}`, project, isFor: isNewest };
+    }),
+  );
+}
+
+function writeProject(home: string, file: string, config: object): string {
+  const project = join(home, file);
+  writeFileSync(project, JSON.stringify(config));
+  return project;
 }
 
 async function install(home: string, ...packages: string[]): Promise<void> {

@@ -4,7 +4,12 @@
 // `node setup.mjs && tsx server.ts` only the shell would end, and the server would be left behind. (`exec` in
 // package.json takes the shell away; where there is none, as on Windows, the command behind the `||` runs.)
 
-import './setup.mjs';
+import { install } from './install.mjs';
+
+/** What the example app imports, beside this package; tests hold it to its sources. */
+const PACKAGES = ['express', 'express-session', 'helmet', 'morgan', 'tsx'];
+
+await install({ only: process.env.REDIS_URL ? [...PACKAGES, 'redis'] : PACKAGES });
 
 // In a terminal, one Ctrl-C arrives twice: from the terminal, and from npm, which passes on its own. The server stops
 // at the first; only a signal that comes later means that somebody is tired of waiting.

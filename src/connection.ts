@@ -3,6 +3,15 @@ import { WebSocket } from 'ws';
 import { readAhead, type Receiver, type ReadTarget } from './reader.js';
 import { clearTimeout, setTimeout } from './real-timers.js';
 
+// Otherwise the class below fails with "Class extends value undefined", which names no cure.
+if ((WebSocket as unknown) === undefined) {
+  throw new Error(
+    'dwebsocket runs in Node, but "ws" was loaded as its version for browsers, which is empty: the condition "browser" is set. ' +
+      'In Jest with jsdom, begin the test file with /** @jest-environment node */, or set ' +
+      "testEnvironmentOptions: { customExportConditions: ['node'] }; in a bundler, build for Node (platform or target: 'node')",
+  );
+}
+
 /** What happens to a connection, told to its owner. */
 export interface ConnectionHandlers<Owner> {
   /** A message that was read ahead of `ws`; `size`: its bytes. */

@@ -38,6 +38,7 @@ export class Exchange implements EndListener {
   /** The close code for what was answered. */
   #answer: number | undefined;
   #isFailed = false;
+  #error: unknown;
   #isEnding = false;
 
   constructor(req: IncomingMessage, res: ServerResponse, route: object) {
@@ -114,9 +115,14 @@ export class Exchange implements EndListener {
   }
 
   #passOn(handler: AnyHandler, next: Next | undefined): Next {
+    let hasFailed = false;
     return (error) => {
       if (isError(error)) {
-        this.#fail(handler, error, next);
+        if (hasFailed) return;
+        hasFailed = true;
+        // A handler inside of this one has failed, and was given this `next`.
+        if (this.#isFailed && error === this.#error) this.#tellApp(handler, error, next);
+        else this.#fail(handler, error, next);
       } else if (next !== undefined) {
         // The peer sees the end of what it is passed on to: a wrapped handler, or an answer.
         this.#isPassedOn = true;
@@ -184,6 +190,7 @@ export class Exchange implements EndListener {
       return;
     }
     this.#isFailed = true;
+    this.#error = error;
     debug('%s: the handler failed: %s', this.#req.url, textOf(error));
     if (onError.hasSubscribers) onError.publish({ websocket, error });
     // Without a reason: what went wrong is not for the client.
@@ -208,8 +215,12 @@ export class Exchange implements EndListener {
         closeRequest(this.#req);
       });
     }
+    this.#tellApp(handler, error, next);
+  }
+
+  #tellApp(handler: AnyHandler, error: unknown, next: Next | undefined): void {
     if (next !== undefined) next(error);
-    else failAlone(handler, error, res);
+    else failAlone(handler, error, this.#res);
   }
 
   /** Ends the response as the end of any response: loggers log, sessions are saved, 'finish' and 'close' come. */

@@ -1,3 +1,5 @@
+// Node's types, also for a project whose "types" name none, as `tsc --init` writes it.
+/// <reference types="node" preserve="true" />
 /**
  * WebSockets in a route of Express, Connect, or a bare server.
  *

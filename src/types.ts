@@ -37,7 +37,8 @@ export interface MaybeWebsocket<M extends Message = Message> {
    * Whether this request is a WebSocket: `true` for one, `false` for plain HTTP. A method, as in dwebsocket; after it
    * TypeScript knows that `req.websocket` is not `null`.
    */
-  isWebsocket(): this is { readonly websocket: Websocket<M> };
+  // Without `strictNullChecks` every request matches `{ websocket: Websocket }`, and the other branch would be `never`.
+  isWebsocket(): this is WithWebsocket<M>;
   /** The websocket, or `null` where {@link isWebsocket} is `false`. */
   readonly websocket: Websocket<M> | null;
 }

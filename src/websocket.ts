@@ -4,7 +4,7 @@ import { checkClose, checkDelay, checkMessage } from './arguments.js';
 import { CloseCode } from './close-codes.js';
 import { Connection, type ConnectionHandlers } from './connection.js';
 import { onClose, onReceive, onSend } from './diagnostics.js';
-import { WebsocketClosedError } from './errors.js';
+import { WebsocketClosedError, WebsocketError } from './errors.js';
 import type { Data } from './frame.js';
 import { Beat, startBeat, stopBeat } from './heartbeat.js';
 import { falseLater, later, rejectLater } from './later.js';
@@ -76,50 +76,69 @@ export let createWebsocket: (
 export let createEndedWebsocket: (request: IncomingMessage, policy: Policy) => Websocket;
 
 /**
- * Sends a frame that was encoded once for many websockets; `data` and `binary` are what it holds.
+ * What this package does with a websocket, and its users cannot.
  *
  * @internal
  */
-export let sendFrame: (
-  websocket: Websocket,
-  frame: Buffer,
-  data: Data,
-  binary: boolean | undefined,
-) => PromiseLike<boolean>;
+export interface Operations {
+  /** Returns whether `value` is a websocket of the copy of the package that has these operations. */
+  isOwn(value: object): boolean;
+  /** Sends a frame that was encoded once for many websockets; `data` and `binary` are what it holds. */
+  sendFrame(
+    websocket: Websocket,
+    frame: Buffer,
+    data: Data,
+    binary: boolean | undefined,
+  ): PromiseLike<boolean>;
+  /** Closes like {@link Websocket.close}; the peer has `timeout` milliseconds to answer, not the route's `closeTimeout`. */
+  closeWithin(websocket: Websocket, timeout: number, code: number, reason: string): PromiseLike<void>;
+  /** Cuts the connection, without a closing handshake. */
+  terminate(websocket: Websocket): void;
+  /** Returns who is told of the end of a websocket. */
+  endListenerOf(websocket: Websocket): EndListener | undefined;
+  /** Returns the signal of a websocket, if anybody has asked for it. */
+  existingSignal(websocket: Websocket): AbortSignal | undefined;
+}
 
-/**
- * Closes like {@link Websocket.close}; the peer has `timeout` milliseconds to answer, and not the `closeTimeout` of the
- * route.
- *
- * @internal
- */
-export let closeWithin: (
-  websocket: Websocket,
-  timeout: number,
-  code: number,
-  reason: string,
-) => PromiseLike<void>;
+// On the prototype, and under a name that another installed copy of the package knows, too: a websocket of that copy
+// brings the operations that can reach into its private fields. A change that the other copy would not understand
+// needs a new number, here and at the state of a server.
+const OPERATIONS = Symbol.for('dwebsocket.websocket.1');
 
-/**
- * Cuts the connection, without a closing handshake.
- *
- * @internal
- */
-export let terminateWebsocket: (websocket: Websocket) => void;
+const existingOperationsOf = (value: unknown): Operations | undefined =>
+  (value as { [OPERATIONS]?: Operations } | null | undefined)?.[OPERATIONS];
 
-/**
- * Who is told of the end of a websocket.
- *
- * @internal
- */
-export let endListenerOf: (websocket: Websocket) => EndListener | undefined;
+/** @throws {WebsocketError} It is no websocket of a copy that this one knows. */
+function operationsOf(websocket: Websocket): Operations {
+  const operations = existingOperationsOf(websocket);
+  if (operations !== undefined) return operations;
+  throw new WebsocketError(
+    'ERR_WEBSOCKET_COPY',
+    'this websocket belongs to another version of dwebsocket, or to another package; ' +
+      '"npm ls dwebsocket" lists the installed versions; install a single one',
+  );
+}
 
-/**
- * The signal of a websocket, if anybody has asked for it.
- *
- * @internal
- */
-export let existingSignal: (websocket: Websocket) => AbortSignal | undefined;
+/** @internal */
+export const sendFrame: Operations['sendFrame'] = (websocket, frame, data, binary) =>
+  operationsOf(websocket).sendFrame(websocket, frame, data, binary);
+
+/** @internal */
+export const closeWithin: Operations['closeWithin'] = (websocket, timeout, code, reason) =>
+  operationsOf(websocket).closeWithin(websocket, timeout, code, reason);
+
+/** @internal */
+export const terminateWebsocket: Operations['terminate'] = (websocket) => {
+  operationsOf(websocket).terminate(websocket);
+};
+
+/** @internal */
+export const endListenerOf: Operations['endListenerOf'] = (websocket) =>
+  operationsOf(websocket).endListenerOf(websocket);
+
+/** @internal */
+export const existingSignal: Operations['existingSignal'] = (websocket) =>
+  operationsOf(websocket).existingSignal(websocket);
 
 /**
  * The unread messages of a websocket: the client of tests waits on them with a clock of its own.
@@ -615,22 +634,30 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
       websocket.#finishClose(false);
       return websocket;
     };
-    sendFrame = (websocket, frame, data, binary) => {
-      if (!websocket.#maySend()) return websocket.#sendLate();
-      if (!websocket.#outbox.takesFrames) return websocket.send(data, { binary });
-      if (onSend.hasSubscribers) onSend.publish({ websocket, bytes: Buffer.byteLength(data) });
-      return websocket.#outbox.write(frame);
-    };
-    closeWithin = (websocket, timeout, code, reason) => {
-      websocket.#connection._closeTimeout = timeout;
-      return websocket.close(code, reason);
-    };
-    terminateWebsocket = (websocket) => {
-      websocket.#connection.terminate();
-    };
-    endListenerOf = (websocket) => websocket.#listener;
     queueOf = (websocket) => websocket.#queue;
-    existingSignal = (websocket) => websocket.#controller?.signal;
+    const operations: Operations = {
+      isOwn: (value) => #state in value,
+      sendFrame: (websocket, frame, data, binary) => {
+        if (!websocket.#maySend()) return websocket.#sendLate();
+        if (!websocket.#outbox.takesFrames) return websocket.send(data, { binary });
+        if (onSend.hasSubscribers) onSend.publish({ websocket, bytes: Buffer.byteLength(data) });
+        return websocket.#outbox.write(frame);
+      },
+      closeWithin: (websocket, timeout, code, reason) => {
+        websocket.#connection._closeTimeout = timeout;
+        return websocket.close(code, reason);
+      },
+      terminate: (websocket) => {
+        websocket.#connection.terminate();
+      },
+      endListenerOf: (websocket) => websocket.#listener,
+      existingSignal: (websocket) => websocket.#controller?.signal,
+    };
+    Object.defineProperty(Websocket.prototype, OPERATIONS, { value: operations });
+    // `instanceof` knows the websockets of other copies.
+    Object.defineProperty(Websocket, Symbol.hasInstance, {
+      value: (value: unknown) => existingOperationsOf(value)?.isOwn(value as object) === true,
+    });
   }
 }
 

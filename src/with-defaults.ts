@@ -1,5 +1,6 @@
 import { createMiddleware, type WebsocketMiddlewareOptions } from './middleware.js';
 import { resolveOptions, type MessageKind, type WebsocketOptions } from './options.js';
+import type { AnyHandler } from './serve-http.js';
 import type { WebsocketRoute } from './types.js';
 import { wrapAccepting, wrapRequiring, type AcceptWebsocket, type RequireWebsocket } from './wrappers.js';
 
@@ -23,8 +24,8 @@ export function withDefaults<Kind extends MessageKind = 'both'>(
 ): WebsocketWrappers<Kind> {
   const defaults = resolveOptions(options);
   return {
-    acceptWebsocket: (handler, own) => wrapAccepting(handler, own, defaults),
-    requireWebsocket: (handler, own) => wrapRequiring(handler, own, defaults),
+    acceptWebsocket: (handler: AnyHandler, own?: WebsocketOptions) => wrapAccepting(handler, own, defaults),
+    requireWebsocket: (handler: AnyHandler, own?: WebsocketOptions) => wrapRequiring(handler, own, defaults),
     websocketMiddleware: (own = {}) => createMiddleware(own, defaults),
   };
 }

@@ -18,25 +18,43 @@ import type {
 } from './types.js';
 import { endListenerOf, type Websocket } from './websocket.js';
 
+// TypeScript infers all type parameters of a call or none. So calls that name only the parameters of the path have
+// signatures of their own: `requireWebsocket<{ room: string }>(handler, { messages: 'text' })`. The last one is for a value
+// of `messages` that is known only when it runs, or differs from the default of `withDefaults`.
+
 /** The type of {@link acceptWebsocket}. */
-export type AcceptWebsocket<Default extends MessageKind = 'both'> = <
-  Params = RouteParams,
-  Kind extends MessageKind = Default,
-  Query = RouteQuery,
->(
-  handler: AcceptWebsocketHandler<Params, Kind, Query>,
-  options?: WebsocketOptions<Kind>,
-) => WebsocketRoute;
+export interface AcceptWebsocket<Default extends MessageKind = 'both'> {
+  <Params = RouteParams>(
+    handler: AcceptWebsocketHandler<Params, 'text'>,
+    options: WebsocketOptions<'text'> & { messages: 'text' },
+  ): WebsocketRoute;
+  <Params = RouteParams>(
+    handler: AcceptWebsocketHandler<Params, 'binary'>,
+    options: WebsocketOptions<'binary'> & { messages: 'binary' },
+  ): WebsocketRoute;
+  <Params = RouteParams, Kind extends MessageKind = Default, Query = RouteQuery>(
+    handler: AcceptWebsocketHandler<Params, Kind, Query>,
+    options?: WebsocketOptions<Kind>,
+  ): WebsocketRoute;
+  <Params = RouteParams>(handler: AcceptWebsocketHandler<Params>, options: WebsocketOptions): WebsocketRoute;
+}
 
 /** The type of {@link requireWebsocket}. */
-export type RequireWebsocket<Default extends MessageKind = 'both'> = <
-  Params = RouteParams,
-  Kind extends MessageKind = Default,
-  Query = RouteQuery,
->(
-  handler: RequireWebsocketHandler<Params, Kind, Query>,
-  options?: WebsocketOptions<Kind>,
-) => WebsocketRoute;
+export interface RequireWebsocket<Default extends MessageKind = 'both'> {
+  <Params = RouteParams>(
+    handler: RequireWebsocketHandler<Params, 'text'>,
+    options: WebsocketOptions<'text'> & { messages: 'text' },
+  ): WebsocketRoute;
+  <Params = RouteParams>(
+    handler: RequireWebsocketHandler<Params, 'binary'>,
+    options: WebsocketOptions<'binary'> & { messages: 'binary' },
+  ): WebsocketRoute;
+  <Params = RouteParams, Kind extends MessageKind = Default, Query = RouteQuery>(
+    handler: RequireWebsocketHandler<Params, Kind, Query>,
+    options?: WebsocketOptions<Kind>,
+  ): WebsocketRoute;
+  <Params = RouteParams>(handler: RequireWebsocketHandler<Params>, options: WebsocketOptions): WebsocketRoute;
+}
 
 /**
  * Wraps a handler for a route that serves both plain HTTP and WebSocket: dwebsocket's `accept_websocket`.
@@ -66,7 +84,8 @@ export type RequireWebsocket<Default extends MessageKind = 'both'> = <
  *   for await (const message of req.websocket) req.websocket.send(message);
  * }));
  */
-export const acceptWebsocket: AcceptWebsocket = (handler, options) => wrapAccepting(handler, options);
+export const acceptWebsocket: AcceptWebsocket = (handler: AnyHandler, options?: WebsocketOptions) =>
+  wrapAccepting(handler, options);
 
 /**
  * Wraps a handler for a route that serves WebSockets only: dwebsocket's `require_websocket`.
@@ -81,7 +100,8 @@ export const acceptWebsocket: AcceptWebsocket = (handler, options) => wrapAccept
  *   if (message !== null) req.websocket.send(message);
  * }));
  */
-export const requireWebsocket: RequireWebsocket = (handler, options) => wrapRequiring(handler, options);
+export const requireWebsocket: RequireWebsocket = (handler: AnyHandler, options?: WebsocketOptions) =>
+  wrapRequiring(handler, options);
 
 export function wrapAccepting(
   handler: AnyHandler,
@@ -123,25 +143,30 @@ function serveWebsocket(
   res: ServerResponse,
   next: Next | undefined,
 ): void {
-  const open = openWebsocketOf(req);
-  if (open !== undefined) {
-    // A wrapped handler inside or behind another: the websocket closes when both have ended.
-    const listener = endListenerOf(open);
-    const exchange = listener instanceof Exchange ? listener : new Exchange(req, res, acceptor.policy);
-    exchange.run(handler, open, next);
-    return;
-  }
-  const exchange = new Exchange(req, res, acceptor.policy);
+  let exchange: Pick<Exchange, 'run'>;
   let websocket: Websocket | undefined;
   try {
-    websocket = acceptor.open(req, res, exchange);
+    websocket = openWebsocketOf(req);
+    if (websocket !== undefined) {
+      // A wrapped handler inside or behind another: the websocket closes when both have ended.
+      exchange = exchangeOf(websocket) ?? new Exchange(req, res, acceptor.policy);
+    } else {
+      const own = (exchange = new Exchange(req, res, acceptor.policy));
+      websocket = acceptor.open(req, res, own);
+    }
   } catch (error) {
-    // A function among the options has failed.
+    // A function among the options has failed, or the websocket belongs to a version that this one does not know.
     if (next === undefined) failAlone(handler, error, res);
     else next(error);
     return;
   }
   if (websocket !== undefined) exchange.run(handler, websocket, next);
+}
+
+/** Returns what runs the handlers of a websocket; known by its shape, for it can be that of another installed copy. */
+function exchangeOf(websocket: Websocket): Pick<Exchange, 'run'> | undefined {
+  const listener = endListenerOf(websocket) as Partial<Exchange> | undefined;
+  return typeof listener?.run === 'function' ? (listener as Exchange) : undefined;
 }
 
 function demandWebsocket(req: IncomingMessage, res: ServerResponse): void {

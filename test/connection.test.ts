@@ -1,5 +1,8 @@
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { Duplex, Writable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { expect, test, vi } from 'vitest';
 import { requireWebsocket } from 'dwebsocket';
 import { openRaw } from './support/raw-client.js';
@@ -31,4 +34,15 @@ test('the streams of a websocket that closes in order are ended once, and who as
   expect(error).toMatchObject({ code: 'ERR_STREAM_ALREADY_FINISHED' });
   client.destroy();
   vi.restoreAllMocks();
+});
+
+test('loaded as for a browser, as Jest does with jsdom, the package says what to do', async () => {
+  const file = fileURLToPath(new URL('../src/index.ts', import.meta.url));
+  const load = `try { require(${JSON.stringify(file)}) } catch (error) { console.log(error.message) }`;
+  // CommonJS, as the package is built.
+  const args = ['--conditions=browser', '--require', 'tsx/cjs', '-e', load];
+  const { stdout } = await promisify(execFile)(process.execPath, args);
+  expect(stdout).toMatch(/^dwebsocket runs in Node, but "ws" was loaded as its version for browsers/);
+  for (const cure of ['@jest-environment node', "customExportConditions: ['node']"])
+    expect(stdout).toContain(cure);
 });

@@ -32,6 +32,25 @@ describe.for(FRAMEWORKS)('on %s', ([, build]) => {
     expect(events.rest()).toEqual([]);
   });
 
+  test('the error of a handler that was called by another with its own next() reaches the app once', async () => {
+    const { route, onError, app } = build();
+    const errors = new Inbox<Error>();
+    const inner = requireWebsocket(() => Promise.reject(new Error('inner')));
+    route(
+      '/',
+      requireWebsocket((req, res, next) => {
+        inner(req, res, next);
+        return req.websocket.closed;
+      }),
+    );
+    onError((error) => errors.push(error as Error));
+    const client = await connect(await serve(app));
+    expect((await client.closed()).code).toBe(1011);
+    expect(await errors.next()).toMatchObject({ message: 'inner' });
+    await waitTurns();
+    expect(errors.rest()).toEqual([]);
+  });
+
   test('a synchronous handler that returns closes at once', async () => {
     const { route, app } = build();
     route(

@@ -21,22 +21,22 @@ export class EventStream {
     this.#period = 1000 / (rate >= 0.1 && rate <= 50 ? rate : 1);
   }
 
-  /** What has happened after event `id`, the newest hundred at most; the newest alone when `id` is no number. */
+  /** What has happened after event `id`, the newest hundred at most. */
   since(id: number): Happening[] {
-    const newest = this.#newest();
-    const first = Number.isNaN(id) ? newest : Math.max(id + 1, newest - 99);
+    const { newest } = this;
+    const first = Math.max(id + 1, newest - 99);
     return Array.from({ length: Math.max(0, newest - first + 1) }, (_, index) => this.#event(first + index));
   }
 
   /** The same, but waits until there is something; nothing when the signal comes first. */
   async next(id: number, signal: AbortSignal): Promise<Happening[]> {
-    const last = Math.min(Number.isNaN(id) ? Infinity : id, this.#newest());
+    const last = Math.min(id, this.newest);
     return (await this.#happens(last + 1, signal)) ? this.since(last) : [];
   }
 
   /** Each event from now on, until the signal. */
   async *live(signal: AbortSignal): AsyncGenerator<Happening, void> {
-    for (let id = this.#newest() + 1; await this.#happens(id, signal); id++) yield this.#event(id);
+    for (let id = this.newest + 1; await this.#happens(id, signal); id++) yield this.#event(id);
   }
 
   #event(id: number): Happening {
@@ -48,7 +48,8 @@ export class EventStream {
     return Math.round((id + 0.9 * ((id * 0.618034) % 1)) * this.#period);
   }
 
-  #newest(): number {
+  /** The id of the newest event. */
+  get newest(): number {
     const id = Math.floor(now() / this.#period);
     return this.#timeOf(id) <= now() ? id : id - 1;
   }

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createApp } from '../app.js';
 import { openMeter } from './byte-meter.js';
 import { clients, type Way } from './clients.js';
-import { now } from './event-stream.js';
+import { EventStream, now } from './event-stream.js';
 
 export interface Settings {
   /** Events a second. */
@@ -41,15 +41,14 @@ export async function measure({ rate, interval, seconds }: Settings): Promise<Re
   const meter = openMeter(client);
   const controller = new AbortController();
   const { signal } = controller;
-  const startedAt = now();
+  // All begin behind it, so that none is charged with what happened before.
+  const after = String(new EventStream(rate).newest);
 
   const runs = (Object.keys(clients) as Way[]).map((way) => {
     const delays: number[] = [];
     const url = new URL(`http://localhost:${port}/compare/`);
-    url.search = new URLSearchParams({ client, way, rate: String(rate) }).toString();
-    const onEvent = ({ at }: { at: number }) => {
-      if (at >= startedAt) delays.push(now() - at);
-    };
+    url.search = new URLSearchParams({ client, way, rate: String(rate), after }).toString();
+    const onEvent = ({ at }: { at: number }) => delays.push(now() - at);
     const ended = clients[way]({ url, interval, signal, onEvent }).catch((error: unknown) => {
       // Ended by us, as all of them are.
       if (!signal.aborted) throw error;

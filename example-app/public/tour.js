@@ -106,11 +106,17 @@ export function setUpConnection(path, onMessage) {
     close() {
       if (connection.isBusy()) closeWebsocket(websocket);
     },
+    /** Whether it is open; where it is not, says what to do first. */
+    isReady() {
+      const { textContent: connect } = buttons.connect;
+      warn(connection.isOpen() ? '' : `You are not connected. Press ${connect} first.`);
+      return connection.isOpen();
+    },
     /** Says whether it went out. */
     send(data) {
-      if (connection.isOpen()) websocket.send(data);
-      warn(connection.isOpen() ? '' : 'You are not connected. Press Connect first.');
-      return connection.isOpen();
+      const isReady = connection.isReady();
+      if (isReady) websocket.send(data);
+      return isReady;
     },
   };
 
@@ -163,8 +169,9 @@ function writeCode(element, code) {
 /** <pre data-source="/source/echo.ts"> shows that file. */
 export async function showSource(element) {
   const { source } = element.dataset;
-  const answer = await fetch(source);
-  if (!answer.ok) return;
+  // Without it the page still works: the server may have gone since it has sent the page.
+  const answer = await fetch(source).catch(() => undefined);
+  if (!answer?.ok) return;
   const code = await answer.text();
   // Another one may have been asked for in the meantime.
   if (element.dataset.source !== source) return;

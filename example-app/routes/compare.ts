@@ -11,7 +11,8 @@ export const compare = acceptWebsocket(async (req, res) => {
     return;
   }
 
-  const after = Number(req.query.after);
+  // Where the client knows no event yet, it is told of those from now on.
+  const after = Number.parseInt(String(req.query.after)) || events.newest;
   const left = new AbortController();
   res.once('close', () => left.abort());
   res.set('Cache-Control', 'no-store');

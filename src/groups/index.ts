@@ -1,3 +1,4 @@
+/// <reference types="node" preserve="true" />
 /**
  * Messages to many websockets, on one machine or over Redis.
  *

@@ -1,3 +1,4 @@
+/// <reference types="node" preserve="true" />
 /**
  * Tests of routes and of handlers, without a port.
  *

@@ -71,7 +71,8 @@ export class TestClient<M extends Message = Message> implements AsyncIterable<M>
    * Waits for the oldest unread message.
    *
    * As on the server it gives `null` when `timeout` (milliseconds) has passed, and once when the websocket has closed
-   * and nothing is left to read. Without a `timeout` it rejects when the deadline has passed.
+   * and nothing is left to read. The time counts from the end of the handshake. Without a `timeout` it rejects when the
+   * deadline has passed.
    *
    * @throws {WebsocketExpectationError} (as a rejection) No message came before the deadline; the handler has failed; the
    * connection broke. The message tells what came instead.
@@ -285,8 +286,23 @@ export class TestClient<M extends Message = Message> implements AsyncIterable<M>
       };
       this.#queue.wait(waiter);
       const stop =
-        timeout === undefined ? startDeadline(this.#deadline, giveUp) : startTimer(timeout, giveUp);
+        timeout === undefined ? startDeadline(this.#deadline, giveUp) : this.#startTimer(timeout, giveUp);
     });
+  }
+
+  /** Calls back after `ms` milliseconds of an open websocket: the handshake may take longer than the whole wait. */
+  #startTimer(ms: number, onPassed: () => void): () => void {
+    let timer: NodeJS.Timeout | undefined;
+    let isStopped = false;
+    const start = (): void => {
+      if (!isStopped) timer = setTimeout(onPassed, ms);
+    };
+    if (this.#line.isConnecting) this.#line.opened.then(start, noop);
+    else start();
+    return () => {
+      isStopped = true;
+      clearTimeout(timer);
+    };
   }
 
   /** Everybody who waited is told; the next one gets the error, as on the server. */
@@ -307,13 +323,6 @@ export class TestClient<M extends Message = Message> implements AsyncIterable<M>
     openClient = (way, settings, site) => new TestClient(way, settings, site);
     openedOf = (client) => client.#line.opened;
   }
-}
-
-function startTimer(ms: number, onPassed: () => void): () => void {
-  const timer = setTimeout(onPassed, ms);
-  return () => {
-    clearTimeout(timer);
-  };
 }
 
 function noop(): void {

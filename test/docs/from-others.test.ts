@@ -1,6 +1,10 @@
+import { fileURLToPath } from 'node:url';
+import express from 'express';
+import { requireWebsocket } from 'dwebsocket';
 import { expect, test } from 'vitest';
 import { connect } from '../support/client.js';
 import { request, requestUpgrade } from '../support/request.js';
+import { serve } from '../support/serve.js';
 import { readDocument } from './document.js';
 import { openDocument } from './scenario.js';
 
@@ -42,6 +46,25 @@ test('from ws: without Express', async () => {
   const client = await connect(site);
   client.send('hello');
   expect(await client.next()).toBe('hello');
+});
+
+test('from ws: at /, beside the files of a folder', async () => {
+  const { site } = await ws.run('from-ws', 2);
+  const client = await connect(site);
+  client.send('hello');
+  expect(await client.next()).toBe('hello');
+  // There is no such folder here; the route has passed it on.
+  expect((await request(site, '/')).status).toBe(404);
+});
+
+test('from ws: why the route comes before the files', async () => {
+  const app = express();
+  app.use(express.static(fileURLToPath(new URL('../../example-app/public/echo', import.meta.url))));
+  app.get(
+    '/',
+    requireWebsocket(() => expect.unreachable()),
+  );
+  expect((await requestUpgrade(await serve(app), '/')).status).toBe(200);
 });
 
 test('from socket.io: rooms, and news from a route', async () => {

@@ -65,6 +65,22 @@ test('a loop that has ended cleans up', async () => {
   expect(await second.next()).toBe(' of 1');
 });
 
+test('who gives no name and no token is let in nowhere', async () => {
+  const { site } = await page.run('missing-keys');
+  for (const query of [
+    '',
+    '?user=ada',
+    '?token=c0ffee',
+    '?user=eve',
+    '?user=constructor',
+    '?user=ada&token=',
+  ]) {
+    expect((await requestUpgrade(site, `/inbox${query}`)).status).toBe(403);
+  }
+  const client = await connect(site, '/inbox?user=ada&token=c0ffee');
+  expect(await client.next()).toBe('welcome');
+});
+
 test('bytes arrive as text', async () => {
   const { site } = await page.run('bytes-and-text');
   const client = await connect(site, '/bytes');
@@ -91,6 +107,20 @@ test('a loop that polls', async () => {
   const client = await connect(site, '/poll');
   client.send('hello');
   expect(await client.next()).toBe('hello');
+});
+
+test('each job goes to one of those who wait, and who has left takes none', async () => {
+  const { site } = await page.run('blocking-queues');
+  const put = (name: string) => request(site, `/jobs/${name}`, { method: 'POST' });
+  await put('before');
+  const workers = [await connect(site, '/worker')];
+  expect(await workers[0]!.next()).toBe('before');
+  // More than Node takes for a leak.
+  while (workers.length < 12) workers.push(await connect(site, '/worker'));
+  for (const worker of workers.splice(0, 10)) await worker.close();
+  await Promise.all(['a', 'b', 'c'].map(put));
+  for (const worker of workers) await worker.flush();
+  expect(workers.flatMap((worker) => worker.unread()).sort()).toEqual(['a', 'b', 'c']);
 });
 
 test('outside of the wrapper a status, inside a close code', async () => {

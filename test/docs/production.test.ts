@@ -7,12 +7,13 @@ import { fileURLToPath } from 'node:url';
 import express from 'express';
 import { requireWebsocket } from 'dwebsocket';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { WebSocket, WebSocketServer } from 'ws';
 import { change, hasNginx, recommendedSnippet, startNginx } from '../proxy/nginx.js';
 import { connect } from '../support/client.js';
 import { Inbox } from '../support/inbox.js';
 import { request } from '../support/request.js';
 import { requirement } from '../support/requirements.js';
-import { serve } from '../support/serve.js';
+import { listen, serve, type Site } from '../support/serve.js';
 import { runInBrowser } from './run-block.js';
 import { openDocument } from './scenario.js';
 
@@ -50,6 +51,76 @@ test('a browser comes back after a random time that grows, and not when the end 
   await Promise.all([...site.sockets].map((socket) => once(socket, 'close')));
   await request(site, '/');
   expect(waits.length).toBe(8);
+});
+
+describe('what the page ends with close() does not come back', () => {
+  interface Chat {
+    close(): void;
+  }
+  /** Runs the script of the page; gives what it returns, and the connections that it has yet to try. */
+  async function openPage({ port }: Site) {
+    const retries = new Set<() => void>();
+    const [chats, websockets] = [new Inbox<Chat>(), new Inbox<WebSocket>()];
+    class BrowserWebSocket extends WebSocket {
+      constructor(url: string) {
+        super(url.replace(/:\d+/, `:${port}`));
+        // What fails to connect ends no browser.
+        this.on('error', () => {});
+        onTestFinished(() => this.terminate());
+        websockets.push(this);
+      }
+    }
+    const block = page.find('reconnecting', 'js');
+    void runInBrowser({ ...block, code: `${block.code}\nexpose(chat)` }, { port } as Site, {
+      WebSocket: BrowserWebSocket,
+      expose: (chat: Chat) => chats.push(chat),
+      setTimeout: (run: () => void) => {
+        retries.add(run);
+        return run;
+      },
+      clearTimeout: (run: () => void) => retries.delete(run),
+    });
+    return { chat: await chats.next('chat'), websocket: await websockets.next('websocket'), retries };
+  }
+
+  const closed = (websocket: WebSocket) =>
+    new Promise<number>((resolve) => {
+      websocket.once('close', resolve);
+    });
+  const echo = requireWebsocket(({ websocket }) => websocket.closed);
+
+  test('while it is open', async () => {
+    const { chat, websocket, retries } = await openPage(await serve(echo));
+    await once(websocket, 'open');
+    chat.close();
+    await closed(websocket);
+    expect(retries.size).toBe(0);
+  });
+
+  test('while it connects', async () => {
+    const { chat, websocket, retries } = await openPage(await serve(echo));
+    chat.close();
+    await closed(websocket);
+    expect(retries.size).toBe(0);
+  });
+
+  test('while it waits to connect again', async () => {
+    const { chat, websocket, retries } = await openPage(await serve((_req, res) => res.writeHead(503).end()));
+    await closed(websocket);
+    expect(retries.size).toBe(1);
+    chat.close();
+    expect(retries.size).toBe(0);
+  });
+
+  test('nor does one that is ended without a code', async () => {
+    const server = http.createServer();
+    new WebSocketServer({ server }).on('connection', (websocket) => {
+      websocket.close();
+    });
+    const { websocket, retries } = await openPage(await listen(server));
+    expect(await closed(websocket)).toBe(1005);
+    expect(retries.size).toBe(0);
+  });
 });
 
 /** What stands between the braces behind `location /`. */

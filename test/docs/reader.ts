@@ -1,6 +1,5 @@
 import { EventEmitter } from 'node:events';
 import type { IncomingMessage } from 'node:http';
-import { fileURLToPath } from 'node:url';
 import express from 'express';
 
 /** The names that code may use without importing them; each document says so once, where it makes use of it. */
@@ -13,11 +12,11 @@ export const IMPORTED = {
  * What the reader of a piece of code has around it: an app, and functions of the reader's own. Code in a document may
  * use these names; whatever else it uses it must declare or import.
  */
-export function createReader() {
+export function createReader(logFile = 'app.log') {
   const photos: Buffer[] = [];
   return {
     app: express(),
-    logFile: fileURLToPath(new URL('app-log.txt', import.meta.url)),
+    logFile,
     /** Some figures that change all the time. */
     reading: () => ({ temperature: 20 }),
     /** Whether somebody has logged in: the reader's own check. */

@@ -6,7 +6,7 @@ import { onTestFinished } from 'vitest';
 import WebSocket from 'ws';
 import * as dwebsocket from 'dwebsocket';
 import { listen, type App, type Site } from '../support/serve.js';
-import type { Block } from './document.js';
+import { root, type Block } from './document.js';
 import { readNames } from './names.js';
 import { createReader, IMPORTED } from './reader.js';
 
@@ -19,7 +19,7 @@ export interface Run {
 
 /** Runs a piece of code as its reader would; whatever number it gives to `listen`, the port is a free one. */
 export async function runBlock({ path, anchor, code }: Block): Promise<Run> {
-  const reader = createReader();
+  const reader = createReader(`${root}test/docs/app-log.txt`);
   const servers: http.Server[] = [];
   const modules = await loadModules(code, servers);
   const { free } = readNames(code);

@@ -69,7 +69,7 @@ describeInBrowser('the chat', ({ visit, stopApp, startApp }) => {
   test('who leaves sees nobody, cannot talk, and has the last messages when back', async () => {
     const page = await visit('/chat/away/');
     await say(page, 'too early');
-    await page.getByRole('alert').filter({ hasText: 'You are not connected' }).waitFor();
+    await page.getByText('You are not connected. Press Enter first.').waitFor();
     expect(await page.getByLabel('Message').inputValue()).toBe('too early');
 
     await enter(page, 'Ada');

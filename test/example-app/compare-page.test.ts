@@ -56,6 +56,26 @@ describeInBrowser('the comparison', ({ visit, stopApp, startApp }) => {
     expect(await page.getByRole('button', { name: 'Stop' }).isDisabled()).toBe(true);
   });
 
+  test('charges no way with events that the page does not show', async () => {
+    const told: Promise<{ way: string | null; events: unknown[] }>[] = [];
+    const page = await visit('/compare/', {}, (opened) => {
+      opened.on('response', (response) => {
+        const { pathname, searchParams } = new URL(response.url());
+        const way = searchParams.get('way');
+        if (pathname !== '/compare/' || !way?.endsWith('polling')) return;
+        told.push(response.json().then((events: unknown[]) => ({ way, events })));
+      });
+    });
+    await page.locator('#long-polling-last').filter({ hasText: /\d/ }).waitFor();
+    await page.locator('#polling-last').filter({ hasText: /\d/ }).waitFor();
+    // One event in two seconds: what is more came from before.
+    const answers = await Promise.all([...told]);
+    for (const way of ['polling', 'long-polling']) {
+      const first = answers.find((answer) => answer.way === way);
+      expect(first?.events.length).toBeLessThanOrEqual(1);
+    }
+  });
+
   test('moves its chart while it runs, and stands still when it is stopped', async () => {
     const page = await visit('/compare/');
     await seeStatus(page, 'Running');

@@ -19,8 +19,10 @@ const app = useApp();
 
 describe('the stream of events', () => {
   test('is the same for everybody who asks for the same rate', () => {
-    const [newest] = new EventStream(50).since(NaN);
-    expect(new EventStream(50).since(newest!.id - 1)[0]).toEqual(newest);
+    const { newest } = new EventStream(50);
+    const [event] = new EventStream(50).since(newest - 1);
+    expect(event).toMatchObject({ id: newest });
+    expect(new EventStream(50).since(newest - 1)[0]).toEqual(event);
   });
 
   test('tells nothing before it has happened, and nothing twice', async () => {
@@ -36,19 +38,19 @@ describe('the stream of events', () => {
 
   test('gives what has happened since an event, a hundred at most', () => {
     const stream = new EventStream(50);
-    const [newest] = stream.since(NaN);
-    expect(stream.since(newest!.id - 3).map(({ id }) => id)).toContain(newest!.id);
+    const { newest } = stream;
+    expect(stream.since(newest - 3).map(({ id }) => id)).toContain(newest);
     expect(stream.since(-Infinity)).toHaveLength(100);
-    expect(stream.since(newest!.id + 1000)).toEqual([]);
+    expect(stream.since(newest + 1000)).toEqual([]);
   });
 
   test('ends a wait when its signal comes first', async () => {
-    expect(await new EventStream(0.1).next(NaN, AbortSignal.abort())).toEqual([]);
+    expect(await new EventStream(0.1).next(Infinity, AbortSignal.abort())).toEqual([]);
   });
 
   test.each([0, -1, NaN, Infinity, 1e9])('takes a rate of %d for 1', (rate) => {
-    const [newest] = new EventStream(1).since(NaN);
-    expect(new EventStream(rate).since(newest!.id - 1)[0]).toEqual(newest);
+    const { newest } = new EventStream(1);
+    expect(new EventStream(rate).since(newest - 1)[0]).toEqual(new EventStream(1).since(newest - 1)[0]);
   });
 });
 
@@ -93,17 +95,30 @@ describe('the byte meter', () => {
     meter.close();
   });
 
-  test('answers a page with the costs and the time', async () => {
-    const websocket = await app.open('/compare/meter?client=page');
+  test('answers a page with the costs, the time, and the newest event', async () => {
+    const websocket = await app.open('/compare/meter?client=page&rate=0.1');
     await fetch(`${app.origin}/compare/?client=page&way=polling`);
     const asked = now();
     websocket.send('how much');
-    const answer = JSON.parse(String(await websocket.next())) as { now: number; costs: object };
+    const answer = JSON.parse(String(await websocket.next())) as {
+      now: number;
+      newest: number;
+      costs: object;
+    };
     expect(answer.costs).toMatchObject({ polling: { requests: 1 } });
     expect(answer.now).toBeGreaterThanOrEqual(asked);
     expect(answer.now).toBeLessThanOrEqual(now());
+    expect([answer.newest, answer.newest + 1]).toContain(new EventStream(0.1).newest);
     await websocket.close();
   });
+
+  test.each(['', '&after=', '&after=x'])(
+    'a client that knows no event (%j) is told of none before',
+    async (after) => {
+      const answer = await fetch(`${app.origin}/compare/?way=polling&rate=0.1${after}`);
+      expect(await answer.json()).toEqual([]);
+    },
+  );
 });
 
 test('each way is measured, and asking costs more than being told', async () => {

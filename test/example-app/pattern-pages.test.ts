@@ -51,6 +51,31 @@ describeInBrowser('the pages of the patterns', ({ visit }) => {
       .waitFor();
   });
 
+  test('/log/ says what to do first where the log would show nothing', async () => {
+    const page = await visit('/log/');
+    await seeStatus(page, 'Connected');
+    await press(page, 'Close');
+    await seeStatus(page, 'Closed by you');
+    await press(page, 'Ask the server for something');
+    await page.getByText('You are not connected. Press Connect first.').waitFor();
+    await press(page, 'Connect');
+    await seeStatus(page, 'Connected');
+    expect(await page.getByRole('alert').textContent()).toBe('');
+  });
+
+  test('/notices/ and /log/ say that the server has gone', async () => {
+    const notices = await visit('/notices/');
+    await notices.route('**/notices/', (route) => route.abort());
+    await press(notices, 'Post');
+    await notices.getByText('The server cannot be reached.').waitFor();
+
+    const log = await visit('/log/');
+    await seeStatus(log, 'Connected');
+    await log.route('**/echo/**', (route) => route.abort());
+    await press(log, 'Ask the server for something');
+    await log.getByText('The server cannot be reached.').waitFor();
+  });
+
   test('/log/ begins anew when it connects again', async () => {
     const page = await visit('/log/');
     const log = page.getByRole('log');

@@ -49,7 +49,7 @@ test('the chat: others hear what one says, and what a plain route sends', async 
 });
 
 test('what send tells, and a health check', async () => {
-  await page.run('a-group');
+  await page.run('a-group', 0, 'js');
   const { site } = await page.run('when-redis-is-away');
   expect((await request(site, '/readyz')).status).toBe(200);
   await page.run('in-tests');

@@ -10,6 +10,7 @@ import { defer, Inbox } from '../support/inbox.js';
 import { request } from '../support/request.js';
 import { listen, type Site } from '../support/serve.js';
 import { EXPRESSES } from './expresses.js';
+import { changeSession } from '../recipes/session-changes.js';
 import { closeSession, endWithSession } from '../recipes/session-end.js';
 import { cookiesOf, sessionIdOf, WatchedStore } from './watched-store.js';
 
@@ -159,6 +160,30 @@ describe.each(EXPRESSES)('logout on %s', (_name, express) => {
       await (await connect(site, '/chat', { headers: { cookie } })).close();
       await logout(site, cookie);
       cleanUp.resolve();
+      await finished.next('end of the response');
+      expect(await store.find(sessionIdOf(cookie))).toBeUndefined();
+    });
+
+    test('it stays gone after changeSession, and is not saved again', async () => {
+      const { app, site, store, finished, before } = await build(setup);
+      app.get(
+        '/chat',
+        ...before,
+        requireWebsocket(async (req) => {
+          await endWithSession(req);
+          await changeSession(req, (session) => {
+            session.count = 1;
+          });
+          req.websocket.send('changed');
+          await req.websocket.closed;
+        }),
+      );
+      const cookie = await login(site);
+      const client = await connect(site, '/chat', { headers: { cookie } });
+      expect(await client.next()).toBe('changed');
+      expect((await store.find(sessionIdOf(cookie)))?.count).toBe(1);
+      await logout(site, cookie);
+      expect((await client.closed()).code).toBe(4401);
       await finished.next('end of the response');
       expect(await store.find(sessionIdOf(cookie))).toBeUndefined();
     });

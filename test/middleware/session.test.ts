@@ -1,6 +1,8 @@
+import type { Request } from 'express';
 import session, { type SessionOptions } from 'express-session';
-import { requireWebsocket } from 'dwebsocket';
+import { requireWebsocket, type Websocket } from 'dwebsocket';
 import { describe, expect, test } from 'vitest';
+import { changeSession, storeSession } from '../recipes/session-changes.js';
 import { connect } from '../support/client.js';
 import { defer } from '../support/inbox.js';
 import { request } from '../support/request.js';
@@ -124,6 +126,89 @@ describe.each(EXPRESSES)('express-session on %s', (_name, express) => {
     client.send('go');
     expect(await client.next()).toBe('saved');
     expect((await request(site, '/visits', { headers: { cookie } })).body).toBe('101');
+  });
+
+  describe('while a websocket is open for long', () => {
+    /** A visitor whose websocket runs a handler, and whose other requests count visits. */
+    async function visit(handler: (req: Request & { websocket: Websocket }) => Promise<unknown>) {
+      const { app, store } = build();
+      app.get('/', requireWebsocket(handler));
+      const site = await serve(app);
+      const cookie = cookiesOf((await request(site, '/visits')).headers);
+      await store.saves.next('save');
+      const client = await connect(site, '/', { headers: { cookie } });
+      const read = async () => store.find(sessionIdOf(cookie));
+      const visitAgain = () => request(site, '/visits', { headers: { cookie } });
+      return { client, read, visitAgain, store };
+    }
+
+    test('a change that is saved at its end overwrites what others have saved meanwhile', async () => {
+      const { client, read, visitAgain, store } = await visit(async (req) => {
+        req.session.words = [];
+        await req.websocket.closed;
+      });
+      await visitAgain();
+      expect((await read())?.visits).toBe(2);
+      await store.saves.next('save');
+      await client.close();
+      await store.saves.next('save');
+      expect(await read()).toMatchObject({ visits: 1, words: [] });
+    });
+
+    test('changeSession keeps what others have saved, before it and after', async () => {
+      const ended = defer();
+      const { client, read, visitAgain } = await visit(async (req) => {
+        req.res!.once('close', ended.resolve);
+        for await (const word of req.websocket) {
+          await changeSession(req, (session) => {
+            session.words = [...(session.words ?? []), String(word)];
+          });
+          req.websocket.send('saved');
+        }
+      });
+      await visitAgain();
+      for (const word of ['one', 'two']) {
+        client.send(word);
+        expect(await client.next()).toBe('saved');
+      }
+      expect(await read()).toMatchObject({ visits: 2, words: ['one', 'two'] });
+      await visitAgain();
+      await client.close();
+      await ended.promise;
+      expect(await read()).toMatchObject({ visits: 3, words: ['one', 'two'] });
+    });
+
+    test('changeSession rejects for a session that has ended, and does not bring it back', async () => {
+      const rejected = defer<unknown>();
+      const { client, read, store } = await visit(async (req) => {
+        await req.websocket.wait();
+        await changeSession(req, () => expect.unreachable()).catch(rejected.resolve);
+      });
+      for (const id of Object.keys(Reflect.get(store, 'sessions') as object)) store.destroy(id);
+      client.send('go');
+      expect(await rejected.promise).toMatchObject({ message: 'failed to load session' });
+      await client.closed();
+      expect(await read()).toBeUndefined();
+    });
+
+    test('a session that its handshake begins is the one of other requests, too, with storeSession', async () => {
+      const { app } = build();
+      app.get(
+        '/',
+        (req, _res, next) => {
+          req.session.visits ??= 10;
+          next();
+        },
+        storeSession,
+        requireWebsocket((req) => req.websocket.closed),
+      );
+      const site = await serve(app);
+      const client = await connect(site);
+      const cookie = cookiesOf(client.headers);
+      const answer = await request(site, '/visits', { headers: { cookie } });
+      expect(answer.body).toBe('11');
+      expect(answer.headers['set-cookie']).toBeUndefined();
+    });
   });
 
   test('what a handler has changed before it fails is saved', async () => {

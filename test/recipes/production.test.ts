@@ -22,6 +22,8 @@ const path = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 async function start(args: string[], lines: number) {
   const child = spawn(process.execPath, ['--import', 'tsx', path('./stopping-app.ts'), ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
+    // A group of its own, as a terminal gives to each command.
+    detached: true,
   });
   const exit = once(child, 'exit');
   onTestFinished(async () => {
@@ -44,7 +46,8 @@ test(
   'a server that is told to stop says so first, then ends its websockets and itself',
   { timeout: 120_000 },
   async () => {
-    const { site, child, exit } = await start([], 1);
+    // The seconds in which the test does what is to be done before the websockets end.
+    const { site, child, exit } = await start(['3000'], 1);
     expect((await request(site, '/readyz')).status).toBe(200);
     const client = await connect(site, '/who');
     await client.next();
@@ -61,15 +64,37 @@ test(
   },
 );
 
-test('workers share the websockets of one port, and stop together', { timeout: 120_000 }, async () => {
-  const { site, child, exit } = await start(['workers'], 2);
-  const clients = await Promise.all(Array.from({ length: 8 }, () => connect(site, '/who')));
-  const pids = await Promise.all(clients.map((client) => client.next()));
-  expect(new Set(pids).size).toBe(2);
-  child.kill('SIGTERM');
-  for (const client of clients) expect((await client.closed()).code).toBe(1001);
-  expect(await within(exit, 'end of the process')).toEqual([0, null]);
-});
+test(
+  'pm2 and a terminal stop it with SIGINT, and a second signal changes nothing',
+  { timeout: 120_000 },
+  async () => {
+    const { site, child, exit } = await start(['0'], 1);
+    const client = await connect(site, '/who');
+    await client.next();
+    child.kill('SIGINT');
+    child.kill('SIGTERM');
+    expect((await client.closed()).code).toBe(1001);
+    expect(await within(exit, 'end of the process')).toEqual([0, null]);
+  },
+);
+
+test.for([
+  ['SIGTERM', 'the primary', (pid: number) => pid],
+  // Ctrl-C.
+  ['SIGINT', 'all of them', (pid: number) => -pid],
+] as const)(
+  'workers share the websockets of one port, and stop together when %s comes to %s',
+  { timeout: 120_000 },
+  async ([signal, , targetOf]) => {
+    const { site, child, exit } = await start(['workers'], 2);
+    const clients = await Promise.all(Array.from({ length: 8 }, () => connect(site, '/who')));
+    const pids = await Promise.all(clients.map((client) => client.next()));
+    expect(new Set(pids).size).toBe(2);
+    process.kill(targetOf(child.pid!), signal);
+    for (const client of clients) expect((await client.closed()).code).toBe(1001);
+    expect(await within(exit, 'end of the process')).toEqual([0, null]);
+  },
+);
 
 test('an app on a server with a certificate speaks wss', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'dwebsocket-tls-'));

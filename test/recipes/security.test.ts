@@ -7,6 +7,7 @@ import { serve } from '../support/serve.js';
 import { addRooms } from './access.js';
 import { bearerFromProtocol } from './bearer-protocol.js';
 import { authenticate } from './first-message.js';
+import { onlyHosts } from './hosts.js';
 import { limitOpen, limitRate } from './limits.js';
 import { giveTicket, takeTicket } from './tickets.js';
 
@@ -41,6 +42,27 @@ test('pages of the origins that are named may connect, for members, and nobody e
     const { status, body } = await ask('/rooms/red', origin);
     expect([status, body]).toEqual([403, expect.stringContaining('is not allowed here')]);
   }
+});
+
+test('a page whose name was rebound to this server gets in by default, and not where hosts or origins are named', async () => {
+  const app = express();
+  const hello = requireWebsocket(({ websocket }) => void websocket.send('hello'));
+  app.get('/default', hello);
+  app.get(
+    '/origins',
+    requireWebsocket(() => expect.unreachable(), { origins: ['http://localhost:8000'] }),
+  );
+  app.use(onlyHosts(['localhost', '127.0.0.1']));
+  app.get('/hosts', hello);
+  const site = await serve(app);
+  const rebound = { origin: 'http://evil.test', headers: { host: 'evil.test' } };
+
+  expect(await (await connect(site, '/default', rebound)).next()).toBe('hello');
+  await expect(connect(site, '/origins', rebound)).rejects.toThrow('403');
+  await expect(connect(site, '/hosts', rebound)).rejects.toThrow('421');
+  const { status } = await request(site, '/hosts', { headers: { host: 'evil.test' } });
+  expect(status).toBe(421);
+  expect(await (await connect(site, '/hosts')).next()).toBe('hello');
 });
 
 test('a ticket opens one websocket, and no second one', async () => {

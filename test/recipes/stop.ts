@@ -1,8 +1,8 @@
 import type { Express } from 'express';
 
 /**
- * Serves an app until SIGTERM: then /readyz fails, the balancer has `notice` milliseconds to send no more clients here,
- * the open websockets close with 1001, and the process ends by itself.
+ * Serves an app until SIGTERM (Docker, systemd) or SIGINT (pm2, Ctrl-C): then /readyz fails, the balancer has `notice`
+ * milliseconds to send no more clients here, the open websockets close with 1001, and the process ends by itself.
  */
 export function serveUntilStopped(app: Express, port: number, notice = 5_000) {
   let isLeaving = false;
@@ -12,13 +12,15 @@ export function serveUntilStopped(app: Express, port: number, notice = 5_000) {
     else res.send('ready');
   });
   const server = app.listen(port);
-  process.once('SIGTERM', () => {
+  const leave = () => {
+    if (isLeaving) return;
     isLeaving = true;
     setTimeout(() => {
       server.close();
       // Requests that still run have as long as websockets have; and browsers keep connections without any request.
       setTimeout(() => server.closeAllConnections(), 5_000).unref();
     }, notice);
-  });
+  };
+  process.once('SIGTERM', leave).once('SIGINT', leave);
   return server;
 }

@@ -1,6 +1,6 @@
 /**
- * An app in a process of its own: `stopping-app.ts workers` in two processes, `stopping-app.ts` in one. Each process that
- * listens says on which port.
+ * An app in a process of its own: `stopping-app.ts workers` in two processes, `stopping-app.ts 3000` in one that gives
+ * three seconds of notice. Each process that listens says on which port.
  */
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -23,5 +23,4 @@ const tellPort = (server: Server): Server =>
 
 // Workers that ask for any port are given the same.
 if (process.argv[2] === 'workers') serveOnAllCores(() => tellPort(app.listen(0, '127.0.0.1')), 2);
-// Three seconds, in which the test does what is to be done before the websockets end.
-else tellPort(serveUntilStopped(app, 0, 3_000));
+else tellPort(serveUntilStopped(app, 0, Number(process.argv[2])));

@@ -52,6 +52,24 @@ test('the client talks to the handler, at once', async () => {
   });
 });
 
+test('a short wait counts from the handshake: by its end the handler has begun', async () => {
+  const begun: number[] = [];
+  for (let i = 0; i < 5; i++) {
+    const { client } = runHandler(async ({ websocket }) => {
+      begun.push(i);
+      await websocket.closed;
+    });
+    expect(await client.wait(1)).toBe(null);
+    expect(begun).toContain(i);
+    await client.close();
+  }
+});
+
+test('a short wait for a handshake that is refused says so', async () => {
+  const { client } = runHandler(echo, {}, { origins: () => false });
+  await expect(client.wait(1)).rejects.toThrow('the handshake was answered with 403 Forbidden');
+});
+
 test('a message that cannot be sent throws at once, and a buffer may be refilled', async () => {
   const { client } = runHandler(echo);
   expect(() => client.send(1 as never)).toThrow(/JSON\.stringify/);

@@ -95,7 +95,6 @@ export const kinds = [
   ),
   requireWebsocket((req) => is<Websocket>()(req.websocket), {}),
   requireWebsocket((req) => is<Websocket>()(req.websocket), { messages: 'both' }),
-  requireWebsocket((req) => is<Websocket>()(req.websocket), { maxPayload: 1, messages: undefined }),
 ];
 
 const text = withDefaults({ messages: 'text' });

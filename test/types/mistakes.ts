@@ -70,6 +70,12 @@ requireWebsocket<{ id: string }>((req) => {
 
 // @ts-expect-error there is no such kind
 requireWebsocket(() => undefined, { messages: 'json' });
+// @ts-expect-error with parameters of the path, too
+requireWebsocket<{ id: string }>(() => undefined, { messages: 'json' });
+// @ts-expect-error the type says text, the option says bytes
+requireWebsocket<{ id: string }, 'text'>(() => undefined, { messages: 'binary' });
+// @ts-expect-error there is no such option, beside one that there is
+acceptWebsocket<{ id: string }>(() => undefined, { messages: 'text', maxpayload: 1 });
 // @ts-expect-error seconds are not milliseconds, and no string
 requireWebsocket(() => undefined, { heartbeat: '30s' });
 // @ts-expect-error off is false

@@ -30,25 +30,27 @@ function start() {
   switchButtons(byId('start'), byId('stop'));
   show('connecting', 'Connecting…');
 
-  const meter = openWebsocket(`/compare/meter?client=${client}`);
+  const meter = openWebsocket(`/compare/meter?client=${client}&rate=${rate.value}`);
   controller.signal.addEventListener('abort', () => meter.close());
   meter.addEventListener(
     'close',
     () => running === run && stop('Closed: the server cannot be reached', 'lost'),
   );
-  askRepeatedly(meter, controller.signal, ({ costs }) => {
-    if (run.startedAt === 0) begin(run, rate.value, Number(interval.value));
+  askRepeatedly(meter, controller.signal, ({ costs, newest }) => {
+    if (run.startedAt === 0) begin(run, rate.value, Number(interval.value), newest);
     showCosts(run, costs);
   });
 }
 
-function begin(run, rate, interval) {
+/** All ways begin behind the newest event: none is charged with what happened before. */
+function begin(run, rate, interval, after) {
   run.startedAt = serverNow();
   show('open', 'Running');
   for (const way of ways) {
     const finished = way.run({
       path: `/compare/?client=${client}&way=${way.id}&rate=${rate}`,
       interval,
+      after,
       signal: run.controller.signal,
       onRequest: () => chart.addRequest(way.id, serverNow()),
       onEvent: (event) => hear(run, way.id, event),
@@ -75,7 +77,7 @@ function stop(text = 'Stopped', state = 'left') {
 }
 
 function hear(run, way, event) {
-  if (running !== run || event.at < run.startedAt) return;
+  if (running !== run) return;
   const arrived = serverNow();
   run.latencies.get(way).push(arrived - event.at);
   chart.addArrival(way, event, arrived);

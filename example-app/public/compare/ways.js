@@ -2,8 +2,7 @@
 import { openWebsocket } from '/tour.js';
 
 /** Ask again and again. */
-async function poll({ path, interval, signal, onRequest, onEvent }) {
-  let after = '';
+async function poll({ path, interval, after, signal, onRequest, onEvent }) {
   while (!signal.aborted) {
     onRequest();
     const answer = await fetch(`${path}&after=${after}`, { signal });
@@ -16,8 +15,7 @@ async function poll({ path, interval, signal, onRequest, onEvent }) {
 }
 
 /** Ask, and the server answers when it has something to say. Then ask again. */
-async function pollLong({ path, signal, onRequest, onEvent }) {
-  let after = '';
+async function pollLong({ path, after, signal, onRequest, onEvent }) {
   while (!signal.aborted) {
     onRequest();
     const answer = await fetch(`${path}&after=${after}`, { signal });

@@ -7,11 +7,16 @@ byId('curl').textContent =
 
 byId('form').addEventListener('submit', async (event) => {
   event.preventDefault();
+  byId('answer').textContent = await post(byId('text').value).catch(() => 'The server cannot be reached.');
+});
+
+/** Posts a notice; says what came of it. */
+async function post(text) {
   const answer = await fetch('/notices/', {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ text: byId('text').value }),
+    body: JSON.stringify({ text }),
   });
   const { readers, error } = await answer.json();
-  byId('answer').textContent = error ?? `Sent to ${readers} open ${readers === 1 ? 'page' : 'pages'}.`;
-});
+  return error ?? `Sent to ${readers} open ${readers === 1 ? 'page' : 'pages'}.`;
+}

@@ -19,7 +19,7 @@ import { readEntries } from '../../../scripts/entries.js';
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 
 /** What a user's tests need beside this package. */
-const PACKAGES = ['express', 'express-session', 'jest', 'mocha', 'supertest', 'vitest', 'ws'];
+const PACKAGES = ['express', 'express-session', 'jest', 'mocha', 'sinon', 'supertest', 'vitest', 'ws'];
 
 export interface Outcome {
   readonly status: number | null;

@@ -6,6 +6,7 @@ const { blocks } = readDocument('docs/testing.md');
 const codeUnder = (anchor: string) =>
   blocks.filter((block) => block.anchor === anchor && block.language === 'js').map(({ code }) => code);
 
+const [intro = ''] = codeUnder('testing');
 const [app = ''] = codeUnder('the-app');
 const [vitestSuite = ''] = codeUnder('vitest');
 const [jestImports = '', jestRequires = ''] = codeUnder('jest');
@@ -110,6 +111,39 @@ describe('the suite of the document passes, and its process ends by itself', { t
     expect(output).toMatch(/fail 0$/m);
     expect(status).toBe(0);
   });
+});
+
+test('with the clock of sinon, as the document sets it', async () => {
+  const [, fakeTimers = ''] = codeUnder('fake-clocks');
+  const minute = `
+test('a minute passes in no time', async () => {
+  const clock = ${fakeTimers}
+  const { client, ended } = runHandler(async (req) => {
+    while (await req.websocket.sleep(60_000)) req.websocket.send('tick');
+  });
+  assert.equal(await client.wait(1), null);
+  await clock.tickAsync(60_000);
+  assert.equal(await client.wait(), 'tick');
+  await client.close();
+  assert.equal((await ended).outcome, 'returned');
+  clock.restore();
+});
+`;
+  const suite = `import sinon from 'sinon';\n${nodeSuite}\n${minute}`;
+  project.write('sinon/package.json', '{ "type": "module" }');
+  project.write('sinon/app.js', app);
+  for (const name of ['first', 'second']) project.write(`sinon/${name}.test.js`, suite + minute);
+  const { status, output } = await project.run('sinon', '--test');
+  expect(output).toMatch(/pass 10$/m);
+  expect(status).toBe(0);
+});
+
+test('the first example says hello', async () => {
+  const { code } = readDocument('README.md').blocks.find(({ language }) => language === 'ts')!;
+  const app = code.replace(/^app\.listen.*$/m, '');
+  project.write('intro/index.mjs', `${app}\n${intro}`);
+  const { status, output } = await project.run('intro', 'index.mjs');
+  expect([status, output]).toEqual([0, 'hello\n']);
 });
 
 /** What is hard in Jest: each test file has its own globals, and a clock that is all fake. */

@@ -1,0 +1,5 @@
+import helmet from 'helmet';
+
+export const helmetWithoutTls = helmet({
+  contentSecurityPolicy: { directives: { upgradeInsecureRequests: null } },
+});
