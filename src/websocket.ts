@@ -402,11 +402,12 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
 
   /** How it ended; resolves when the connection has ended, never rejects. */
   get closed(): Promise<CloseInfo> {
+    // Each time on a later turn, so that a loop around it leaves the others alive.
+    if (this.#state === 'closed') return later(this.#closeInfo());
     if (this.#closed === undefined) {
       let resolve!: (info: CloseInfo) => void;
       const promise = new Promise<CloseInfo>((settle) => (resolve = settle));
       this.#closed = { promise, resolve };
-      if (this.#state === 'closed') resolve(this.#closeInfo());
     }
     return this.#closed.promise;
   }

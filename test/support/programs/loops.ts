@@ -32,6 +32,16 @@ export const LOOPS: Readonly<Record<string, (websocket: Websocket) => Promise<ne
     const message = Buffer.alloc(65_536);
     while (true) await websocket.send(message);
   },
+  closed: async (websocket) => {
+    while (true) await websocket.closed;
+  },
+  'close()': async (websocket) => {
+    await websocket.closed;
+    while (true) await websocket.close();
+  },
+  'wait() or closed, the error swallowed': async (websocket) => {
+    while (true) await swallow(() => Promise.race([websocket.wait(), websocket.closed]));
+  },
   'sleep(500) and send()': async (websocket) => {
     while (true) {
       await websocket.sleep(500);
