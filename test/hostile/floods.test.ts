@@ -171,6 +171,45 @@ test('messages that came before the client vanished are still read, though the q
   expect(await within(got.promise, 'end of the iteration')).toBe(64 * 4 * KiB);
 });
 
+test('a message that is cut off, while the queue is full, when the connection breaks is delivered as it was sent, or not', async () => {
+  const SIZE = KiB;
+  const gone = defer();
+  const reader = defer<Websocket>();
+  const got = defer<Buffer[]>();
+  const site = await serve(
+    requireWebsocket(
+      async ({ websocket }) => {
+        reader.resolve(websocket);
+        await gone.promise;
+        const messages: Buffer[] = [];
+        for await (const message of websocket) messages.push(message);
+        got.resolve(messages);
+      },
+      { maxQueue: 16 * KiB, messages: 'binary' },
+    ),
+  );
+  const client = await open(site.port);
+  const websocket = await reader.promise;
+  const [socket] = site.sockets;
+  const stream = Buffer.concat(Array.from({ length: 60 }, (_, i) => binary(Buffer.alloc(SIZE, i))));
+  const cut = 30 * (SIZE + 8) + 300;
+  client.write(stream.subarray(0, cut));
+  await eventually(() => socket!.isPaused(), 'the socket is paused');
+  client.write(stream.subarray(cut, cut + 8 * KiB));
+  // Lets it arrive, where it waits in the paused socket.
+  for (let turn = 0; turn < 100; turn++) await new Promise(setImmediate);
+  client.reset();
+  // A paused socket shows that it is broken when we write to it.
+  await eventually(() => {
+    websocket.send('?');
+    return socket!.destroyed;
+  }, 'the connection is broken');
+  gone.resolve();
+  const messages = await within(got.promise, 'end of the iteration');
+  expect(messages.length).toBeGreaterThan(10);
+  for (const [i, message] of messages.entries()) expect(message.equals(Buffer.alloc(SIZE, i))).toBe(true);
+});
+
 test('maxQueue smaller than one message delivers one at a time', async () => {
   const site = await serve(
     requireWebsocket(
