@@ -38,8 +38,9 @@ export interface GroupHost {
   emptied(group: Group): void;
   /** Resolves when messages of other processes arrive. */
   whenSubscribed(group: Group): PromiseLike<boolean>;
-  sendMessage(group: Group, parcel: Parcel): PromiseLike<Omit<Sent, 'local'>>;
-  sendClose(group: Group, code: number, reason: string): PromiseLike<Omit<Sent, 'local'>>;
+  /** Sends to the other processes, and tells what became of it; `local`: what became of it here. */
+  sendMessage(group: Group, parcel: Parcel, local: number): PromiseLike<Sent>;
+  sendClose(group: Group, code: number, reason: string, local: number): PromiseLike<Sent>;
 }
 
 /** @internal Makes the group of a name. */
@@ -128,8 +129,7 @@ export class Group {
    */
   send(data: Data, options: GroupSendOptions = {}): PromiseLike<Sent> {
     const parcel = new Parcel(data, options.binary);
-    const local = this.#deliver(parcel, options.except);
-    return this.#host.sendMessage(this, parcel).then((sent) => ({ local, ...sent }));
+    return this.#host.sendMessage(this, parcel, this.#deliver(parcel, options.except));
   }
 
   /**
@@ -142,9 +142,8 @@ export class Group {
    */
   close(code = 1000, reason = ''): PromiseLike<Sent> {
     checkClose(code, reason);
-    const sent = this.#host.sendClose(this, code, reason);
-    const local = this.#members.size;
-    return Promise.all([sent, this.#closeMembers(code, reason)]).then(([result]) => ({ local, ...result }));
+    const sent = this.#host.sendClose(this, code, reason, this.#members.size);
+    return Promise.all([sent, this.#closeMembers(code, reason)]).then(([result]) => result);
   }
 
   #deliver(parcel: Parcel, except?: GroupSendOptions['except']): number {

@@ -15,7 +15,7 @@ interface Ioredis {
   publish(channel: string, data: Buffer): Promise<unknown>;
   spublish(channel: string, data: Buffer): Promise<unknown>;
   subscribe(...channels: string[]): Promise<unknown>;
-  unsubscribe(channel: string): Promise<unknown>;
+  unsubscribe(...channels: string[]): Promise<unknown>;
   ssubscribe(channel: string): Promise<unknown>;
   sunsubscribe(channel: string): Promise<unknown>;
   callBuffer(command: string, ...args: Args): Promise<unknown>;
@@ -83,7 +83,6 @@ class IoredisSubscriber implements RedisSubscriber {
   readonly #client: Ioredis;
   readonly #prefix: string;
   readonly #isCluster: boolean;
-  readonly #known = new Set<string>();
 
   constructor(client: Ioredis, prefix: string, events: SubscriberEvents) {
     this.#prefix = prefix;
@@ -98,26 +97,29 @@ class IoredisSubscriber implements RedisSubscriber {
     this.#client.connect().catch(events.changed);
   }
 
+  /** Only the client of a cluster knows which of its nodes has lost what. */
+  get restores(): boolean {
+    return this.#isCluster;
+  }
+
   isReady(): boolean {
     return this.#client.status === 'ready';
   }
 
-  async subscribe(channels: readonly string[]): Promise<void> {
-    const names = channels.map((channel) => this.#prefix + channel);
-    if (!this.#isCluster) {
-      await this.#client.subscribe(...names);
-      return;
-    }
-    // A cluster's client restores those that it knows by itself, and would keep each one twice.
-    const news = names.filter((name) => !this.#known.has(name));
-    await Promise.all(news.map((name) => this.#client.ssubscribe(name)));
-    for (const name of news) this.#known.add(name);
+  subscribe(channels: string[]): Promise<unknown> {
+    const names = this.#namesOf(channels);
+    if (!this.#isCluster) return this.#client.subscribe(...names);
+    return Promise.all(names.map((name) => this.#client.ssubscribe(name)));
   }
 
-  unsubscribe(channel: string): Promise<unknown> {
-    const name = this.#prefix + channel;
-    this.#known.delete(name);
-    return this.#isCluster ? this.#client.sunsubscribe(name) : this.#client.unsubscribe(name);
+  unsubscribe(channels: string[]): Promise<unknown> {
+    const names = this.#namesOf(channels);
+    if (!this.#isCluster) return this.#client.unsubscribe(...names);
+    return Promise.all(names.map((name) => this.#client.sunsubscribe(name)));
+  }
+
+  #namesOf(channels: string[]): string[] {
+    return channels.map((channel) => this.#prefix + channel);
   }
 
   close(): void {
