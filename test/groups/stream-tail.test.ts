@@ -47,6 +47,9 @@ async function openTail(rows: Row[], { maxAge = 60_000, time = 0 } = {}) {
         beforeReply();
         return reply;
       },
+      async note(era) {
+        if (stream.at(-1)?.id.era === era) stream.push(toEntry([`${Number(era) + 1}-0`, '']));
+      },
       async look() {
         reads.push('look');
         const reply = describeStream();
@@ -209,8 +212,25 @@ describe('after an outage', () => {
     const { tail, replace, publish, got, missed } = await openTail(rows(1, 1, 9));
     replace(...rows(1, 1, 4), ['1-5', 'new 5']);
     await tail.catchUp(1_000);
-    publish(['1-6', 'new 6']);
+    publish(['2-1', 'new 6']);
     expect([got, missed]).toEqual([['new 6'], [undefined]]);
+  });
+
+  test('leaves a note for those who had nothing of what was lost, and each tells it once', async () => {
+    const knows = await openTail(rows(1, 1, 9));
+    knows.replace(...rows(1, 1, 7));
+    await knows.tail.catchUp(1_000);
+    expect(knows.missed).toEqual([undefined]);
+    await knows.tail.catchUp(1_000);
+    expect(knows.missed).toEqual([undefined]);
+
+    const [live, late] = [await openTail(rows(1, 1, 7)), await openTail(rows(1, 1, 6))];
+    for (const { replace } of [live, late]) replace(...rows(1, 1, 7), ['2-0', ''], ['2-1', 'new']);
+    live.publish(['2-0', '']);
+    await live.tail.catchUp(0);
+    await late.tail.catchUp(1_000);
+    expect([live.got, live.missed]).toEqual([['new'], [undefined]]);
+    expect([late.got, late.missed]).toEqual([['1:7', 'new'], [undefined]]);
   });
 
   test('delivers nothing of an era that began before its own, and goes on from the end', async () => {

@@ -1,14 +1,18 @@
 import { clearTimeout, now, setTimeout } from '../../real-timers.js';
 import type { Backplane, BackplaneEvents } from '../backplane.js';
 import { closedError, isPassing, tooLargeError } from './faults.js';
+import { Limiter } from './limiter.js';
 import { RedisLink } from './link.js';
 import { type RedisStreamBackplaneOptions, resolveStreamOptions, type StreamSettings } from './options.js';
 import { Outbox } from './outbox.js';
 import type { RedisClient } from './port.js';
 import {
+  compareEnds,
   makeAddCommand,
+  noteCommand,
   type OtherReply,
   parseReply,
+  type Position,
   readAfter,
   readFrom,
   readNothing,
@@ -33,8 +37,10 @@ export function redisStreamBackplane(client: RedisClient, options: RedisStreamBa
   return new RedisStreamBackplane(client, resolveStreamOptions(options));
 }
 
-/** Streams that are read at a time after an outage: what is sent meanwhile must not wait for them all. */
+/** Streams that are read at a time: what is sent meanwhile must not wait for them all, nor a reply for its turn. */
 const READERS = 64;
+/** Streams that one command compares. */
+const COMPARED = 100;
 
 /** Milliseconds until what a Redis that is not ready yet has refused is asked again. */
 const RETRY_DELAY = 250;
@@ -44,6 +50,7 @@ class RedisStreamBackplane implements Backplane {
   readonly #link: RedisLink;
   readonly #outbox: Outbox;
   readonly #tails = new Map<string, StreamTail>();
+  readonly #readers = new Limiter(READERS);
   #events: BackplaneEvents | undefined;
   #cutSince: number | undefined;
   #retry: NodeJS.Timeout | undefined;
@@ -123,13 +130,14 @@ class RedisStreamBackplane implements Backplane {
   #openTail(group: string): StreamTail {
     const key = this.#link.channelOf(group);
     const ask = async (command: (string | Buffer)[]): Promise<StreamPage | OtherReply> =>
-      parseReply(await this.#link.run((port) => port.command(key, command)));
+      parseReply(await this.#readers.run(() => this.#link.run((port) => port.command(key, command))));
     return new StreamTail({
       maxAge: this.#settings.maxAge,
       stream: {
         after: (position) => ask(readAfter(key, position)),
         from: (id) => ask(readFrom(key, id)) as Promise<StreamPage>,
         look: () => ask(readNothing(key)) as Promise<OtherReply>,
+        note: (era) => this.#link.run((port) => port.command(key, noteCommand(key, era, port.isCluster))),
       },
       deliver: (data) => this.#events?.message(group, data),
       missed: (count) => this.#events?.missed(group, count),
@@ -140,9 +148,11 @@ class RedisStreamBackplane implements Backplane {
   /** The outage is over for the app when all that was missed is there. */
   async #catchUp(): Promise<void> {
     const cutFor = this.#cutSince === undefined ? 0 : now() - this.#cutSince;
-    const tails = this.#tails.values();
+    const tails = this.#tails.entries();
     const read = async (): Promise<void> => {
-      for (const tail of tails) await tail.catchUp(cutFor);
+      for (let part = take(tails, COMPARED); part.length > 0; part = take(tails, COMPARED)) {
+        for (const tail of await this.#findChanged(part, cutFor)) await tail.catchUp(cutFor);
+      }
     };
     const results = await Promise.allSettled(Array.from({ length: READERS }, read));
     if (this.#isClosed || !this.#link.isUp()) return;
@@ -155,6 +165,33 @@ class RedisStreamBackplane implements Backplane {
     this.#events?.back();
   }
 
+  /** Most streams are as they were, and one command tells for many of them. */
+  async #findChanged(tails: [string, StreamTail][], cutFor: number): Promise<StreamTail[]> {
+    const all = tails.map(([, tail]) => tail);
+    // On a cluster they are on many nodes; and what may have expired has to be looked at.
+    if (this.#link.isCluster || cutFor >= this.#settings.maxAge) return all;
+    const known: [string, Position | undefined][] = [];
+    const compared: StreamTail[] = [];
+    const changed: StreamTail[] = [];
+    for (const [group, tail] of tails) {
+      const { end } = tail;
+      if (end === false) {
+        changed.push(tail);
+      } else {
+        known.push([this.#link.channelOf(group), end]);
+        compared.push(tail);
+      }
+    }
+    if (known.length === 0) return changed;
+    const reply = await this.#link.run((port) => port.command(this.#link.channelOf(''), compareEnds(known)));
+    const numbers = new Set((reply as unknown[]).map(Number));
+    for (const [index, tail] of compared.entries()) {
+      if (numbers.has(index + 1)) changed.push(tail);
+      else tail.confirm();
+    }
+    return changed;
+  }
+
   #catchUpLater(): void {
     clearTimeout(this.#retry);
     // When the link is not up, its being back calls for it.
@@ -162,4 +199,13 @@ class RedisStreamBackplane implements Backplane {
       if (this.#link.isUp()) void this.#catchUp();
     }, RETRY_DELAY).unref();
   }
+}
+
+function take<T>(items: Iterator<T>, count: number): T[] {
+  const taken: T[] = [];
+  for (let item = items.next(); item.done !== true; item = items.next()) {
+    taken.push(item.value);
+    if (taken.length >= count) break;
+  }
+  return taken;
 }

@@ -1,9 +1,12 @@
 /**
  * Where an entry is in its stream: `<era>-<index>`.
  *
- * Our ids are not times: within an era the index rises by one, so a hole shows what is missing. An era begins when a
- * stream is made: for a new group, after it has expired, or after Redis has lost it. Its number is the time of that, in
- * milliseconds of Redis's clock.
+ * Our ids are not times: within an era the index rises by one, so a hole shows what is missing. An era begins with index 1
+ * when a stream is made: for a new group, after it has expired, or after Redis has lost it. Its number is the time of that,
+ * in milliseconds of Redis's clock.
+ *
+ * An era that begins with index 0 begins with a note: Redis was set back to an earlier state, and had lost entries of the
+ * era before.
  */
 export interface StreamId {
   readonly era: string;
@@ -137,6 +140,35 @@ export interface Position {
   readonly mark: string;
 }
 
+/**
+ * Begins a new era with a note, and tells the subscribers, unless somebody has done so already.
+ *
+ * KEYS: the stream. ARGV: the era in which entries were lost, PUBLISH or SPUBLISH.
+ */
+const NOTE = lua`${LUA_NOW}
+local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
+if not last or string.match(last[1], '%d+') ~= ARGV[1] then return end
+local id = string.format('%.0f-0', math.max(now(), ARGV[1] + 1))
+redis.call('XADD', KEYS[1], id, 'd', '', 't', last[2][4] or '0 0')
+redis.call(ARGV[2], KEYS[1], string.char(#id) .. id)`;
+
+export function noteCommand(key: string, era: string, isCluster: boolean): (string | Buffer)[] {
+  return ['EVAL', NOTE, '1', key, era, isCluster ? 'SPUBLISH' : 'PUBLISH'];
+}
+
+/** Tells which of several streams do not end with the entry that is expected (with none, where the id is ''). */
+const COMPARE = lua`
+local changed = {}
+for number, key in ipairs(KEYS) do
+  local id, mark = ARGV[2 * number - 1], ARGV[2 * number]
+  local reply = redis.pcall('XREVRANGE', key, '+', '-', 'COUNT', 1)
+  local last = reply[1]
+  local isSame = not reply.err and not last and id == ''
+  if last then isSame = last[1] == id and string.sub(last[2][2], 1, ${MARK_BYTES}) == mark end
+  if not isSame then changed[#changed + 1] = number end
+end
+return changed`;
+
 /** Entries of a stream, in their order. */
 export interface StreamPage {
   readonly kind: 'entries';
@@ -163,6 +195,17 @@ export function readFrom(key: string, id?: StreamId): (string | Buffer)[] {
 /** Asks what there is, and reads nothing. */
 export function readNothing(key: string): (string | Buffer)[] {
   return ['EVAL', READ, '1', key, '-', NOWHERE, ''];
+}
+
+/** Replies with the numbers of the streams that do not end there; the first has number 1. */
+export function compareEnds(
+  ends: readonly (readonly [key: string, end: Position | undefined])[],
+): (string | Buffer)[] {
+  const command: (string | Buffer)[] = ['EVAL', COMPARE, String(ends.length), ...ends.map(([key]) => key)];
+  for (const [, end] of ends) {
+    command.push(end === undefined ? '' : textOf(end.id), Buffer.from(end?.mark ?? '', 'latin1'));
+  }
+  return command;
 }
 
 export function parseReply(reply: unknown): StreamPage | OtherReply {

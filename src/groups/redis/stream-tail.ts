@@ -27,6 +27,8 @@ export interface StreamReader {
   from(id?: StreamId): Promise<StreamPage>;
   /** What there is, without its entries. */
   look(): Promise<OtherReply>;
+  /** Adds a note that entries of an era are lost, if there is none yet. */
+  note(era: string): Promise<unknown>;
 }
 
 /**
@@ -43,6 +45,8 @@ export class StreamTail {
   #touched = now();
   #reading: Promise<void> | undefined;
   #dropped: StreamId | undefined;
+  // Whether it has told that Redis was set back, and not read the note of it.
+  #expectsNote = false;
 
   constructor(options: TailOptions) {
     this.#options = options;
@@ -54,6 +58,17 @@ export class StreamTail {
       await this.#moveToEnd();
       if (this.#hasMore()) await this.#read(0);
     });
+  }
+
+  /** What the stream ends with as far as we know; `false` while that is not known. */
+  get end(): Position | undefined | false {
+    if (this.#at === undefined || this.#reading !== undefined) return false;
+    return typeof this.#at === 'string' ? undefined : this.#at;
+  }
+
+  /** The stream still ends there. */
+  confirm(): void {
+    this.#touched = now();
   }
 
   /** Takes what came over pub/sub. */
@@ -144,10 +159,12 @@ export class StreamTail {
       if (first.index > index + 1) missed(first.index - index - 1);
       return stream.from();
     }
-    // Set back. Entries with smaller places may be from before we began; those with larger ones are new.
+    // Set back. Entries with smaller places may be from before we began; those with larger ones are new. Who has not had
+    // what is lost cannot see that by itself, and learns it from the note.
     missed(undefined);
-    this.#at = last;
-    return last.id.index < index ? undefined : stream.from(before.id);
+    this.#expectsNote = true;
+    await stream.note(era);
+    return stream.from(before.id);
   }
 
   // In an outage shorter than a stream lives, a message would have kept it alive: so there was none.
@@ -185,7 +202,12 @@ export class StreamTail {
   #deliver(entry: StreamEntry): void {
     this.#touched = now();
     this.#at = { id: entry.id, mark: markOf(entry.data) };
-    this.#options.deliver(entry.data);
+    if (entry.id.index > 0) {
+      this.#options.deliver(entry.data);
+      return;
+    }
+    if (!this.#expectsNote) this.#options.missed(undefined);
+    this.#expectsNote = false;
   }
 }
 
