@@ -110,6 +110,7 @@ describe.runIf(hasRedis).each(newestKinds)('$backplane over $name', { timeout: 6
       'SETUSER',
       'app',
       'reset',
+      'resetchannels',
       'on',
       '>pw',
       '~dwebsocket:*',
@@ -127,7 +128,7 @@ describe.runIf(hasRedis).each(newestKinds)('$backplane over $name', { timeout: 6
 
   test('a user who may not join some groups gets the messages of the others, also after an outage', async () => {
     const patterns = ['&dwebsocket:probe:*', '&dwebsocket:group:a', '&dwebsocket:group:b', '~dwebsocket:*'];
-    server.cli('ACL', 'SETUSER', 'some', 'reset', 'on', '>pw', '+@all', ...patterns);
+    server.cli('ACL', 'SETUSER', 'some', 'reset', 'resetchannels', 'on', '>pw', '+@all', ...patterns);
     const [here] = await openTwo(server.url.replace('//', '//some:pw@'));
     const there = await join(kind, server.url, { timeout: TIMEOUT });
     const [allowed, forbidden] = [new FakeMember(), new FakeMember()];

@@ -62,7 +62,17 @@ describe.runIf(hasRedis).each(newestKinds)('$backplane over $name', { timeout: 6
   test('a user who may not write our keys is asked for the role in another way', async () => {
     const { old, name } = await startPair();
     const rules = kind.backplane === streams.backplane ? ['+@all', '-del'] : ['+@all', '-@write'];
-    old.cli('ACL', 'SETUSER', 'limited', 'on', '>pw', '&dwebsocket:*', '~dwebsocket:*', ...rules);
+    old.cli(
+      'ACL',
+      'SETUSER',
+      'limited',
+      'resetchannels',
+      'on',
+      '>pw',
+      '&dwebsocket:*',
+      '~dwebsocket:*',
+      ...rules,
+    );
     const here = await join(kind, name.url.replace('//', '//limited:pw@'), { timeout: TIMEOUT });
     old.cli('REPLICAOF', '127.0.0.1', '1');
     expect((await here.told.cutOff(2 * TIMEOUT)).message).toMatch(/READONLY/);
