@@ -49,6 +49,9 @@ export let createGroup: (name: string, host: GroupHost) => Group;
 /** @internal Does to the members in this process what another process has asked for. */
 export let receive: (group: Group, envelope: Envelope) => void;
 
+/** @internal The number of the next message that goes to other processes. */
+export let nextNumber: (group: Group) => number;
+
 /** @internal Lets all members in this process go, and leaves them open. */
 export let dismiss: (group: Group) => void;
 
@@ -62,6 +65,8 @@ export class Group {
   readonly name: string;
   readonly #host: GroupHost;
   readonly #members = new Set<Member>();
+  // Messages that were given to the backplane.
+  #sent = 0;
 
   private constructor(name: string, host: GroupHost) {
     this.name = name;
@@ -169,6 +174,7 @@ export class Group {
       if (envelope.kind === 'message') group.#deliver(new Parcel(envelope.bytes, envelope.binary));
       else void group.#closeMembers(envelope.code, envelope.reason);
     };
+    nextNumber = (group) => (group.#sent = (group.#sent % 0xffff_ffff) + 1);
     dismiss = (group) => {
       for (const member of group.#members) group.delete(member);
     };

@@ -7,7 +7,8 @@ import type { Backplane } from './backplane.js';
 import { Channel, type ChannelHost } from './channel.js';
 import { open, Stamper } from './envelope.js';
 import { BackplaneError, reasonOf } from './errors.js';
-import { createGroup, dismiss, type Group, type GroupHost, receive, type Sent } from './group.js';
+import { createGroup, dismiss, type Group, type GroupHost, nextNumber, receive, type Sent } from './group.js';
+import { HAD, UNKNOWN } from './receipts.js';
 
 /** Options of {@link createGroups}. */
 export interface GroupsOptions {
@@ -83,9 +84,11 @@ export class Groups extends EventEmitter<GroupsEvents> {
         return this.#channels.get(group.name)?.whenSubscribed() ?? FALSE;
       },
       sendMessage: (group, parcel, local) =>
-        this.#publish(group, local, () => this.#stamper.wrapMessage(parcel.bytes, parcel.binary)),
+        this.#publish(group, local, () =>
+          this.#stamper.wrapMessage(nextNumber(group), parcel.bytes, parcel.binary),
+        ),
       sendClose: (group, code, reason, local) =>
-        this.#publish(group, local, () => this.#stamper.wrapClose(code, reason)),
+        this.#publish(group, local, () => this.#stamper.wrapClose(nextNumber(group), code, reason)),
     };
     if (backplane === undefined) return;
     this.#channelHost = {
@@ -201,7 +204,10 @@ export class Groups extends EventEmitter<GroupsEvents> {
       this.#refuseStranger(name, envelope);
       return;
     }
-    if (envelope.origin === this.#stamper.origin || !channel.receipts.accept(envelope)) return;
+    if (envelope.origin === this.#stamper.origin) return;
+    const lost = channel.receipts.accept(envelope);
+    if (lost === HAD) return;
+    if (lost > 0) this.#tellMissed(name, lost === UNKNOWN ? undefined : lost);
     const group = this.#groups.get(name)?.deref();
     if (group !== undefined) receive(group, envelope);
   }
@@ -246,7 +252,13 @@ export class Groups extends EventEmitter<GroupsEvents> {
     this.#tell('back', { after });
   }
 
+  /** The backplane knows of a loss; the holes that it leaves are told with it. */
   #missed(group: string, count: number | undefined): void {
+    this.#channels.get(group)?.receipts.excuse();
+    this.#tellMissed(group, count);
+  }
+
+  #tellMissed(group: string, count: number | undefined): void {
     const text = `${count ?? 'some'} messages of other processes to group ${JSON.stringify(group)} are lost`;
     debug('%s', text);
     this.#tell('missed', { group, count }, text);

@@ -263,7 +263,7 @@ describe('over a backplane', () => {
     groups.on('refused', (error) => told.push(error));
     const member = new FakeMember();
     await groups.group('a').add(member);
-    const head = Buffer.concat([Buffer.from('dw\x01'), Buffer.from([1]), Buffer.alloc(18)]);
+    const head = Buffer.concat([Buffer.from('dw\x01'), Buffer.from([1]), Buffer.alloc(22)]);
     const withByte = (at: number, value: number) => {
       const copy = Buffer.from(head);
       copy[at] = value;

@@ -12,7 +12,7 @@ interface Sent {
 }
 
 /** An outbox whose every command is answered by the test. */
-function openOutbox({ canSend = true, keeps = true, maxBuffered = 2 ** 24 } = {}) {
+function openOutbox({ canSend = true, keeps = true, oneByOne = false, maxBuffered = 2 ** 24 } = {}) {
   const state = { canSend };
   const commands = new Inbox<Sent>();
   const dropped: string[] = [];
@@ -20,6 +20,7 @@ function openOutbox({ canSend = true, keeps = true, maxBuffered = 2 ** 24 } = {}
   const outbox = new Outbox({
     maxBuffered,
     keeps,
+    oneByOne,
     canSend: () => state.canSend,
     post(command) {
       void command.run({} as RedisPort);
@@ -84,6 +85,32 @@ describe('while connected', () => {
       'flood: 501',
       'flood: 502',
     ]);
+  });
+
+  test('one by one: a group has one message on its way, and others do not wait for it', async () => {
+    const { commands, add } = openOutbox({ oneByOne: true });
+    const results = [add('1'), add('2'), add('1', 'b'), add('3'), add('2', 'b')];
+    const texts: string[] = [];
+    for (let batch = commands.rest(); batch.length > 0; batch = commands.rest()) {
+      texts.push(batch.map(({ text }) => text).join());
+      for (const { ok } of batch) ok();
+    }
+    expect(texts).toEqual(['a: 1,b: 1', 'a: 2,b: 2', 'a: 3']);
+    expect(new Set(await Promise.all(results))).toEqual(new Set(['1-1']));
+  });
+
+  test('one by one: an outage keeps the order, too', async () => {
+    const { outbox, commands, add } = openOutbox({ oneByOne: true });
+    const results = ['1', '2', '3'].map((text) => add(text));
+    (await commands.next()).fail(cut());
+    expect(await Promise.all(results)).toEqual(['later', 'later', 'later']);
+    outbox.flush();
+    const texts: string[] = [];
+    for (let batch = commands.rest(); batch.length > 0; batch = commands.rest()) {
+      texts.push(batch.map(({ text }) => text).join());
+      for (const { ok } of batch) ok();
+    }
+    expect(texts).toEqual(['a: 1', 'a: 2', 'a: 3']);
   });
 
   test('what Redis refuses is told to the sender, and the others go on', async () => {

@@ -83,6 +83,11 @@ export class Lane {
     return this.#waiting !== undefined || this.#again !== undefined;
   }
 
+  /** Whether none of its messages is on its way. */
+  get isIdle(): boolean {
+    return this.#away.length === 0;
+  }
+
   get isEmpty(): boolean {
     return this.#away.length === 0 && !this.hasNext;
   }

@@ -17,6 +17,11 @@ export interface OutboxOptions {
   readonly maxBuffered: number;
   /** Whether a message stays here until Redis has confirmed it. If not, one that fails is given up. */
   readonly keeps: boolean;
+  /**
+   * Whether a group has only one message on its way at a time. A client of a cluster sends again what a node has refused
+   * because a slot has moved, and does not keep the order.
+   */
+  readonly oneByOne: boolean;
   /** Whether a message may go out now. If not, it waits for `flush`. */
   readonly canSend: () => boolean;
   readonly post: (command: Command) => void;
@@ -72,13 +77,7 @@ export class Outbox implements LetterHost {
     }
     return new Promise((resolve, reject) => {
       const waiter = { resolve, reject };
-      if (
-        !lane.hasNext &&
-        this.#state === 'flowing' &&
-        this.#turns.length === 0 &&
-        this.#hasRoom() &&
-        canSend()
-      ) {
+      if (this.#isFree(lane) && canSend()) {
         this.#bytes -= lane.bytes;
         const letter = lane.dispatch(data, waiter);
         this.#bytes += lane.bytes;
@@ -144,8 +143,14 @@ export class Outbox implements LetterHost {
     this.#goOn();
   }
 
+  /** Whether nothing has to go out before a message of this lane. */
+  #isFree(lane: Lane): boolean {
+    if (this.#state !== 'flowing' || this.#turns.length > 0 || lane.hasNext) return false;
+    return this.#hasRoom() && (lane.isIdle || !this.#options.oneByOne);
+  }
+
   #takeTurns(lane: Lane): void {
-    if (lane.isInTurn || !lane.hasNext) return;
+    if (lane.isInTurn || !lane.hasNext || (this.#options.oneByOne && !lane.isIdle)) return;
     lane.isInTurn = true;
     this.#turns.push(lane);
   }
@@ -229,8 +234,12 @@ export class Outbox implements LetterHost {
     const { lane } = letter;
     this.#bytes -= lane.bytes;
     lane.finish(letter);
-    if (lane.isEmpty) this.#lanes.delete(lane.group);
-    else this.#bytes += lane.bytes;
+    if (lane.isEmpty) {
+      this.#lanes.delete(lane.group);
+    } else {
+      this.#bytes += lane.bytes;
+      this.#takeTurns(lane);
+    }
     if (this.#lanes.size === 0) this.#settleEmpty();
   }
 

@@ -36,6 +36,7 @@ class RedisBackplane implements Backplane {
     this.#outbox = new Outbox({
       maxBuffered: settings.maxBuffered,
       keeps: false,
+      oneByOne: this.#link.isCluster,
       // A script that connects and sends at once would otherwise send to nobody. Later nothing waits for a connection.
       canSend: () => this.#link.isReady() || !this.#link.isStarting(),
       post: (command) => this.#link.post(command),

@@ -68,6 +68,7 @@ class RedisStreamBackplane implements Backplane {
     this.#outbox = new Outbox({
       maxBuffered: settings.maxBuffered,
       keeps: true,
+      oneByOne: this.#link.isCluster,
       canSend: () => this.#link.isReady(),
       post: (command) => this.#link.post(command),
       send: (port, group, data) => {

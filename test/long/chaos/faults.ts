@@ -1,5 +1,6 @@
 import { pause } from './pause.js';
 import { type Orchestra, type Player, until } from './orchestra.js';
+import { KINDS } from './protocol.js';
 import type { Random } from './random.js';
 
 export interface FaultOptions {
@@ -63,12 +64,14 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
   },
 
   /** The replica takes over when it has everything. All connections stay open. */
-  async failover(orchestra) {
+  async failover(orchestra, _random, { timeout }) {
     await orchestra.untilReplicated();
     orchestra.master.cli('FAILOVER', 'TO', '127.0.0.1', String(orchestra.replica.port), 'TIMEOUT', '10000');
     await until('failover', 20_000, () => orchestra.replica.cli('ROLE').startsWith('master'));
     orchestra.swap();
     await orchestra.untilReplicated();
+    // Until all have found it out.
+    await pause(timeout);
     return 'with open connections';
   },
 
@@ -96,19 +99,20 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
   /** A process joins many groups, loses its connection, must be back in time, and leaves them while it is cut off again. */
   async churn(orchestra, random, { crowd }) {
     const player = random.pick(orchestra.players);
-    await player.tell({ do: 'join', count: crowd });
+    const kind = random.pick(KINDS);
+    await player.tell({ do: 'join', kind, count: crowd }, 300_000);
     player.way.cut();
     await pause(100);
     const time = await orchestra.untilBack(15_000);
     player.way.isRefusing = true;
     player.way.cut();
     await pause(200);
-    await player.tell({ do: 'leave', count: crowd });
+    await player.tell({ do: 'leave', kind, count: crowd });
     player.way.heal();
     await orchestra.untilBack(15_000);
     const channels = (): number =>
       orchestra.master.cli('PUBSUB', 'CHANNELS', '*:group:crowd*').split('\n').filter(Boolean).length;
     await until('end of the subscriptions', 15_000, () => channels() === 0);
-    return `${nameOf(orchestra, [player])}, ${crowd} groups over each backplane, back after ${time.toFixed(0)} ms`;
+    return `${nameOf(orchestra, [player])}, ${crowd} groups over ${kind}, back after ${time.toFixed(0)} ms`;
   },
 };

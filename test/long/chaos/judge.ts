@@ -48,12 +48,11 @@ function isTold(
   message: SentMessage,
   timeout: number,
 ): boolean {
-  if (kind === 'streams') {
-    const { missed } = reports[receiver]!.streams.rooms[room]!;
-    const wasMissed = missed.some((time) => time >= message.time && time <= gap.seen + PATIENCE);
-    // A message that was kept may have been dropped, and its sender told.
-    return wasMissed || (message.fate === 'later' && reports[gap.sender]!.streams.rooms[room]!.dropped > 0);
-  }
+  const { missed } = reports[receiver]![kind].rooms[room]!;
+  if (missed.some((time) => time >= message.time && time <= gap.seen + PATIENCE)) return true;
+  // A message that was kept may have been dropped, and its sender told.
+  if (kind === 'streams')
+    return message.fate === 'later' && reports[gap.sender]!.streams.rooms[room]!.dropped > 0;
   // Who is cut off is told within twice the timeout; so is a sender whose master has become a replica.
   return [receiver, gap.sender].some((process) =>
     reports[process]!.pubsub.outages.some(

@@ -197,10 +197,10 @@ async function obey(order: Order): Promise<void> {
       await Promise.all(all.map((side) => side.flood(order.room, order.count)));
       break;
     case 'join':
-      await Promise.all(all.map((side) => side.joinCrowd(order.count)));
+      await sides[order.kind].joinCrowd(order.count);
       break;
     case 'leave':
-      for (const side of all) side.leaveCrowd();
+      sides[order.kind].leaveCrowd();
       break;
     case 'stop':
       for (const side of all) side.stop();

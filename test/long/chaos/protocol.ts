@@ -19,7 +19,7 @@ export interface PlayerOptions {
 
 export type Order =
   | { readonly do: 'flood'; readonly room: number; readonly count: number }
-  | { readonly do: 'join' | 'leave'; readonly count: number }
+  | { readonly do: 'join' | 'leave'; readonly kind: Kind; readonly count: number }
   | { readonly do: 'start' | 'status' | 'collect' | 'stop' | 'finish' | 'report' | 'exit' };
 
 /** What became of a message: taken, kept, or refused. */
