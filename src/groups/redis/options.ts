@@ -29,7 +29,7 @@ export interface RedisBackplaneOptions {
    * only the members in this process, and `send` tells (`ERR_WEBSOCKET_BACKPLANE_FULL`). Each message counts with its
    * bytes and with what it costs to keep it.
    *
-   * @default 16_777_216 (16 MiB)
+   * @default 67_108_864 (64 MiB)
    */
   maxBuffered?: number | undefined;
 }
@@ -64,7 +64,7 @@ const PUBSUB_CHECKS = {
 };
 const STREAM_CHECKS = { ...PUBSUB_CHECKS, maxLength: checkCount, maxBytes: checkCount, maxAge: checkTime };
 
-const DEFAULTS = { prefix: 'dwebsocket', maxPayload: 2 ** 20, timeout: 5_000, maxBuffered: 2 ** 24 };
+const DEFAULTS = { prefix: 'dwebsocket', maxPayload: 2 ** 20, timeout: 5_000, maxBuffered: 2 ** 26 };
 const STREAM_DEFAULTS = { ...DEFAULTS, maxBytes: 2 ** 24, maxAge: 3_600_000 };
 
 export type PubSubSettings = typeof DEFAULTS;
