@@ -58,11 +58,11 @@ describe.runIf(hasRedis).each(kinds)('a Redis Cluster over $name', (kind) => {
     const joining = [...rooms].map(([name, member]) => there.groups.group(name).add(member));
     expect(new Set(await Promise.all(joining))).toEqual(new Set([true]));
 
-    let isMoving = true;
+    const moving = new AbortController();
     let count = 0;
     const fates = new Map([...rooms.keys()].map((name): [string, unknown[]] => [name, []]));
     const sending = (async () => {
-      while (isMoving) {
+      while (!moving.signal.aborted) {
         const number = String(count++);
         const sent = [...rooms.keys()].map(async (name) => {
           fates.get(name)!.push((await here.groups.group(name).send(number)).backplane);
@@ -74,7 +74,7 @@ describe.runIf(hasRedis).each(kinds)('a Redis Cluster over $name', (kind) => {
     await cluster.moveSlots(one!, two!, 1_000);
     await cluster.moveSlots(two!, three!, 2_000);
     await cluster.moveSlots(three!, one!, 1_000);
-    isMoving = false;
+    moving.abort();
     await sending;
     // Both find their places again, and what is missing shows with the next message.
     for (const [name, member] of rooms) {

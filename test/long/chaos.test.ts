@@ -69,6 +69,7 @@ test.runIf(hasRedis)(
       ...judge(
         answers.map(({ report }) => report!),
         TIMEOUT,
+        orchestra.setBacks,
       ),
     );
     for (const [index, { rss, heap, received }] of statuses.entries()) {

@@ -43,15 +43,17 @@ async function measure(): Promise<{ live: number; rss: number }> {
 async function fillUp(): Promise<void> {
   const before = await measure();
   let count = 0;
-  let isFull = false;
+  const full = new AbortController();
   const fill = (): void => {
-    for (let round = 0; round < 1_000 && !isFull; round++) {
+    for (let round = 0; round < 1_000 && !full.signal.aborted; round++) {
       const message = Buffer.alloc(size, 'x').toString();
-      void group.send(message).then(({ backplane: taken }) => (isFull ||= taken === false));
+      void group.send(message).then(({ backplane: taken }) => {
+        if (taken === false) full.abort();
+      });
       count++;
     }
   };
-  while (!isFull) {
+  while (!full.signal.aborted) {
     fill();
     await new Promise((resolve) => setImmediate(resolve));
   }

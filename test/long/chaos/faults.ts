@@ -79,10 +79,12 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
   async 'set back'(orchestra, random) {
     await orchestra.untilReplicated();
     const time = random.between(200, 2_000);
+    const from = Date.now();
     orchestra.replica.cli('REPLICAOF', 'NO', 'ONE');
     await pause(time);
     await orchestra.master.kill();
     orchestra.swap();
+    orchestra.setBacks.push({ from, to: Date.now() });
     await orchestra.replica.begin();
     orchestra.replica.cli('REPLICAOF', '127.0.0.1', String(orchestra.master.port));
     await orchestra.untilReplicated();

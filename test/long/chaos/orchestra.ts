@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { within } from '../../support/inbox.js';
 import { RedisServer } from '../../groups/support/redis-server.js';
+import type { SetBack } from './judge.js';
 import { Way } from './network.js';
 import { pause } from './pause.js';
 import type { Answer, Order, PlayerOptions, Status } from './protocol.js';
@@ -79,6 +80,7 @@ export class Orchestra {
   master: RedisServer;
   replica: RedisServer;
   readonly players: readonly Player[];
+  readonly setBacks: SetBack[] = [];
 
   constructor(master: RedisServer, replica: RedisServer, players: readonly Player[]) {
     this.master = master;
