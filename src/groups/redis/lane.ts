@@ -8,8 +8,8 @@ import type { Command } from './sender.js';
  * `send`, and what hangs on them. Measured in test/groups/memory.test.ts.
  */
 export const WAITER_BYTES = 800;
-/** Bytes of memory that a message on its way takes beside its data. */
-export const LETTER_BYTES = 500;
+/** Bytes of memory that a message on its way takes beside its data and its waiter. */
+const LETTER_BYTES = 500;
 /** Bytes of memory that a lane takes. */
 export const LANE_BYTES = 600;
 
