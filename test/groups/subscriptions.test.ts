@@ -106,6 +106,19 @@ describe('while the connection holds', () => {
   });
 });
 
+test('nobody waits for a Redis that does not answer; what it answers later is unsubscribed again', async () => {
+  const { subscriptions, asked } = await openRestored();
+  expect(subscriptions.askedSince).toBeUndefined();
+  const adding = subscriptions.add('a');
+  const command = await asked.next();
+  expect(subscriptions.askedSince).toBeTypeOf('number');
+  subscriptions.rejectWaiters(new Error('no answer'));
+  await expect(adding).rejects.toThrow('no answer');
+  expect(subscriptions.has('a')).toBe(false);
+  command.ok();
+  expect((await asked.next()).what).toBe('- a');
+});
+
 describe('when the connection is lost', () => {
   test('nobody waits for a command that the client keeps', async () => {
     const { subscriptions, asked } = await openRestored();

@@ -95,6 +95,9 @@ export class RedisListener {
   checkTime(): void {
     const { sender, timeout } = this.#options;
     const late = now() - this.#asked >= timeout;
+    const { askedSince } = this.#subscriptions;
+    if (askedSince !== undefined && now() - askedSince >= timeout)
+      this.#subscriptions.rejectWaiters(new Error(`Redis has not answered for ${timeout} ms`));
     switch (this.#state) {
       case 'hears':
       case 'probing':

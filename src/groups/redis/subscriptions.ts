@@ -1,4 +1,5 @@
 import { debug } from '../../notices.js';
+import { now } from '../../real-timers.js';
 import { isReply } from './faults.js';
 import type { RedisSubscriber } from './port.js';
 
@@ -39,6 +40,7 @@ export class Subscriptions {
   readonly #waiters = new Map<string, Waiter>();
   readonly #progressed: () => void;
   #session: Session | undefined;
+  #askedSince: number | undefined;
 
   /**
    * @param always Channels that are always wanted.
@@ -51,6 +53,11 @@ export class Subscriptions {
 
   has(channel: string): boolean {
     return this.#wanted.has(channel);
+  }
+
+  /** Since when a batch waits for its answers. */
+  get askedSince(): number | undefined {
+    return this.#askedSince;
   }
 
   /** Resolves when the channel is subscribed. Rejects, and wants it no longer, when that cannot be had now. */
@@ -105,11 +112,17 @@ export class Subscriptions {
     session.isOver = true;
     for (const stopWaiting of session.waits) stopWaiting(error);
     session.restored?.reject(error);
-    for (const [channel, { reject }] of this.#waiters) {
-      this.#wanted.delete(channel);
+    this.rejectWaiters(error);
+  }
+
+  /** Redis does not answer: whoever waits for a subscription has none now. */
+  rejectWaiters(error: unknown): void {
+    const waiters = [...this.#waiters];
+    this.#waiters.clear();
+    for (const [channel, { reject }] of waiters) {
+      this.delete(channel);
       reject(error);
     }
-    this.#waiters.clear();
   }
 
   async #run(session: Session | undefined): Promise<void> {
@@ -119,10 +132,12 @@ export class Subscriptions {
     await Promise.resolve();
     while (!session.isOver && this.#changes.size > 0) {
       const { joins, leaves } = this.#takeBatch();
+      this.#askedSince = now();
       await Promise.all([this.#leave(session, leaves), this.#join(session, joins)]);
       this.#progressed();
     }
     session.isRunning = false;
+    if (session === this.#session) this.#askedSince = undefined;
     const { restored, failure } = session;
     session.restored = session.failure = undefined;
     if (failure === undefined) restored?.resolve();
@@ -167,7 +182,9 @@ export class Subscriptions {
       await this.#ask(session, channels, session.subscriber.subscribe(channels));
       for (const channel of channels) {
         this.#present.add(channel);
-        this.#settle(channel);
+        if (this.#wanted.has(channel)) this.#settle(channel);
+        // Nobody wants it any more.
+        else this.#changes.add(channel);
       }
     } catch (error) {
       if (session.isOver) return;
