@@ -1,3 +1,5 @@
+import { isUtf8 } from 'node:buffer';
+import { argumentError } from '../../errors.js';
 import type { OwnPort, RedisPort, RedisSubscriber, SubscriberEvents } from './port.js';
 
 type Args = (string | Buffer)[];
@@ -54,7 +56,7 @@ function watch(client: Ioredis, changed: (error?: unknown) => void): () => void 
 export function openIoredis(client: Ioredis): RedisPort {
   const isCluster = client.isCluster === true;
   // ioredis puts it before keys and shard channels, and not before channels. One rule for all is easier to follow.
-  const prefix = (client.options.keyPrefix ?? '').toString();
+  const prefix = readPrefix(client);
   return {
     isCluster,
     connectCure: 'call "await client.connect()", or leave out lazyConnect',
@@ -77,6 +79,14 @@ export function openIoredis(client: Ioredis): RedisPort {
       return { ...openIoredis(own), close: () => own.disconnect() };
     },
   };
+}
+
+/** @throws {RangeError} Its bytes are no text: the names of channels would have others than those of keys. */
+function readPrefix(client: Ioredis): string {
+  const { keyPrefix = '' } = client.options;
+  const isText = typeof keyPrefix === 'string' ? !/\p{Surrogate}/u.test(keyPrefix) : isUtf8(keyPrefix);
+  if (isText) return keyPrefix.toString();
+  throw argumentError(RangeError, 'the keyPrefix of a client must be UTF-8; give the client another one');
 }
 
 class IoredisSubscriber implements RedisSubscriber {
