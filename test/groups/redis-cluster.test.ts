@@ -13,6 +13,7 @@ const kinds =
 
 /** Longer than a busy machine stops a process: what comes too late would count as another outage. */
 const TIMEOUT = 3_000;
+const MAX_BUFFERED = 2 ** 23;
 
 describe.runIf(hasRedis).each(kinds)('a Redis Cluster over $name', (kind) => {
   let cluster: RedisCluster;
@@ -36,6 +37,7 @@ describe.runIf(hasRedis).each(kinds)('a Redis Cluster over $name', (kind) => {
     test: (name: string, run: () => Promise<void>) => test(name, { timeout: 90_000 }, run),
     outage: { begin: () => cluster.kill(), end: () => cluster.begin() },
     patience: 15_000,
+    maxBuffered: MAX_BUFFERED,
   };
 
   test.for([
@@ -99,12 +101,17 @@ describe.runIf(hasRedis).each(kinds)('a Redis Cluster over $name', (kind) => {
 
   backplaneContract('redisBackplane', {
     ...common,
-    create: async () => redisBackplane(await connect(), { timeout: TIMEOUT }),
+    create: async () => redisBackplane(await connect(), { timeout: TIMEOUT, maxBuffered: MAX_BUFFERED }),
   });
 
   backplaneContract('redisStreamBackplane', {
     ...common,
-    create: async () => redisStreamBackplane(await connect(), { timeout: TIMEOUT, maxLength: 10_000 }),
+    create: async () =>
+      redisStreamBackplane(await connect(), {
+        timeout: TIMEOUT,
+        maxLength: 10_000,
+        maxBuffered: MAX_BUFFERED,
+      }),
     keepsMissed: true,
   });
 });
