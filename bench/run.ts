@@ -17,6 +17,7 @@ import { measureHeap } from './parts/heap.js';
 import { measureLatency } from './parts/latency.js';
 import type { Part } from './parts/part.js';
 import { measureRelay } from './parts/relay.js';
+import { measureSending } from './parts/sending.js';
 import { measureVisits } from './parts/visits.js';
 import { renderChart } from './report/chart.js';
 import { describeEnvironment } from './report/environment.js';
@@ -27,6 +28,7 @@ const parts: Record<string, Part> = {
   latency: measureLatency,
   'fan-out': measureFanOut,
   relay: measureRelay,
+  sending: measureSending,
   visits: measureVisits,
   heap: measureHeap,
   flood: measureFlood,

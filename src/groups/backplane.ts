@@ -5,7 +5,8 @@
  * group a channel of the group's name, subscribed only while this process has members of it. Write one for what you
  * already run (NATS, PostgreSQL, …) and let `backplaneContract` of `dwebsocket/testing` tell whether it is right.
  *
- * A channel is any string. Never two calls of `subscribe` and `unsubscribe` for one channel are under way at a time.
+ * A channel is any string of whole characters, never one with half of a surrogate pair. Never two calls of `subscribe` and
+ * `unsubscribe` for one channel are under way at a time.
  */
 export interface Backplane {
   /**
@@ -21,8 +22,8 @@ export interface Backplane {
    * Resolves when the network has taken them (with anything but `'later'`), or with `'later'` when they are kept and go
    * out when the network is back. Rejects when they have not left this process.
    *
-   * MUST keep the order of calls for one channel. MUST settle soon, also while the network is away. MUST NOT throw
-   * but reject. The bytes do not change after the call.
+   * MUST keep the order of calls for one channel. MUST settle soon, also while the network is away. MUST bound what it
+   * keeps, and reject beyond that. MUST NOT throw but reject. The bytes do not change after the call.
    */
   publish(channel: string, data: Buffer): PromiseLike<unknown>;
 

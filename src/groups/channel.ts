@@ -42,6 +42,8 @@ export class Channel {
   want(wanted: boolean): void {
     this.#wanted = wanted;
     if (!wanted) {
+      // What others send while there is no member here is not lost.
+      this.receipts.excuse();
       clearTimeout(this.#retry);
       this.#retry = undefined;
       this.#tell(false);

@@ -6,18 +6,20 @@ import { isSendableCloseCode, MAX_REASON_BYTES } from '../close-codes.js';
  * What goes over a backplane:
  *
  * ```
- * 'd' 'w'  version  kind  origin (12 bytes)  sequence (6 bytes)  body
+ * 'd' 'w'  version  kind  origin (12 bytes)  sequence (6 bytes)  number (4 bytes)  body
  * ```
  *
  * Origin and sequence number tell a process its own messages, and those that it has had already: some Redis clients
- * send a command again when the connection broke before the answer.
+ * send a command again when the connection broke before the answer. The number counts the messages of one process to one
+ * group, from 1 on: a hole shows what is lost, over whichever backplane.
  */
 const VERSION = 1;
 const ORIGIN_AT = 4;
 const ORIGIN_BYTES = 12;
 const SEQUENCE_AT = ORIGIN_AT + ORIGIN_BYTES;
 const SEQUENCE_BYTES = 6;
-export const HEADER_BYTES = SEQUENCE_AT + SEQUENCE_BYTES;
+const NUMBER_AT = SEQUENCE_AT + SEQUENCE_BYTES;
+export const HEADER_BYTES = NUMBER_AT + 4;
 
 const TEXT = 1;
 const BINARY = 2;
@@ -26,6 +28,7 @@ const CLOSE = 3;
 export interface Stamp {
   readonly origin: string;
   readonly sequence: number;
+  readonly number: number;
 }
 
 export type Envelope =
@@ -38,26 +41,27 @@ export class Stamper {
   readonly origin = this.#id.toString('latin1');
   #sequence = 0;
 
-  wrapMessage(bytes: Uint8Array, binary: boolean): Buffer {
-    const envelope = this.#begin(binary ? BINARY : TEXT, bytes.length);
+  wrapMessage(number: number, bytes: Uint8Array, binary: boolean): Buffer {
+    const envelope = this.#begin(number, binary ? BINARY : TEXT, bytes.length);
     envelope.set(bytes, HEADER_BYTES);
     return envelope;
   }
 
-  wrapClose(code: number, reason: string): Buffer {
-    const envelope = this.#begin(CLOSE, 2 + Buffer.byteLength(reason));
+  wrapClose(number: number, code: number, reason: string): Buffer {
+    const envelope = this.#begin(number, CLOSE, 2 + Buffer.byteLength(reason));
     envelope.writeUInt16BE(code, HEADER_BYTES);
     envelope.write(reason, HEADER_BYTES + 2);
     return envelope;
   }
 
-  #begin(kind: number, bodyBytes: number): Buffer {
+  #begin(number: number, kind: number, bodyBytes: number): Buffer {
     const envelope = Buffer.allocUnsafe(HEADER_BYTES + bodyBytes);
     envelope.write('dw', 'latin1');
     envelope[2] = VERSION;
     envelope[3] = kind;
     envelope.set(this.#id, ORIGIN_AT);
     envelope.writeUIntBE(++this.#sequence, SEQUENCE_AT, SEQUENCE_BYTES);
+    envelope.writeUInt32BE(number, NUMBER_AT);
     return envelope;
   }
 }
@@ -71,6 +75,7 @@ export function open(data: Buffer): Envelope | string {
   const stamp = {
     origin: data.toString('latin1', ORIGIN_AT, SEQUENCE_AT),
     sequence: data.readUIntBE(SEQUENCE_AT, SEQUENCE_BYTES),
+    number: data.readUInt32BE(NUMBER_AT),
   };
   const body = data.subarray(HEADER_BYTES);
   switch (data[3]) {

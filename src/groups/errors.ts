@@ -10,7 +10,7 @@ export type BackplaneErrorCode =
   | 'ERR_WEBSOCKET_BACKPLANE_TOO_LARGE'
   /** The backplane was asked and said no: a missing permission, a full memory. */
   | 'ERR_WEBSOCKET_BACKPLANE_REFUSED'
-  /** What was kept during an outage has reached its limit. */
+  /** The messages that wait for the backplane have reached its limit (`maxBuffered`). */
   | 'ERR_WEBSOCKET_BACKPLANE_FULL'
   /** Somebody else's message came over a channel of ours. */
   | 'ERR_WEBSOCKET_BACKPLANE_STRANGER';

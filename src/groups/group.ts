@@ -38,8 +38,9 @@ export interface GroupHost {
   emptied(group: Group): void;
   /** Resolves when messages of other processes arrive. */
   whenSubscribed(group: Group): PromiseLike<boolean>;
-  sendMessage(group: Group, parcel: Parcel): PromiseLike<Omit<Sent, 'local'>>;
-  sendClose(group: Group, code: number, reason: string): PromiseLike<Omit<Sent, 'local'>>;
+  /** Sends to the other processes, and tells what became of it; `local`: what became of it here. */
+  sendMessage(group: Group, parcel: Parcel, local: number): PromiseLike<Sent>;
+  sendClose(group: Group, code: number, reason: string, local: number): PromiseLike<Sent>;
 }
 
 /** @internal Makes the group of a name. */
@@ -47,6 +48,9 @@ export let createGroup: (name: string, host: GroupHost) => Group;
 
 /** @internal Does to the members in this process what another process has asked for. */
 export let receive: (group: Group, envelope: Envelope) => void;
+
+/** @internal The number of the next message that goes to other processes. */
+export let nextNumber: (group: Group) => number;
 
 /** @internal Lets all members in this process go, and leaves them open. */
 export let dismiss: (group: Group) => void;
@@ -61,6 +65,8 @@ export class Group {
   readonly name: string;
   readonly #host: GroupHost;
   readonly #members = new Set<Member>();
+  // Messages that were given to the backplane.
+  #sent = 0;
 
   private constructor(name: string, host: GroupHost) {
     this.name = name;
@@ -128,8 +134,7 @@ export class Group {
    */
   send(data: Data, options: GroupSendOptions = {}): PromiseLike<Sent> {
     const parcel = new Parcel(data, options.binary);
-    const local = this.#deliver(parcel, options.except);
-    return this.#host.sendMessage(this, parcel).then((sent) => ({ local, ...sent }));
+    return this.#host.sendMessage(this, parcel, this.#deliver(parcel, options.except));
   }
 
   /**
@@ -142,9 +147,8 @@ export class Group {
    */
   close(code = 1000, reason = ''): PromiseLike<Sent> {
     checkClose(code, reason);
-    const sent = this.#host.sendClose(this, code, reason);
-    const local = this.#members.size;
-    return Promise.all([sent, this.#closeMembers(code, reason)]).then(([result]) => ({ local, ...result }));
+    const sent = this.#host.sendClose(this, code, reason, this.#members.size);
+    return Promise.all([sent, this.#closeMembers(code, reason)]).then(([result]) => result);
   }
 
   #deliver(parcel: Parcel, except?: GroupSendOptions['except']): number {
@@ -170,6 +174,7 @@ export class Group {
       if (envelope.kind === 'message') group.#deliver(new Parcel(envelope.bytes, envelope.binary));
       else void group.#closeMembers(envelope.code, envelope.reason);
     };
+    nextNumber = (group) => (group.#sent = (group.#sent % 0xffff_ffff) + 1);
     dismiss = (group) => {
       for (const member of group.#members) group.delete(member);
     };

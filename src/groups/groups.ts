@@ -7,7 +7,8 @@ import type { Backplane } from './backplane.js';
 import { Channel, type ChannelHost } from './channel.js';
 import { open, Stamper } from './envelope.js';
 import { BackplaneError, reasonOf } from './errors.js';
-import { createGroup, dismiss, type Group, type GroupHost, receive, type Sent } from './group.js';
+import { createGroup, dismiss, type Group, type GroupHost, nextNumber, receive, type Sent } from './group.js';
+import { HAD, UNKNOWN } from './receipts.js';
 
 /** Options of {@link createGroups}. */
 export interface GroupsOptions {
@@ -34,11 +35,6 @@ export interface GroupsEvents {
   refused: [error: BackplaneError];
 }
 
-type PublishResult = Omit<Sent, 'local'>;
-
-const NO_BACKPLANE: Promise<PublishResult> = Promise.resolve({ backplane: null, error: null });
-const TAKEN: PublishResult = { backplane: true, error: null };
-const KEPT: PublishResult = { backplane: 'later', error: null };
 const TRUE: Promise<boolean> = Promise.resolve(true);
 const FALSE: Promise<boolean> = Promise.resolve(false);
 
@@ -87,9 +83,12 @@ export class Groups extends EventEmitter<GroupsEvents> {
         if (backplane === undefined) return TRUE;
         return this.#channels.get(group.name)?.whenSubscribed() ?? FALSE;
       },
-      sendMessage: (group, { bytes, binary }) =>
-        this.#publish(group, () => this.#stamper.wrapMessage(bytes, binary)),
-      sendClose: (group, code, reason) => this.#publish(group, () => this.#stamper.wrapClose(code, reason)),
+      sendMessage: (group, parcel, local) =>
+        this.#publish(group, local, () =>
+          this.#stamper.wrapMessage(nextNumber(group), parcel.bytes, parcel.binary),
+        ),
+      sendClose: (group, code, reason, local) =>
+        this.#publish(group, local, () => this.#stamper.wrapClose(nextNumber(group), code, reason)),
     };
     if (backplane === undefined) return;
     this.#channelHost = {
@@ -110,7 +109,8 @@ export class Groups extends EventEmitter<GroupsEvents> {
    * The group of a name. The same name gives the same group; one that is empty costs nothing and need not be
    * deleted.
    *
-   * @throws {TypeError} The name is no string.
+   * @throws {TypeError} The name is not a string.
+   * @throws {RangeError} The name has half of a surrogate pair: no two processes could agree on its bytes.
    */
   group(name: string): Group {
     if (typeof name !== 'string') {
@@ -118,6 +118,14 @@ export class Groups extends EventEmitter<GroupsEvents> {
     }
     const known = this.#groups.get(name)?.deref();
     if (known !== undefined) return known;
+    // As UTF-8 all such names would be the same one. A text that is cut by its length often ends like this.
+    if (/\p{Surrogate}/u.test(name)) {
+      throw argumentError(
+        RangeError,
+        `group() takes a name that is well-formed Unicode; ${JSON.stringify(name)} has half of a surrogate pair. ` +
+          'Call name.toWellFormed(), or cut texts between characters: [...text].slice(0, 50).join("")',
+      );
+    }
     const group = createGroup(name, this.#groupHost);
     this.#groups.set(name, new WeakRef(group));
     this.#collected.register(group, name);
@@ -165,16 +173,26 @@ export class Groups extends EventEmitter<GroupsEvents> {
     this.#channels.get(group.name)?.want(false);
   }
 
-  #publish(group: Group, wrap: () => Buffer): Promise<PublishResult> {
-    if (this.#backplane === undefined) return NO_BACKPLANE;
-    if (this.#closed !== undefined) return Promise.resolve(refuse(closedError(group.name)));
+  #publish(group: Group, local: number, wrap: () => Buffer): Promise<Sent> {
+    const fail = (error: unknown): Sent => ({
+      local,
+      backplane: false,
+      error: error instanceof Error ? error : new Error(String(error)),
+    });
+    if (this.#backplane === undefined) return Promise.resolve({ local, backplane: null, error: null });
+    if (this.#closed !== undefined) return Promise.resolve(fail(closedError(group.name)));
     let result: PromiseLike<unknown>;
     try {
       result = this.#backplane.publish(group.name, wrap());
     } catch (error) {
-      return Promise.resolve(refuse(error));
+      return Promise.resolve(fail(error));
     }
-    return Promise.resolve(result).then((taken) => (taken === 'later' ? KEPT : TAKEN), refuse);
+    const succeed = (taken: unknown): Sent => ({
+      local,
+      backplane: taken === 'later' ? 'later' : true,
+      error: null,
+    });
+    return Promise.resolve(result).then(succeed, fail);
   }
 
   /** Called by the backplane; in the event handlers of a network client nothing may throw. */
@@ -186,7 +204,10 @@ export class Groups extends EventEmitter<GroupsEvents> {
       this.#refuseStranger(name, envelope);
       return;
     }
-    if (envelope.origin === this.#stamper.origin || !channel.receipts.accept(envelope)) return;
+    if (envelope.origin === this.#stamper.origin) return;
+    const lost = channel.receipts.accept(envelope);
+    if (lost === HAD) return;
+    if (lost > 0) this.#tellMissed(name, lost === UNKNOWN ? undefined : lost);
     const group = this.#groups.get(name)?.deref();
     if (group !== undefined) receive(group, envelope);
   }
@@ -231,7 +252,13 @@ export class Groups extends EventEmitter<GroupsEvents> {
     this.#tell('back', { after });
   }
 
+  /** The backplane knows of a loss; the holes that it leaves are told with it. */
   #missed(group: string, count: number | undefined): void {
+    this.#channels.get(group)?.receipts.excuse();
+    this.#tellMissed(group, count);
+  }
+
+  #tellMissed(group: string, count: number | undefined): void {
     const text = `${count ?? 'some'} messages of other processes to group ${JSON.stringify(group)} are lost`;
     debug('%s', text);
     this.#tell('missed', { group, count }, text);
@@ -256,10 +283,6 @@ export class Groups extends EventEmitter<GroupsEvents> {
       warnOnce(this, `WEBSOCKET_GROUPS_${name.toUpperCase()}`, text);
     });
   }
-}
-
-function refuse(error: unknown): PublishResult {
-  return { backplane: false, error: error instanceof Error ? error : new Error(String(error)) };
 }
 
 function closedError(group: string): BackplaneError {

@@ -25,6 +25,12 @@ export interface BackplaneContractOptions {
    */
   maxPayload?: number | undefined;
   /**
+   * Bytes that it keeps in an outage at most, when it keeps any.
+   *
+   * @default 16_777_216 (16 MiB)
+   */
+  maxBuffered?: number | undefined;
+  /**
    * Milliseconds that each step may take: a message, a subscription, the end of an outage. Give the tests of your runner
    * more: a test has several steps, and Mocha ends it after 2 seconds by itself, Jest and Vitest after 5.
    *
@@ -88,6 +94,12 @@ function casesFor({ outage, keepsMissed }: BackplaneContractOptions): readonly C
   if (outage === undefined) return ALWAYS;
   return [...ALWAYS, ...IN_OUTAGES, ...(keepsMissed === true ? WHEN_KEPT : WHEN_NOT_KEPT)];
 }
+
+/** Channels that are there again after an outage; more than many a client takes in one command. */
+const CHANNELS = 2_000;
+
+/** Messages in one turn of the event loop. */
+const FLOOD = 5_000;
 
 const numbered = (count: number): string[] => Array.from({ length: count }, (_, index) => String(index));
 
@@ -228,8 +240,18 @@ const ALWAYS: readonly Case[] = [
         '你好',
         'e\u0301',
         'é',
+        '😀',
+        '\uffff',
+        'a\0b',
+        '\r\n',
+        'a{b}{c}',
+        '{}a',
+        'group:a',
+        ':group:a',
+        '__proto__',
         '"\'\\',
         'x'.repeat(500),
+        `${'x'.repeat(500)}y`,
       ];
       const [one, two] = [await party.join(), await party.join()];
       for (const name of names) await two.subscribe(name);
@@ -246,6 +268,21 @@ const ALWAYS: readonly Case[] = [
       await Promise.all(names.map((name) => one.publish(name, name)));
       for (const name of names) await two.hears(name, [name]);
       await Promise.all(names.map((name) => two.unsubscribe(name)));
+    },
+  },
+  {
+    name: 'a flood on one channel keeps its order, and takes no other with it',
+    async run(party) {
+      const [one, two] = [await party.join(), await party.join()];
+      await two.subscribe('flood');
+      await two.subscribe('other');
+      const messages = numbered(FLOOD);
+      const flooding = Promise.all(messages.map((message) => one.publish('flood', message)));
+      const other = one.publish('other', 'me, too');
+      await two.hears('other', ['me, too']);
+      await party.soon(flooding, 'publish resolves');
+      await party.soon(other, 'publish resolves');
+      await two.hears('flood', messages);
     },
   },
   {
@@ -331,6 +368,51 @@ const IN_OUTAGES: readonly Case[] = [
           ['cutOff', 'back'],
           ['cutOff', 'back'],
         ],
+      );
+    },
+  },
+  {
+    name: 'many channels are there again after an outage, and those that were left are not',
+    async run(party, { outage }) {
+      const [one, two] = [await party.join(), await party.join()];
+      const names = numbered(CHANNELS);
+      await Promise.all([...names, 'left'].map((name) => two.subscribe(name)));
+      await outage?.begin();
+      await one.isCutOff();
+      await two.isCutOff();
+      await two.unsubscribe('left');
+      await outage?.end();
+      await one.isBack();
+      await two.isBack();
+      await Promise.all(['left', ...names].map((name) => one.publish(name, name)));
+      for (const name of names) await two.hears(name, [name]);
+      assert.deepEqual(two.heard('left'), [], 'the messages on a channel that was left');
+    },
+  },
+  {
+    name: 'in an outage no more is kept than maxBuffered says, and later messages arrive',
+    async run(party, { outage, maxBuffered = 2 ** 24 }) {
+      const [one, two] = [await party.join(), await party.join()];
+      await two.subscribe('room');
+      await outage?.begin();
+      await one.isCutOff();
+      const large = 'x'.repeat(Math.min(maxBuffered / 4, 500_000));
+      const count = Math.ceil((2 * maxBuffered) / large.length);
+      const publishing = Array.from({ length: count }, () => one.publish('room', large));
+      const results = await party.soon(Promise.allSettled(publishing), 'publish settles');
+      const kept = results.filter(({ status }) => status === 'fulfilled').length * large.length;
+      assert.ok(kept <= maxBuffered, `${kept} bytes are kept, and maxBuffered is ${maxBuffered}`);
+      await outage?.end();
+      await one.isBack();
+      await two.isBack();
+      await party.until(
+        () => two.heardBytes('room').length * large.length >= kept,
+        () => 'what was kept',
+      );
+      await one.publish('room', 'after');
+      await party.until(
+        () => two.heard('room').includes('after'),
+        () => 'the message after the outage',
       );
     },
   },

@@ -5,6 +5,7 @@ import { Websocket } from 'dwebsocket';
 import { expect, test } from 'vitest';
 import { readEntries } from '../../scripts/entries.js';
 import { DEFAULT_HANDSHAKE_TIMEOUT, resolveOptions, SAME_ORIGIN } from '../../src/options.js';
+import { resolveStreamOptions } from '../../src/groups/redis/options.js';
 import { readDocument, root } from './document.js';
 
 const { text } = readDocument('docs/api.md');
@@ -67,6 +68,14 @@ test('so have those of the functions', () => {
     ['`reason`', "`''`"],
     ['`timeout`', ''],
   ]);
+});
+
+test('a backplane over Redis has the options and the defaults that the page names', () => {
+  const shown = readRows('Options of a backplane over Redis').map(([name, value]) => [name, value]);
+  const { maxLength, ...defaults } = resolveStreamOptions({ maxLength: 1 });
+  expect(maxLength).toBe(1);
+  const known = Object.entries(defaults).map(([name, value]) => [`\`${name}\``, codeOf(value)]);
+  expect(shown.sort()).toEqual([['`maxLength`', 'must be given'], ...known].sort());
 });
 
 test('a websocket has the members that the page names', () => {

@@ -173,6 +173,56 @@ const faults: [fault: string, caseName: string, breakIt: Break][] = [
     },
   ],
   [
+    'brings back only the first channels after an outage',
+    'many channels are there again after an outage, and those that were left are not',
+    (right) => {
+      const channels: string[] = [];
+      return {
+        start: (events) =>
+          right.start({
+            ...events,
+            back() {
+              for (const channel of channels.slice(1_000)) void right.unsubscribe(channel);
+              events.back();
+            },
+          }),
+        subscribe(channel) {
+          channels.push(channel);
+          return right.subscribe(channel);
+        },
+      };
+    },
+  ],
+  [
+    'keeps all that is sent in an outage',
+    'in an outage no more is kept than maxBuffered says, and later messages arrive',
+    (right) => ({
+      publish: (channel, data) => Promise.resolve(right.publish(channel, data)).catch(() => 'later'),
+    }),
+  ],
+  [
+    'drops what is too much for it at a time',
+    'a flood on one channel keeps its order, and takes no other with it',
+    (right) => {
+      let underWay = 0;
+      return {
+        async publish(channel, data) {
+          if (++underWay < 1_000) await right.publish(channel, data);
+          await after(1);
+          underWay--;
+        },
+      };
+    },
+  ],
+  [
+    'cuts long names',
+    'any string is the name of a channel, and no two are the same',
+    (right) => ({
+      publish: (channel, data) => right.publish(channel.slice(0, 500), data),
+      subscribe: (channel) => right.subscribe(channel.slice(0, 500)),
+    }),
+  ],
+  [
     'still delivers when unsubscribe has resolved',
     'nothing comes for a channel that is not subscribed, nor after unsubscribe has resolved',
     (right) => ({

@@ -53,6 +53,22 @@ describe('group(name)', () => {
     );
   });
 
+  test.each(['\ud800', 'a\udfff', '\ude00\ud83d', 'x'.repeat(100) + '😀'.slice(0, 1)])(
+    'a name with half of a surrogate pair throws, with a backplane or without: %j',
+    (name) => {
+      for (const groups of [createGroups(), createGroups({ backplane: new MemoryHub().connect() })]) {
+        expect(() => groups.group(name)).toThrow(/half of a surrogate pair. Call name.toWellFormed\(\)/);
+        expect(() => groups.group(name)).toThrow(RangeError);
+      }
+    },
+  );
+
+  test('every name of whole characters is one of its own', () => {
+    const groups = createGroups();
+    const names = ['', ' ', '😀', '\uffff', '\ufffd', '\ufeff', 'é', 'e\u0301', 'a\0', '{a}', 'constructor'];
+    expect(new Set(names.map((name) => groups.group(name))).size).toBe(names.length);
+  });
+
   test('groups that are empty and that nobody holds are let go; those with members stay', async () => {
     setFlagsFromString('--expose-gc');
     const collectGarbage = runInNewContext('gc') as () => void;
@@ -93,6 +109,60 @@ describe('options', () => {
         expect.objectContaining({ code: 'ERR_WEBSOCKET_OPTION', option: 'backplane' }),
       );
     }
+  });
+});
+
+describe('messages that did not come', () => {
+  /** What one process sends, for a test to lose some of it, and another that gets the rest. */
+  function openPair() {
+    const sender = script();
+    const receiver = script();
+    const missed: unknown[] = [];
+    receiver.groups.on('missed', (info) => missed.push(info));
+    const send = (count: number) => {
+      for (let sent = 0; sent < count; sent++) sender.groups.group('a').send('x');
+      return sender.published.rest();
+    };
+    return { sender, receiver, missed, send };
+  }
+
+  test('are told with the next one of the same process, with their number', async () => {
+    const { receiver, missed, send } = openPair();
+    const member = new FakeMember();
+    await receiver.groups.group('a').add(member);
+    const [one, , , four, five] = send(5);
+    for (const data of [one!, four!, five!]) receiver.events.message('a', data);
+    await nextTurn();
+    expect([member.got.length, missed]).toEqual([3, [{ group: 'a', count: 2 }]]);
+  });
+
+  test('are not told again when the backplane has told', async () => {
+    const { receiver, missed, send } = openPair();
+    await receiver.groups.group('a').add(new FakeMember());
+    const [one, , three] = send(3);
+    receiver.events.message('a', one!);
+    receiver.events.missed('a', 1);
+    receiver.events.message('a', three!);
+    await nextTurn();
+    expect(missed).toEqual([{ group: 'a', count: 1 }]);
+  });
+
+  test('are no loss while nobody is in the group, nor what was sent to other groups', async () => {
+    const { sender, receiver, missed, send } = openPair();
+    const group = receiver.groups.group('a');
+    const [first, second] = [new FakeMember(), new FakeMember()];
+    await group.add(first);
+    const [one, two, three] = send(3);
+    receiver.events.message('a', one!);
+    group.delete(first);
+    receiver.events.message('a', two!);
+    void group.add(second);
+    receiver.events.message('a', three!);
+    sender.groups.group('b').send('elsewhere');
+    sender.published.rest();
+    receiver.events.message('a', send(1)[0]!);
+    await nextTurn();
+    expect([first.got.length, second.got.length, missed]).toEqual([1, 2, []]);
   });
 });
 
@@ -263,7 +333,7 @@ describe('over a backplane', () => {
     groups.on('refused', (error) => told.push(error));
     const member = new FakeMember();
     await groups.group('a').add(member);
-    const head = Buffer.concat([Buffer.from('dw\x01'), Buffer.from([1]), Buffer.alloc(18)]);
+    const head = Buffer.concat([Buffer.from('dw\x01'), Buffer.from([1]), Buffer.alloc(22)]);
     const withByte = (at: number, value: number) => {
       const copy = Buffer.from(head);
       copy[at] = value;

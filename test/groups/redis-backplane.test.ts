@@ -6,6 +6,7 @@ import { hasAnyRedis, TestedRedis } from './support/running-redis.js';
 
 /** Longer than a busy machine stops a process: what comes too late would count as another outage. */
 const TIMEOUT = 3_000;
+const MAX_BUFFERED = 2 ** 23;
 
 describe.runIf(hasAnyRedis).each(clientKinds)('over $name', (kind) => {
   const redis = new TestedRedis();
@@ -23,9 +24,14 @@ describe.runIf(hasAnyRedis).each(clientKinds)('over $name', (kind) => {
     async create() {
       const opened = await kind.connect(redis.url);
       open.push(opened);
-      return redisBackplane(opened.client, { timeout: TIMEOUT, prefix: redis.prefix });
+      return redisBackplane(opened.client, {
+        timeout: TIMEOUT,
+        prefix: redis.prefix,
+        maxBuffered: MAX_BUFFERED,
+      });
     },
     patience: 15_000,
+    maxBuffered: MAX_BUFFERED,
     outage: redis.outage,
   });
 });

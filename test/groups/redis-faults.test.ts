@@ -79,6 +79,21 @@ describe('what is no client of Redis', () => {
     client.destroy();
   });
 
+  test('a prefix whose names could be those of another app is refused', () => {
+    const client = createClient();
+    for (const prefix of ['a:group:b', 'a:group', 'a\ud800']) {
+      expect(() => redisBackplane(client, { prefix })).toThrow(RangeError);
+    }
+    for (const prefix of ['a:groups', 'group', '😀'])
+      expect(() => redisBackplane(client, { prefix })).not.toThrow();
+    client.destroy();
+    for (const keyPrefix of [Buffer.from([0xff]), 'a\udfff']) {
+      const other = new Redis({ lazyConnect: true, keyPrefix: keyPrefix as string });
+      expect(() => redisBackplane(other)).toThrow(/keyPrefix of a client must be UTF-8/);
+      other.disconnect();
+    }
+  });
+
   test('a backplane serves one createGroups()', async () => {
     const client = createClient();
     const backplane = redisBackplane(client);

@@ -83,6 +83,7 @@ describe.runIf(hasRedis).each(newest)('over $name', { timeout: 60_000 }, ({ conn
       expect(sent.error!.message).toMatch(/has not answered for 2000 ms/);
       await here.told.cutOff();
       expect(await here.group.send('y')).toMatchObject({ backplane: false });
+      expect(await within(here.groups.group('b').add(new FakeMember()), 'add')).toBe(false);
       server.thaw();
       await here.told.back();
       expect(await here.group.send('z')).toMatchObject({ backplane: true });

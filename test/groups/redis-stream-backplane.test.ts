@@ -6,6 +6,7 @@ import { hasAnyRedis, TestedRedis } from './support/running-redis.js';
 
 /** Longer than a busy machine stops a process: what comes too late would count as another outage. */
 const TIMEOUT = 3_000;
+const MAX_BUFFERED = 2 ** 23;
 
 describe.runIf(hasAnyRedis).each(clientKinds)('over $name', (kind) => {
   const redis = new TestedRedis();
@@ -24,9 +25,15 @@ describe.runIf(hasAnyRedis).each(clientKinds)('over $name', (kind) => {
       const opened = await kind.connect(redis.url);
       open.push(opened);
       const { prefix } = redis;
-      return redisStreamBackplane(opened.client, { maxLength: 10_000, timeout: TIMEOUT, prefix });
+      return redisStreamBackplane(opened.client, {
+        maxLength: 10_000,
+        timeout: TIMEOUT,
+        prefix,
+        maxBuffered: MAX_BUFFERED,
+      });
     },
     patience: 15_000,
+    maxBuffered: MAX_BUFFERED,
     outage: redis.outage,
     keepsMissed: true,
   });

@@ -3,11 +3,11 @@ import { BackplaneError, reasonOf } from '../errors.js';
 /** What helps, by what Redis or the network says. */
 const CURES: readonly (readonly [RegExp, string])[] = [
   [
-    /NOPERM/,
+    /NOPERM|executing the script can't|ACL failure/,
     'let the user of this connection reach our keys and channels: ACL SETUSER … ~PREFIX:* &PREFIX:* +@all',
   ],
   [/NOAUTH|WRONGPASS|AUTH failed/i, 'check user and password in the URL of the client'],
-  [/OOM/, 'Redis has no memory left: raise maxmemory, or lower maxLength'],
+  [/OOM/, 'Redis has no memory left: raise maxmemory, or lower maxLength and maxBytes'],
   [
     /READONLY/,
     'the client is connected to a replica; connect it to the master, over sentinels or as a cluster',
@@ -60,15 +60,46 @@ export function closedError(): BackplaneError {
   return new BackplaneError('ERR_WEBSOCKET_BACKPLANE_CLOSED', 'the backplane is closed');
 }
 
-/** Whether Redis itself has answered: its errors begin with a word in capitals. */
-export function isReply(error: unknown): boolean {
-  return error instanceof Error && /^[A-Z]{2,} /.test(error.message);
+/** What a replica says to a write; also for one that cannot be asked in that way. */
+export const DEMOTED = 'READONLY this node is a replica';
+
+/** What Redis has answered, when that is what an error tells: such texts begin with a word in capitals. */
+function replyIn(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined;
+  if (error instanceof BackplaneError) return replyIn(error.cause);
+  // Redis before 7 puts the error of a command in a script into one of the script's own.
+  const text = error.message.replace(/^ERR Error running script .*: -?(?=[A-Z]{2,} )/s, '');
+  return /^[A-Z]{2,} /.test(text) ? text : undefined;
 }
 
-/** An answer that means "not now": starting up, failing over, moving slots. */
+/** Whether Redis itself has answered. */
+export function isReply(error: unknown): boolean {
+  return replyIn(error) !== undefined;
+}
+
+/** Whether Redis has answered "not now": it starts, fails over, moves slots, or waits for its replicas. */
 export function isPassing(error: unknown): boolean {
-  return (
-    error instanceof Error &&
-    /^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|UNBLOCKED) /.test(error.message)
+  return /^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|NOREPLICAS|MOVED|ASK) /.test(
+    replyIn(error) ?? '',
   );
+}
+
+/** Whether Redis has said no for good. */
+export function isFinal(error: unknown): boolean {
+  return isReply(error) && !isPassing(error);
+}
+
+/** Whether the node is a replica. */
+export function isDemoted(error: unknown): boolean {
+  return /^READONLY /.test(replyIn(error) ?? '');
+}
+
+/** Whether what is published on this node reaches no other process: it is a replica, or its cluster is down. */
+export function isUnheard(error: unknown): boolean {
+  return /^(READONLY|CLUSTERDOWN) /.test(replyIn(error) ?? '');
+}
+
+/** Whether the user of the connection may not do this. */
+export function isForbidden(error: unknown): boolean {
+  return /^NOPERM /.test(replyIn(error) ?? '');
 }

@@ -1,3 +1,5 @@
+import { isUtf8 } from 'node:buffer';
+import { argumentError } from '../../errors.js';
 import type { OwnPort, RedisPort, RedisSubscriber, SubscriberEvents } from './port.js';
 
 type Args = (string | Buffer)[];
@@ -15,7 +17,7 @@ interface Ioredis {
   publish(channel: string, data: Buffer): Promise<unknown>;
   spublish(channel: string, data: Buffer): Promise<unknown>;
   subscribe(...channels: string[]): Promise<unknown>;
-  unsubscribe(channel: string): Promise<unknown>;
+  unsubscribe(...channels: string[]): Promise<unknown>;
   ssubscribe(channel: string): Promise<unknown>;
   sunsubscribe(channel: string): Promise<unknown>;
   callBuffer(command: string, ...args: Args): Promise<unknown>;
@@ -54,7 +56,7 @@ function watch(client: Ioredis, changed: (error?: unknown) => void): () => void 
 export function openIoredis(client: Ioredis): RedisPort {
   const isCluster = client.isCluster === true;
   // ioredis puts it before keys and shard channels, and not before channels. One rule for all is easier to follow.
-  const prefix = (client.options.keyPrefix ?? '').toString();
+  const prefix = readPrefix(client);
   return {
     isCluster,
     connectCure: 'call "await client.connect()", or leave out lazyConnect',
@@ -79,11 +81,18 @@ export function openIoredis(client: Ioredis): RedisPort {
   };
 }
 
+/** @throws {RangeError} Its bytes are no text: the names of channels would have others than those of keys. */
+function readPrefix(client: Ioredis): string {
+  const { keyPrefix = '' } = client.options;
+  const isText = typeof keyPrefix === 'string' ? !/\p{Surrogate}/u.test(keyPrefix) : isUtf8(keyPrefix);
+  if (isText) return keyPrefix.toString();
+  throw argumentError(RangeError, 'the keyPrefix of a client must be UTF-8; give the client another one');
+}
+
 class IoredisSubscriber implements RedisSubscriber {
   readonly #client: Ioredis;
   readonly #prefix: string;
   readonly #isCluster: boolean;
-  readonly #known = new Set<string>();
 
   constructor(client: Ioredis, prefix: string, events: SubscriberEvents) {
     this.#prefix = prefix;
@@ -98,26 +107,29 @@ class IoredisSubscriber implements RedisSubscriber {
     this.#client.connect().catch(events.changed);
   }
 
+  /** Only the client of a cluster knows which of its nodes has lost what. */
+  get restores(): boolean {
+    return this.#isCluster;
+  }
+
   isReady(): boolean {
     return this.#client.status === 'ready';
   }
 
-  async subscribe(channels: readonly string[]): Promise<void> {
-    const names = channels.map((channel) => this.#prefix + channel);
-    if (!this.#isCluster) {
-      await this.#client.subscribe(...names);
-      return;
-    }
-    // A cluster's client restores those that it knows by itself, and would keep each one twice.
-    const news = names.filter((name) => !this.#known.has(name));
-    await Promise.all(news.map((name) => this.#client.ssubscribe(name)));
-    for (const name of news) this.#known.add(name);
+  subscribe(channels: string[]): Promise<unknown> {
+    const names = this.#namesOf(channels);
+    if (!this.#isCluster) return this.#client.subscribe(...names);
+    return Promise.all(names.map((name) => this.#client.ssubscribe(name)));
   }
 
-  unsubscribe(channel: string): Promise<unknown> {
-    const name = this.#prefix + channel;
-    this.#known.delete(name);
-    return this.#isCluster ? this.#client.sunsubscribe(name) : this.#client.unsubscribe(name);
+  unsubscribe(channels: string[]): Promise<unknown> {
+    const names = this.#namesOf(channels);
+    if (!this.#isCluster) return this.#client.unsubscribe(...names);
+    return Promise.all(names.map((name) => this.#client.sunsubscribe(name)));
+  }
+
+  #namesOf(channels: string[]): string[] {
+    return channels.map((channel) => this.#prefix + channel);
   }
 
   close(): void {

@@ -1,17 +1,18 @@
 import { clearTimeout, setTimeout } from '../../real-timers.js';
 import type { BackplaneEvents } from '../backplane.js';
-import { closedError, cutOffError, tooLargeError } from './faults.js';
+import { closedError, cutOffError } from './faults.js';
 import { RedisListener } from './listener.js';
 import { openPort } from './open-port.js';
 import type { RedisClient, RedisPort } from './port.js';
-import { RedisSender } from './sender.js';
+import { type Command, RedisSender } from './sender.js';
 
 export interface LinkOptions {
   readonly client: RedisClient;
   readonly backplane: string;
   readonly prefix: string;
   readonly timeout: number;
-  readonly maxPayload: number;
+  /** Whether a node that answers a write with this error cannot be used. */
+  readonly isUnusable: (error: unknown) => boolean;
 }
 
 /** What a link tells; channels are names of groups. */
@@ -42,7 +43,8 @@ export class RedisLink {
     this.#channelPrefix = `${options.prefix}:group:`;
     // On a later turn: a client tells of an end before it has put itself in order.
     const changed = (error?: unknown): void => process.nextTick(() => this.#check(error));
-    this.#sender = new RedisSender(this.#port, options.timeout, changed);
+    const { timeout, isUnusable } = options;
+    this.#sender = new RedisSender({ port: this.#port, timeout, isUnusable, changed });
   }
 
   start(events: LinkEvents): void {
@@ -61,6 +63,10 @@ export class RedisLink {
     });
     this.#tick();
     process.nextTick(() => this.#check());
+  }
+
+  get isCluster(): boolean {
+    return this.#port.isCluster;
   }
 
   /** Whether nothing has been heard of Redis yet; for as long as `timeout`. */
@@ -87,12 +93,12 @@ export class RedisLink {
     return this.#channelPrefix + group;
   }
 
-  /** @throws {BackplaneError} The message is too large. */
-  checkSize(group: string, data: Buffer): void {
-    const { maxPayload } = this.#options;
-    if (data.length > maxPayload) throw tooLargeError(group, data.length, maxPayload);
+  /** Sends a command; it fails at once while it cannot be sent. */
+  post(command: Command): void {
+    this.#sender.post(command);
   }
 
+  /** As `post`, for one who waits for the reply. */
   run(command: (port: RedisPort) => Promise<unknown>): Promise<unknown> {
     return this.#sender.run(command);
   }
@@ -103,8 +109,9 @@ export class RedisLink {
     await this.#listener.subscribe(this.channelOf(group));
   }
 
-  async unsubscribe(group: string): Promise<void> {
-    await this.#listener?.unsubscribe(this.channelOf(group));
+  /** From now on nothing comes for the group. */
+  unsubscribe(group: string): void {
+    this.#listener?.unsubscribe(this.channelOf(group));
   }
 
   async close(): Promise<void> {

@@ -5,6 +5,7 @@ import { closedError, cutOffError, isReply, refusedError } from './faults.js';
 import type { RedisPort, RedisSubscriber } from './port.js';
 import type { RedisSender } from './sender.js';
 import { spreadOverSlots } from './slots.js';
+import { Subscriptions } from './subscriptions.js';
 
 /** One for a server; on a cluster, so many that each node has one (up to 16 nodes of equal size). */
 const PROBES_IN_CLUSTER = 16;
@@ -22,20 +23,20 @@ export interface ListenerOptions {
 /**
  * The connection that we listen on, and whether it hears.
  *
- * What a client says about itself is not enough: a connection may be dead without a sign, a cluster's client may have lost
- * one of many. So we send a message to ourselves now and then, over the same way as everybody's, and the connection is
- * as good as that message. One that stays deaf is replaced.
+ * What a client says about itself is not enough: a connection may be dead without a sign, and a cluster's client may have
+ * lost one of many. So we send a message to ourselves now and then, over the same way as everybody's. The connection
+ * holds while these messages arrive; one that brings none is replaced.
  */
 export class RedisListener {
   readonly #options: ListenerOptions;
-  readonly #wanted = new Set<string>();
+  readonly #subscriptions: Subscriptions;
   readonly #probes: Map<string, number>;
   #subscriber: RedisSubscriber;
   // Counts the subscribers, so that what an old one tells is not taken for the new one's.
   #generation = 0;
-  #opened = 0;
-  #state: 'deaf' | 'restoring' | 'probing' | 'hears' | 'closed' = 'deaf';
-  readonly #aborts = new Set<(error: unknown) => void>();
+  // When the subscriber was opened, or a batch of subscriptions was answered.
+  #progressed = 0;
+  #state: 'deaf' | 'restoring' | 'refused' | 'probing' | 'hears' | 'closed' = 'deaf';
   // The probes: their number, when they were sent, and whether they still may come.
   #round = 0;
   #asked = 0;
@@ -46,6 +47,7 @@ export class RedisListener {
     const stem = `${options.prefix}:probe:${randomBytes(9).toString('base64url')}:`;
     const names = options.port.isCluster ? spreadOverSlots(stem, PROBES_IN_CLUSTER) : [`${stem}0`];
     this.#probes = new Map(names.map((name) => [name, 0]));
+    this.#subscriptions = new Subscriptions(names, () => (this.#progressed = now()));
     this.#subscriber = this.#open();
   }
 
@@ -61,18 +63,16 @@ export class RedisListener {
   async subscribe(channel: string): Promise<void> {
     if (this.#state === 'closed') throw closedError();
     if (this.#state !== 'hears') throw cutOffError(new Error('the subscriptions are not in force'));
-    this.#wanted.add(channel);
     try {
-      await this.#whileHearing(this.#subscriber.subscribe([channel]));
+      await this.#subscriptions.add(channel);
     } catch (error) {
-      this.#wanted.delete(channel);
       throw isReply(error) ? refusedError(error) : cutOffError(error);
     }
   }
 
-  async unsubscribe(channel: string): Promise<void> {
-    if (!this.#wanted.delete(channel) || !this.#subscriber.isReady()) return;
-    await this.#whileHearing(this.#subscriber.unsubscribe(channel));
+  /** From now on nothing is delivered for the channel. */
+  unsubscribe(channel: string): void {
+    this.#subscriptions.delete(channel);
   }
 
   /** Called when something about a connection has changed, and now and then. */
@@ -94,29 +94,38 @@ export class RedisListener {
   /** Called now and then: sends the next probe, and judges the one before. */
   checkTime(): void {
     const { sender, timeout } = this.#options;
-    if (this.#state === 'closed') return;
     const late = now() - this.#asked >= timeout;
-    if (this.#state === 'hears' || this.#state === 'probing') {
-      if (this.#allCame()) this.#probe();
-      else if (late && sender.isReady())
-        this.#replace(new Error(`no message of our own came for ${timeout} ms`));
-      else if (late) this.#probe();
-      return;
+    const { askedSince } = this.#subscriptions;
+    if (askedSince !== undefined && now() - askedSince >= timeout)
+      this.#subscriptions.rejectWaiters(new Error(`Redis has not answered for ${timeout} ms`));
+    switch (this.#state) {
+      case 'hears':
+      case 'probing':
+        if (this.#allCame() || sender.isRefused()) this.#probe();
+        else if (late && sender.isReady())
+          this.#replace(new Error(`no message of our own came for ${timeout} ms`));
+        else if (late) this.#probe();
+        break;
+      case 'refused':
+        void this.#restore();
+        break;
+      case 'deaf':
+      case 'restoring':
+        // Its client has given up, or Redis does not answer.
+        if (now() - this.#progressed >= 2 * timeout) this.#replace(undefined);
     }
-    // Its client has given up, or restoring fails again and again.
-    if (now() - this.#opened >= 2 * timeout) this.#replace(undefined);
   }
 
   close(): void {
     this.#state = 'closed';
-    this.#abort(closedError());
+    this.#subscriptions.suspend(closedError());
     this.#generation++;
     this.#subscriber.close();
   }
 
   #open(): RedisSubscriber {
     const generation = ++this.#generation;
-    this.#opened = now();
+    this.#progressed = now();
     return this.#options.port.openSubscriber({
       message: (channel, data) => {
         if (generation === this.#generation) this.#receive(channel, data);
@@ -143,38 +152,24 @@ export class RedisListener {
   #becomeDeaf(error: unknown): void {
     this.#state = 'deaf';
     this.#options.sender.doubt();
-    this.#abort(error ?? new Error('the connection for subscriptions is lost'));
+    this.#subscriptions.suspend(error ?? new Error('the connection for subscriptions is lost'));
     debug('the connection for subscriptions hears nothing: %o', error);
-  }
-
-  // A client may keep a command for ever when its connection is lost.
-  async #whileHearing(command: Promise<unknown>): Promise<void> {
-    let abort!: (error: unknown) => void;
-    const aborted = new Promise<never>((_resolve, reject) => (abort = reject));
-    this.#aborts.add(abort);
-    try {
-      await Promise.race([command, aborted]);
-    } finally {
-      this.#aborts.delete(abort);
-    }
-  }
-
-  #abort(error: unknown): void {
-    for (const abort of this.#aborts) abort(error);
   }
 
   async #restore(): Promise<void> {
     const subscriber = this.#subscriber;
     this.#state = 'restoring';
+    this.#progressed = now();
     const isOutdated = (): boolean => subscriber !== this.#subscriber || this.#state !== 'restoring';
     try {
-      await subscriber.subscribe([...this.#probes.keys(), ...this.#wanted]);
+      await this.#subscriptions.restore(subscriber);
       if (isOutdated()) return;
       this.#state = 'probing';
       this.#probe();
     } catch (error) {
-      // Tried again by `checkTime`, with a new connection.
-      if (!isOutdated()) this.#options.changed(isReply(error) ? refusedError(error) : error);
+      if (isOutdated()) return;
+      this.#state = 'refused';
+      this.#options.changed(isReply(error) ? refusedError(error) : error);
     }
   }
 
@@ -185,10 +180,15 @@ export class RedisListener {
     this.#asked = now();
     this.#isUnderWay = true;
     const data = Buffer.from(String(round));
-    for (const channel of this.#probes.keys()) {
-      this.#options.sender
-        .try((port) => port.publish(channel, data))
-        .catch((error: unknown) => this.#options.changed(error));
+    for (const channel of this.#probes.keys()) void this.#probeOver(channel, data);
+  }
+
+  async #probeOver(channel: string, data: Buffer): Promise<void> {
+    const { sender, changed } = this.#options;
+    try {
+      if (await sender.askRole(channel)) await sender.try((port) => port.publish(channel, data));
+    } catch (error) {
+      changed(error);
     }
   }
 
@@ -198,11 +198,12 @@ export class RedisListener {
   }
 
   #receive(channel: string, data: Buffer): void {
-    if (!this.#probes.has(channel)) {
-      if (this.#wanted.has(channel)) this.#options.message(channel, data);
+    const round = this.#probes.get(channel);
+    if (round === undefined) {
+      if (this.#subscriptions.has(channel)) this.#options.message(channel, data);
       return;
     }
-    this.#probes.set(channel, Number(data.toString()));
+    this.#probes.set(channel, Math.max(round, Number(data.toString())));
     if (this.#state !== 'probing' || !this.#allCame()) return;
     this.#state = 'hears';
     this.#options.changed();

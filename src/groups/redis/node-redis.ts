@@ -1,4 +1,3 @@
-import { setMaxListeners } from 'node:events';
 import type { OwnPort, RedisPort, RedisSubscriber, SubscriberEvents } from './port.js';
 
 type Listener = (data: Buffer, channel: Buffer) => void;
@@ -13,7 +12,7 @@ interface NodeRedis {
   connect(): Promise<unknown>;
   destroy(): unknown;
   subscribe(channels: string[], listener: Listener, asBuffers: true): Promise<unknown>;
-  unsubscribe(channel: string, listener: Listener, asBuffers: true): Promise<unknown>;
+  unsubscribe(channels: string[], listener: Listener, asBuffers: true): Promise<unknown>;
   sSubscribe(channel: string, listener: Listener, asBuffers: true): Promise<unknown>;
   sUnsubscribe(channel: string, listener: Listener, asBuffers: true): Promise<unknown>;
   sendCommand(...args: unknown[]): Promise<unknown>;
@@ -27,9 +26,6 @@ export function isNodeRedis(client: unknown): client is NodeRedis {
   if (!('isOpen' in client)) return false;
   return methods.every((name) => typeof (client as Record<string, unknown>)[name] === 'function');
 }
-
-// As a type mapping of node-redis: replies of the RESP type "blob string" ('$') are Buffers.
-const AS_BUFFERS = { typeMapping: { ['$'.charCodeAt(0)]: Buffer } };
 
 const EVENTS = [
   'connect',
@@ -59,11 +55,11 @@ export function openNodeRedis(client: NodeRedis): RedisPort {
   const isSentinel = !isCluster && 'getMasterNode' in client;
   // When the connection breaks, the client drops what it had written and keeps what it had not: on the next connection
   // the later commands would come before those that we send again. So the rest is taken back.
-  let unsent = makeAborter();
+  let unsent = new Recall();
   const run = (key: string | undefined, args: (string | Buffer)[]): Promise<unknown> => {
-    const options = { ...AS_BUFFERS, abortSignal: unsent.signal };
-    if (isCluster) return client.sendCommand(key, false, args, options);
-    return isSentinel ? client.sendCommand(false, args, options) : client.sendCommand(args, options);
+    if (isCluster) return client.sendCommand(key, false, args, unsent.options);
+    if (isSentinel) return client.sendCommand(false, args, unsent.options);
+    return client.sendCommand(args, unsent.options);
   };
   return {
     isCluster,
@@ -72,12 +68,15 @@ export function openNodeRedis(client: NodeRedis): RedisPort {
     publish: (channel, data) => run(channel, [isCluster ? 'SPUBLISH' : 'PUBLISH', channel, data]),
     forget() {
       unsent.abort();
-      unsent = makeAborter();
+      unsent = new Recall();
     },
     command: run,
     ping: () => run(undefined, ['PING']),
     watch: (changed) => watch(client, changed),
-    openSubscriber: (events) => new NodeRedisSubscriber(client, isCluster, events),
+    openSubscriber: (events) =>
+      isCluster || isSentinel
+        ? new ManyNodesSubscriber(client, isCluster, events)
+        : new ServerSubscriber(client, events),
     derive(): OwnPort {
       const own = copy(client);
       // Without a listener an error would end the process; whoever watches the port hears of it.
@@ -89,11 +88,30 @@ export function openNodeRedis(client: NodeRedis): RedisPort {
   };
 }
 
-/** For many commands: Node takes more than ten listeners for a leak. */
-function makeAborter(): AbortController {
-  const controller = new AbortController();
-  setMaxListeners(0, controller.signal);
-  return controller;
+/**
+ * Takes back the commands that a client has not written yet. An AbortSignal looks through all its listeners for each one
+ * that is added; ours keeps them in a set, so that a command costs the same however many wait.
+ */
+class Recall {
+  readonly #controller = new AbortController();
+  readonly #listeners = new Set<() => void>();
+  /** The options of a command that can be taken back. */
+  readonly options = {
+    // Replies of the RESP type "blob string" ('$') are Buffers.
+    typeMapping: { ['$'.charCodeAt(0)]: Buffer },
+    // We have a timeout of our own; that of the client takes a timer and a signal for each command.
+    timeout: undefined,
+    abortSignal: Object.assign(this.#controller.signal, {
+      addEventListener: (_type: string, listener: () => void) => void this.#listeners.add(listener),
+      removeEventListener: (_type: string, listener: () => void) => void this.#listeners.delete(listener),
+    }),
+  };
+
+  abort(): void {
+    this.#controller.abort();
+    for (const listener of this.#listeners) listener();
+    this.#listeners.clear();
+  }
 }
 
 /** The cluster of version 5 does not say whether it is ready; it is when it knows its nodes. */
@@ -137,17 +155,77 @@ function destroy(client: NodeRedis): void {
   }
 }
 
-class NodeRedisSubscriber implements RedisSubscriber {
+/**
+ * Listens on one server. The client would bring back all its subscriptions in one command, of whose answers there can be
+ * more than Redis keeps for a client, and also those that nobody wants any more. So a connection that is lost takes its
+ * client with it.
+ */
+class ServerSubscriber implements RedisSubscriber {
+  readonly restores = false;
+  readonly #template: NodeRedis;
+  readonly #events: SubscriberEvents;
+  readonly #listener: Listener;
+  #client!: NodeRedis;
+  #closeClient!: () => void;
+  #isClosed = false;
+
+  constructor(template: NodeRedis, events: SubscriberEvents) {
+    this.#template = template;
+    this.#events = events;
+    this.#listener = (data, channel) => events.message(channel.toString(), data);
+    this.#open();
+  }
+
+  isReady(): boolean {
+    return isReady(this.#client);
+  }
+
+  subscribe(channels: string[]): Promise<unknown> {
+    return this.#client.subscribe(channels, this.#listener, true);
+  }
+
+  unsubscribe(channels: string[]): Promise<unknown> {
+    return this.#client.unsubscribe(channels, this.#listener, true);
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#closeClient();
+  }
+
+  #open(): void {
+    const client = copy(this.#template);
+    let wasReady = false;
+    const changed = (error?: unknown): void => {
+      if (client !== this.#client || this.#isClosed) return;
+      if (isReady(client)) wasReady = true;
+      else if (wasReady) {
+        const closeOld = this.#closeClient;
+        // First, so that what the old one tells of its end is not listened to.
+        this.#open();
+        closeOld();
+      }
+      this.#events.changed(error);
+    };
+    this.#client = client;
+    this.#closeClient = makeCloser(client);
+    watch(client, changed);
+    client.connect().catch(changed);
+  }
+}
+
+/** Listens on the nodes of a cluster, or on the master of sentinels. */
+class ManyNodesSubscriber implements RedisSubscriber {
+  readonly restores = true;
   readonly #client: NodeRedis;
   readonly #isCluster: boolean;
-  readonly #known = new Set<string>();
   readonly #listener: Listener;
   readonly close: () => void;
 
-  constructor(client: NodeRedis, isCluster: boolean, events: SubscriberEvents) {
+  constructor(template: NodeRedis, isCluster: boolean, events: SubscriberEvents) {
     this.#isCluster = isCluster;
     this.#listener = (data, channel) => events.message(channel.toString(), data);
-    this.#client = copy(client);
+    this.#client = copy(template);
     watch(this.#client, events.changed);
     this.close = makeCloser(this.#client);
     this.#client.connect().catch(events.changed);
@@ -158,22 +236,14 @@ class NodeRedisSubscriber implements RedisSubscriber {
     return this.#client.masters?.every(({ pubSub }) => pubSub?.client.isReady ?? true) ?? true;
   }
 
-  async subscribe(channels: readonly string[]): Promise<void> {
-    // Known ones are restored by the client before it says that it is ready.
-    const news = channels.filter((channel) => !this.#known.has(channel));
-    if (news.length === 0) return;
-    if (this.#isCluster) {
-      await Promise.all(news.map((channel) => this.#client.sSubscribe(channel, this.#listener, true)));
-    } else {
-      await this.#client.subscribe(news, this.#listener, true);
-    }
-    for (const channel of news) this.#known.add(channel);
+  subscribe(channels: string[]): Promise<unknown> {
+    if (!this.#isCluster) return this.#client.subscribe(channels, this.#listener, true);
+    return Promise.all(channels.map((channel) => this.#client.sSubscribe(channel, this.#listener, true)));
   }
 
-  unsubscribe(channel: string): Promise<unknown> {
-    this.#known.delete(channel);
-    if (this.#isCluster) return this.#client.sUnsubscribe(channel, this.#listener, true);
-    return this.#client.unsubscribe(channel, this.#listener, true);
+  unsubscribe(channels: string[]): Promise<unknown> {
+    if (!this.#isCluster) return this.#client.unsubscribe(channels, this.#listener, true);
+    return Promise.all(channels.map((channel) => this.#client.sUnsubscribe(channel, this.#listener, true)));
   }
 }
 

@@ -24,6 +24,14 @@ export interface RedisBackplaneOptions {
    * @default 5_000
    */
   timeout?: number | undefined;
+  /**
+   * Bytes of memory that messages may take in this process until Redis has confirmed them. Beyond it a message reaches
+   * only the members in this process, and `send` tells (`ERR_WEBSOCKET_BACKPLANE_FULL`). Each message counts with its
+   * bytes and with what it costs to keep it.
+   *
+   * @default 67_108_864 (64 MiB)
+   */
+  maxBuffered?: number | undefined;
 }
 
 /** Options of {@link redisStreamBackplane}. */
@@ -40,20 +48,27 @@ export interface RedisStreamBackplaneOptions extends RedisBackplaneOptions {
    */
   maxAge?: number | undefined;
   /**
-   * Bytes of messages that this process keeps while it is cut off; what comes beyond is refused, and `send` tells.
+   * Bytes of each group's messages that Redis keeps for processes that are cut off. Older messages go when it is exceeded;
+   * the newest one always stays. Each message counts with its bytes and 64 more.
    *
    * @default 16_777_216 (16 MiB)
    */
-  maxBuffered?: number | undefined;
+  maxBytes?: number | undefined;
 }
 
-const PUBSUB_CHECKS = { prefix: checkPrefix, maxPayload: checkCount, timeout: checkTime };
-const STREAM_CHECKS = { ...PUBSUB_CHECKS, maxLength: checkCount, maxAge: checkTime, maxBuffered: checkCount };
+const PUBSUB_CHECKS = {
+  prefix: checkPrefix,
+  maxPayload: checkCount,
+  timeout: checkTime,
+  maxBuffered: checkCount,
+};
+const STREAM_CHECKS = { ...PUBSUB_CHECKS, maxLength: checkCount, maxBytes: checkCount, maxAge: checkTime };
 
-const DEFAULTS = { prefix: 'dwebsocket', maxPayload: 2 ** 20, timeout: 5_000 };
+const DEFAULTS = { prefix: 'dwebsocket', maxPayload: 2 ** 20, timeout: 5_000, maxBuffered: 2 ** 26 };
+const STREAM_DEFAULTS = { ...DEFAULTS, maxBytes: 2 ** 24, maxAge: 3_600_000 };
 
 export type PubSubSettings = typeof DEFAULTS;
-export type StreamSettings = PubSubSettings & { maxLength: number; maxAge: number; maxBuffered: number };
+export type StreamSettings = typeof STREAM_DEFAULTS & { maxLength: number };
 
 export function resolvePubSubOptions(options: RedisBackplaneOptions): PubSubSettings {
   return { ...DEFAULTS, ...checkEach(options, PUBSUB_CHECKS) };
@@ -63,12 +78,16 @@ export function resolveStreamOptions(options: RedisStreamBackplaneOptions): Stre
   const given = checkEach(options, STREAM_CHECKS) as Partial<StreamSettings>;
   const { maxLength } = given;
   if (maxLength === undefined) checkCount(maxLength, 'maxLength');
-  return { ...DEFAULTS, maxAge: 3_600_000, maxBuffered: 2 ** 24, ...given } as StreamSettings;
+  return { ...STREAM_DEFAULTS, ...given } as StreamSettings;
 }
 
 function checkPrefix(value: unknown, name: string): void {
-  // A brace would put all groups into one slot of a cluster (a hash tag).
-  const rule = "a text that is not empty and has no braces, such as 'my-app'";
+  // A brace would put all groups into one slot of a cluster (a hash tag). With the part "group" in it, two apps could have the
+  // same names: "a" and the group "b:group:c", "a:group:b" and the group "c".
+  const rule =
+    "a text that is not empty, has no braces, no part ':group' and no half of a surrogate pair, such as 'my-app'";
   if (typeof value !== 'string') throw optionError(TypeError, name, rule, value);
-  if (value === '' || /[{}]/.test(value)) throw optionError(RangeError, name, rule, value);
+  const isApart = `${value}:group:`.indexOf(':group:') === value.length;
+  if (value === '' || !isApart || /[{}]|\p{Surrogate}/u.test(value))
+    throw optionError(RangeError, name, rule, value);
 }

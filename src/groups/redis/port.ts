@@ -43,10 +43,16 @@ export interface SubscriberEvents {
   readonly changed: (error?: unknown) => void;
 }
 
+/** A connection for subscriptions. */
 export interface RedisSubscriber {
+  /**
+   * Whether its client brings back its subscriptions by itself when it has lost a connection. If not, each new connection
+   * begins without any.
+   */
+  readonly restores: boolean;
   isReady(): boolean;
-  /** Resolves when all of them are subscribed. Those that are already cost nothing. */
-  subscribe(channels: readonly string[]): Promise<unknown>;
-  unsubscribe(channel: string): Promise<unknown>;
+  /** Resolves when all of them are subscribed. */
+  subscribe(channels: string[]): Promise<unknown>;
+  unsubscribe(channels: string[]): Promise<unknown>;
   close(): void;
 }

@@ -1,7 +1,8 @@
 import type { Backplane, BackplaneEvents } from '../backplane.js';
-import { cutOffError } from './faults.js';
+import { closedError, isUnheard, tooLargeError } from './faults.js';
 import { RedisLink } from './link.js';
-import { type RedisBackplaneOptions, resolvePubSubOptions } from './options.js';
+import { type PubSubSettings, type RedisBackplaneOptions, resolvePubSubOptions } from './options.js';
+import { Outbox } from './outbox.js';
 import type { RedisClient } from './port.js';
 
 /**
@@ -20,82 +21,65 @@ import type { RedisClient } from './port.js';
  * client.connect().catch(() => {});
  */
 export function redisBackplane(client: RedisClient, options: RedisBackplaneOptions = {}): Backplane {
-  return new RedisBackplane(
-    new RedisLink({ client, backplane: 'redisBackplane', ...resolvePubSubOptions(options) }),
-  );
+  return new RedisBackplane(client, resolvePubSubOptions(options));
 }
-
-interface Waiting {
-  readonly channel: string;
-  readonly data: Buffer;
-  readonly settled: Promise<unknown>;
-  readonly resolve: (reply: unknown) => void;
-  readonly reject: (error: Error) => void;
-}
-
-/** What may be sent before the first connection is there. */
-const MAX_WAITING = 1_000;
 
 class RedisBackplane implements Backplane {
+  readonly #settings: PubSubSettings;
   readonly #link: RedisLink;
-  #waiting: Waiting[] = [];
+  readonly #outbox: Outbox;
+  #isClosed = false;
 
-  constructor(link: RedisLink) {
-    this.#link = link;
+  constructor(client: RedisClient, settings: PubSubSettings) {
+    this.#settings = settings;
+    this.#link = new RedisLink({ client, backplane: 'redisBackplane', isUnusable: isUnheard, ...settings });
+    this.#outbox = new Outbox({
+      maxBuffered: settings.maxBuffered,
+      keeps: false,
+      oneByOne: this.#link.isCluster,
+      // A script that connects and sends at once would otherwise send to nobody. Later nothing waits for a connection.
+      canSend: () => this.#link.isReady() || !this.#link.isStarting(),
+      post: (command) => this.#link.post(command),
+      send: (port, group, data) => port.publish(this.#link.channelOf(group), data),
+      dropped: () => {},
+    });
   }
 
   start(events: BackplaneEvents): void {
     this.#link.start({
       message: events.message,
-      ready: () => this.#sendWaiting(),
+      ready: () => this.#outbox.flush(),
       cutOff: (error) => {
-        for (const { reject } of this.#waiting.splice(0)) reject(error);
+        // What waits for the first connection fails now.
+        this.#outbox.flush();
         events.cutOff(error);
       },
       back: events.back,
     });
   }
 
-  async publish(group: string, data: Buffer): Promise<unknown> {
-    this.#link.checkSize(group, data);
-    const channel = this.#link.channelOf(group);
-    // A script that connects and sends at once would otherwise send to nobody. Later nothing waits.
-    if (this.#link.isStarting() && !this.#link.isReady()) return this.#wait(channel, data);
-    // The client is ready before we hear of it: what waits goes first, or receivers would take it for old.
-    if (this.#waiting.length > 0) this.#sendWaiting();
-    return this.#link.run((port) => port.publish(channel, data));
+  publish(group: string, data: Buffer): Promise<unknown> {
+    if (this.#isClosed) return Promise.reject(closedError());
+    const { maxPayload } = this.#settings;
+    if (data.length > maxPayload) return Promise.reject(tooLargeError(group, data.length, maxPayload));
+    return this.#outbox.add(group, data);
   }
 
   subscribe(group: string): Promise<void> {
     return this.#link.subscribe(group);
   }
 
-  unsubscribe(group: string): Promise<void> {
-    return this.#link.unsubscribe(group);
+  // `async`, so that it gives a promise.
+  async unsubscribe(group: string): Promise<void> {
+    this.#link.unsubscribe(group);
+    return Promise.resolve();
   }
 
   async close(): Promise<void> {
-    // Not for long: the start ends with a connection or with an outage.
-    await Promise.allSettled(this.#waiting.map(({ settled }) => settled));
+    this.#isClosed = true;
+    // A script may connect, send and end.
+    await this.#link.whenKnown();
+    await this.#outbox.close(this.#settings.timeout);
     await this.#link.close();
-  }
-
-  #wait(channel: string, data: Buffer): Promise<unknown> {
-    if (this.#waiting.length >= MAX_WAITING) {
-      return Promise.reject(
-        cutOffError(new Error(`${MAX_WAITING} messages already wait for the first connection`)),
-      );
-    }
-    let resolve!: Waiting['resolve'];
-    let reject!: Waiting['reject'];
-    const settled = new Promise((...both) => ([resolve, reject] = both));
-    this.#waiting.push({ channel, data, settled, resolve, reject });
-    return settled;
-  }
-
-  #sendWaiting(): void {
-    for (const { channel, data, resolve } of this.#waiting.splice(0)) {
-      resolve(this.#link.run((port) => port.publish(channel, data)));
-    }
   }
 }

@@ -1,11 +1,23 @@
 import { clearTimeout, now, setTimeout } from '../../real-timers.js';
 import type { Backplane, BackplaneEvents } from '../backplane.js';
-import { closedError } from './faults.js';
+import { closedError, isPassing, tooLargeError } from './faults.js';
+import { Limiter } from './limiter.js';
 import { RedisLink } from './link.js';
 import { type RedisStreamBackplaneOptions, resolveStreamOptions, type StreamSettings } from './options.js';
+import { Outbox } from './outbox.js';
 import type { RedisClient } from './port.js';
-import { addCommand } from './stream-entry.js';
-import { StreamOutbox } from './stream-outbox.js';
+import {
+  compareEnds,
+  makeAddCommand,
+  noteCommand,
+  type OtherReply,
+  parseReply,
+  type Position,
+  readAfter,
+  readFrom,
+  readNothing,
+  type StreamPage,
+} from './stream-entry.js';
 import { StreamTail } from './stream-tail.js';
 
 /**
@@ -25,14 +37,20 @@ export function redisStreamBackplane(client: RedisClient, options: RedisStreamBa
   return new RedisStreamBackplane(client, resolveStreamOptions(options));
 }
 
+/** Streams that are read at a time: what is sent meanwhile must not wait for them all, nor a reply for its turn. */
+const READERS = 64;
+/** Streams that one command compares. */
+const COMPARED = 100;
+
 /** Milliseconds until what a Redis that is not ready yet has refused is asked again. */
 const RETRY_DELAY = 250;
 
 class RedisStreamBackplane implements Backplane {
   readonly #settings: StreamSettings;
   readonly #link: RedisLink;
-  readonly #outbox: StreamOutbox;
+  readonly #outbox: Outbox;
   readonly #tails = new Map<string, StreamTail>();
+  readonly #readers = new Limiter(READERS);
   #events: BackplaneEvents | undefined;
   #cutSince: number | undefined;
   #retry: NodeJS.Timeout | undefined;
@@ -40,12 +58,24 @@ class RedisStreamBackplane implements Backplane {
 
   constructor(client: RedisClient, settings: StreamSettings) {
     this.#settings = settings;
-    this.#link = new RedisLink({ client, backplane: 'redisStreamBackplane', ...settings });
-    this.#outbox = new StreamOutbox({
+    this.#link = new RedisLink({
+      client,
+      backplane: 'redisStreamBackplane',
+      isUnusable: isPassing,
+      ...settings,
+    });
+    const makeCommand = makeAddCommand({ ...settings, isCluster: this.#link.isCluster });
+    this.#outbox = new Outbox({
       maxBuffered: settings.maxBuffered,
-      isReady: () => this.#link.isReady(),
-      add: (group, data) => this.#add(group, data),
-      dropped: (group, error) => this.#events?.dropped(group, 1, error),
+      keeps: true,
+      oneByOne: this.#link.isCluster,
+      canSend: () => this.#link.isReady(),
+      post: (command) => this.#link.post(command),
+      send: (port, group, data) => {
+        const key = this.#link.channelOf(group);
+        return port.command(key, makeCommand(key, data));
+      },
+      dropped: (group, count, error) => this.#events?.dropped(group, count, error),
     });
   }
 
@@ -63,30 +93,30 @@ class RedisStreamBackplane implements Backplane {
     this.#events = events;
   }
 
-  async publish(group: string, data: Buffer): Promise<unknown> {
-    if (this.#isClosed) throw closedError();
-    this.#link.checkSize(group, data);
-    return this.#outbox.send(group, data);
+  publish(group: string, data: Buffer): Promise<unknown> {
+    if (this.#isClosed) return Promise.reject(closedError());
+    const { maxPayload } = this.#settings;
+    if (data.length > maxPayload) return Promise.reject(tooLargeError(group, data.length, maxPayload));
+    return this.#outbox.add(group, data);
   }
 
   async subscribe(group: string): Promise<void> {
-    await this.#link.whenKnown();
     const tail = this.#openTail(group);
-    await tail.begin();
     this.#tails.set(group, tail);
     try {
       await this.#link.subscribe(group);
-      // What was sent between the two.
-      await tail.catchUp(0);
+      await tail.begin();
     } catch (error) {
-      this.#tails.delete(group);
+      await this.unsubscribe(group);
       throw error;
     }
   }
 
+  // `async`, so that it gives a promise.
   async unsubscribe(group: string): Promise<void> {
     this.#tails.delete(group);
-    await this.#link.unsubscribe(group);
+    this.#link.unsubscribe(group);
+    return Promise.resolve();
   }
 
   async close(): Promise<void> {
@@ -98,19 +128,18 @@ class RedisStreamBackplane implements Backplane {
     await this.#link.close();
   }
 
-  #add(group: string, data: Buffer): Promise<unknown> {
-    const key = this.#link.channelOf(group);
-    return this.#link.run((port) =>
-      port.command(key, addCommand(key, data, { ...this.#settings, isCluster: port.isCluster })),
-    );
-  }
-
   #openTail(group: string): StreamTail {
     const key = this.#link.channelOf(group);
+    const ask = async (command: (string | Buffer)[]): Promise<StreamPage | OtherReply> =>
+      parseReply(await this.#readers.run(() => this.#link.run((port) => port.command(key, command))));
     return new StreamTail({
       maxAge: this.#settings.maxAge,
-      read: (command, from, to, count) =>
-        this.#link.run((port) => port.command(key, [command, key, from, to, 'COUNT', String(count)])),
+      stream: {
+        after: (position) => ask(readAfter(key, position)),
+        from: (id) => ask(readFrom(key, id)) as Promise<StreamPage>,
+        look: () => ask(readNothing(key)) as Promise<OtherReply>,
+        note: (era) => this.#link.run((port) => port.command(key, noteCommand(key, era, port.isCluster))),
+      },
       deliver: (data) => this.#events?.message(group, data),
       missed: (count) => this.#events?.missed(group, count),
       failed: () => this.#catchUpLater(),
@@ -120,10 +149,14 @@ class RedisStreamBackplane implements Backplane {
   /** The outage is over for the app when all that was missed is there. */
   async #catchUp(): Promise<void> {
     const cutFor = this.#cutSince === undefined ? 0 : now() - this.#cutSince;
-    const reads = [...this.#tails.values()].map((tail) => tail.catchUp(cutFor));
-    const results = await Promise.allSettled([...reads, this.#tryCommand()]);
+    const tails = this.#tails.entries();
+    const read = async (): Promise<void> => {
+      for (let part = take(tails, COMPARED); part.length > 0; part = take(tails, COMPARED)) {
+        for (const tail of await this.#findChanged(part, cutFor)) await tail.catchUp(cutFor);
+      }
+    };
+    const results = await Promise.allSettled(Array.from({ length: READERS }, read));
     if (this.#isClosed || !this.#link.isUp()) return;
-    // A Redis that is still starting lets us publish before it lets us read.
     if (results.some(({ status }) => status === 'rejected')) {
       this.#catchUpLater();
       return;
@@ -133,6 +166,33 @@ class RedisStreamBackplane implements Backplane {
     this.#events?.back();
   }
 
+  /** Most streams are as they were, and one command tells for many of them. */
+  async #findChanged(tails: [string, StreamTail][], cutFor: number): Promise<StreamTail[]> {
+    const all = tails.map(([, tail]) => tail);
+    // On a cluster they are on many nodes; and what may have expired has to be looked at.
+    if (this.#link.isCluster || cutFor >= this.#settings.maxAge) return all;
+    const known: [string, Position | undefined][] = [];
+    const compared: StreamTail[] = [];
+    const changed: StreamTail[] = [];
+    for (const [group, tail] of tails) {
+      const { end } = tail;
+      if (end === false) {
+        changed.push(tail);
+      } else {
+        known.push([this.#link.channelOf(group), end]);
+        compared.push(tail);
+      }
+    }
+    if (known.length === 0) return changed;
+    const reply = await this.#link.run((port) => port.command(this.#link.channelOf(''), compareEnds(known)));
+    const numbers = new Set((reply as unknown[]).map(Number));
+    for (const [index, tail] of compared.entries()) {
+      if (numbers.has(index + 1)) changed.push(tail);
+      else tail.confirm();
+    }
+    return changed;
+  }
+
   #catchUpLater(): void {
     clearTimeout(this.#retry);
     // When the link is not up, its being back calls for it.
@@ -140,9 +200,13 @@ class RedisStreamBackplane implements Backplane {
       if (this.#link.isUp()) void this.#catchUp();
     }, RETRY_DELAY).unref();
   }
+}
 
-  #tryCommand(): Promise<unknown> {
-    const key = this.#link.channelOf('');
-    return this.#link.run((port) => port.command(key, ['EXISTS', key]));
+function take<T>(items: Iterator<T>, count: number): T[] {
+  const taken: T[] = [];
+  for (let item = items.next(); item.done !== true; item = items.next()) {
+    taken.push(item.value);
+    if (taken.length >= count) break;
   }
+  return taken;
 }

@@ -1,8 +1,12 @@
 /**
  * Where an entry is in its stream: `<era>-<index>`.
  *
- * Our ids are not times: within an era the index rises by one, so a hole shows what is missing. An era begins when a
- * stream is made: for a new group, after it has expired, or after Redis has lost it.
+ * Our ids are not times: within an era the index rises by one, so a hole shows what is missing. An era begins with index 1
+ * when a stream is made: for a new group, after it has expired, or after Redis has lost it. Its number is the time of that,
+ * in milliseconds of Redis's clock.
+ *
+ * An era that begins with index 0 begins with a note: Redis was set back to an earlier state, and had lost entries of the
+ * era before.
  */
 export interface StreamId {
   readonly era: string;
@@ -14,31 +18,223 @@ export interface StreamEntry {
   readonly data: Buffer;
 }
 
+/** Of an entry's data so much tells it from any other: more than the stamp of an envelope. */
+const MARK_BYTES = 32;
+
+/** What an entry takes beside its data: measured with MEMORY USAGE, 20 to 90 bytes. */
+const ENTRY_BYTES = 64;
+
+/** Bytes of entries that one reply brings, at least one entry. */
+const PAGE_BYTES = 2 ** 16;
+
+/** The id that Redis would never give: no entry is there. */
+const NOWHERE = '0-0';
+
+/** A script without its indentation, for it goes out with each command. */
+function lua(strings: TemplateStringsArray, ...values: unknown[]): string {
+  return String.raw(strings, ...values).replace(/\n\s*/g, '\n');
+}
+
+// Milliseconds of Redis's clock. As a text: Redis cuts what is no whole number of 64 bits.
+const LUA_NOW = lua`
+local function now()
+  local time = redis.call('TIME')
+  return string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
+end`;
+
 /**
  * Adds an entry and tells the subscribers, in one step, so that both have the same order.
  *
  * KEYS: the stream, whose name is the channel's, too (on a cluster they are then on one node).
- * ARGV: era if a new one begins, length, milliseconds to live, data, PUBLISH or SPUBLISH.
+ * ARGV: most entries, most bytes, milliseconds to live, data, PUBLISH or SPUBLISH.
+ *
+ * Field t of an entry has two sums over its era: the bytes of all entries up to this one, and of those that are known to be
+ * gone. Their difference is never less than what is there. When it is too much, the first entry tells the truth (MAXLEN may
+ * have removed some), and the first entries are deleted until the new one fits. The new one always stays.
  */
-const ADD = `
-local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
-local id = ARGV[1] .. '-1'
+const ADD = lua`${LUA_NOW}
+local key, most, data = KEYS[1], tonumber(ARGV[2]), ARGV[4]
+local last = redis.call('XREVRANGE', key, '+', '-', 'COUNT', 1)[1]
+local era, index, total, gone
 if last then
-  local era, index = string.match(last[1], '(%d+)-(%d+)')
-  id = era .. '-' .. string.format('%.0f', index + 1)
+  era, index = string.match(last[1], '(%d+)-(%d+)')
+  total, gone = string.match(last[2][4] or '', '(%d+) (%d+)')
+else
+  redis.call('DEL', key)
+  era, index = now(), 0
 end
-redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], id, 'd', ARGV[4])
-redis.call('PEXPIRE', KEYS[1], ARGV[3])
-redis.call(ARGV[5], KEYS[1], string.char(#id) .. id .. ARGV[4])
+total, gone = (total or 0) + #data + ${ENTRY_BYTES}, tonumber(gone or 0)
+local count = 1
+while total - gone > most do
+  local old = {}
+  for _, entry in ipairs(redis.call('XRANGE', key, '-', '+', 'COUNT', count)) do
+    local sum = tonumber(string.match(entry[2][4] or '', '%d+') or 0)
+    if #old == 0 then gone = sum - #entry[2][2] - ${ENTRY_BYTES} end
+    if total - gone <= most then break end
+    old[#old + 1] = entry[1]
+    gone = sum
+  end
+  if #old == 0 then break end
+  redis.call('XDEL', key, unpack(old))
+  count = math.min(count * 2, 64)
+end
+local id = era .. '-' .. string.format('%.0f', index + 1)
+local sums = string.format('%.0f %.0f', total, math.max(gone, 0))
+redis.call('XADD', key, 'MAXLEN', '~', ARGV[1], id, 'd', data, 't', sums)
+redis.call('PEXPIRE', key, ARGV[3])
+redis.call(ARGV[5], key, string.char(#id) .. id .. data)
 return id`;
 
-export function addCommand(
-  key: string,
-  data: Buffer,
-  { maxLength, maxAge, isCluster }: { maxLength: number; maxAge: number; isCluster: boolean },
+export interface AddOptions {
+  readonly maxLength: number;
+  readonly maxBytes: number;
+  readonly maxAge: number;
+  readonly isCluster: boolean;
+}
+
+/** Gives what makes the command that adds an entry; all that is the same for each is made once. */
+export function makeAddCommand(options: AddOptions): (key: string, data: Buffer) => (string | Buffer)[] {
+  const maxLength = String(options.maxLength);
+  const maxBytes = String(options.maxBytes);
+  const maxAge = String(options.maxAge);
+  const publish = options.isCluster ? 'SPUBLISH' : 'PUBLISH';
+  return (key, data) => ['EVAL', ADD, '1', key, maxLength, maxBytes, maxAge, data, publish];
+}
+
+/**
+ * Reads entries, if a known one is still there; if not, tells what there is.
+ *
+ * ARGV: the first id to read, the id of the known entry (or ''), its mark.
+ */
+const READ = lua`${LUA_NOW}
+local key, from, known, mark = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
+local function markOf(entry) return string.sub(entry[2][2], 1, ${MARK_BYTES}) end
+if known ~= '' then
+  local at = redis.call('XRANGE', key, known, known)[1]
+  if not at or markOf(at) ~= mark then
+    local first = redis.call('XRANGE', key, '-', '+', 'COUNT', 1)[1]
+    if not first then return {'none', now()} end
+    local last = redis.call('XREVRANGE', key, '+', '-', 'COUNT', 1)[1]
+    return {'other', first[1], last[1], markOf(last)}
+  end
+end
+local reply, bytes, count, page = {'end'}, 0, 1
+repeat
+  page = redis.call('XRANGE', key, from, '+', 'COUNT', count)
+  for _, entry in ipairs(page) do
+    if bytes >= ${PAGE_BYTES} then break end
+    reply[#reply + 1] = entry[1]
+    reply[#reply + 1] = entry[2][2]
+    bytes = bytes + #entry[2][2] + ${ENTRY_BYTES}
+    local era, index = string.match(entry[1], '(%d+)-(%d+)')
+    from = era .. '-' .. string.format('%.0f', index + 1)
+  end
+  count = #page < count and 0 or math.min(count * 2, 64)
+until count == 0 or bytes >= ${PAGE_BYTES}
+if bytes >= ${PAGE_BYTES} then reply[1] = 'more' end
+return reply`;
+
+/** An entry that was there, and what its data began with. */
+export interface Position {
+  readonly id: StreamId;
+  readonly mark: string;
+}
+
+/**
+ * Begins a new era with a note, and tells the subscribers, unless somebody has done so already.
+ *
+ * KEYS: the stream. ARGV: the era in which entries were lost, PUBLISH or SPUBLISH.
+ */
+const NOTE = lua`${LUA_NOW}
+local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
+if not last or string.match(last[1], '%d+') ~= ARGV[1] then return end
+local id = string.format('%.0f-0', math.max(now(), ARGV[1] + 1))
+redis.call('XADD', KEYS[1], id, 'd', '', 't', last[2][4] or '0 0')
+redis.call(ARGV[2], KEYS[1], string.char(#id) .. id)`;
+
+export function noteCommand(key: string, era: string, isCluster: boolean): (string | Buffer)[] {
+  return ['EVAL', NOTE, '1', key, era, isCluster ? 'SPUBLISH' : 'PUBLISH'];
+}
+
+/**
+ * Tells which of several streams do not end with the entry that is expected (with none, where the id is '').
+ *
+ * ARGV: all marks in one, filled up with zeros; the ids. One argument for each mark would be one more write for each.
+ */
+const COMPARE = lua`
+local changed = {}
+for number, key in ipairs(KEYS) do
+  local id, mark = ARGV[number + 1], string.sub(ARGV[1], ${MARK_BYTES} * (number - 1) + 1, ${MARK_BYTES} * number)
+  local reply = redis.pcall('XREVRANGE', key, '+', '-', 'COUNT', 1)
+  local last = reply[1]
+  local isSame = not reply.err and not last and id == ''
+  if last then
+    local start = string.sub(last[2][2], 1, ${MARK_BYTES})
+    isSame = last[1] == id and start .. string.rep('\0', ${MARK_BYTES} - #start) == mark
+  end
+  if not isSame then changed[#changed + 1] = number end
+end
+return changed`;
+
+/** Entries of a stream, in their order. */
+export interface StreamPage {
+  readonly kind: 'entries';
+  readonly entries: StreamEntry[];
+  readonly isMore: boolean;
+}
+
+/** What there is instead of the stream that was expected: none, at this time, or another one. */
+export type OtherReply =
+  | { readonly kind: 'none'; readonly now: string }
+  | { readonly kind: 'other'; readonly first: StreamId; readonly last: Position };
+
+/** Reads what comes after a known entry, if that is still there. */
+export function readAfter(key: string, { id, mark }: Position): (string | Buffer)[] {
+  const next = textOf({ era: id.era, index: id.index + 1 });
+  return ['EVAL', READ, '1', key, next, textOf(id), Buffer.from(mark, 'latin1')];
+}
+
+/** Reads from an id on, or from the first entry on. */
+export function readFrom(key: string, id?: StreamId): (string | Buffer)[] {
+  return ['EVAL', READ, '1', key, id === undefined ? '-' : textOf(id), '', ''];
+}
+
+/** Asks what there is, and reads nothing. */
+export function readNothing(key: string): (string | Buffer)[] {
+  return ['EVAL', READ, '1', key, '-', NOWHERE, ''];
+}
+
+/** Replies with the numbers of the streams that do not end there; the first has number 1. */
+export function compareEnds(
+  ends: readonly (readonly [key: string, end: Position | undefined])[],
 ): (string | Buffer)[] {
-  const publish = isCluster ? 'SPUBLISH' : 'PUBLISH';
-  return ['EVAL', ADD, '1', key, String(Date.now()), String(maxLength), String(maxAge), data, publish];
+  const marks = Buffer.alloc(ends.length * MARK_BYTES);
+  const keys: string[] = [];
+  const ids: string[] = [];
+  for (const [index, [key, end]] of ends.entries()) {
+    keys.push(key);
+    ids.push(end === undefined ? '' : textOf(end.id));
+    if (end !== undefined) marks.write(end.mark, index * MARK_BYTES, 'latin1');
+  }
+  return ['EVAL', COMPARE, String(keys.length), ...keys, marks, ...ids];
+}
+
+export function parseReply(reply: unknown): StreamPage | OtherReply {
+  const [kind, ...rest] = reply as Buffer[];
+  if (String(kind) === 'none') return { kind: 'none', now: String(rest[0]) };
+  if (String(kind) === 'other') {
+    const [first, last, mark] = rest;
+    return {
+      kind: 'other',
+      first: parseForeignId(first),
+      last: { id: parseForeignId(last), mark: (mark as Buffer).toString('latin1') },
+    };
+  }
+  const entries: StreamEntry[] = [];
+  for (let index = 0; index + 1 < rest.length; index += 2) {
+    entries.push({ id: parseForeignId(rest[index]), data: rest[index + 1] as Buffer });
+  }
+  return { kind: 'entries', entries, isMore: String(kind) === 'more' };
 }
 
 /** The entry in what the script publishes; `undefined` for what a stranger does. */
@@ -48,18 +244,20 @@ export function parsePublished(message: Buffer): StreamEntry | undefined {
   return id === undefined ? undefined : { id, data: message.subarray(start) };
 }
 
-/** The entries in a reply of XRANGE and XREVRANGE; what is not ours among them is passed over. */
-export function parseEntries(reply: unknown): StreamEntry[] {
-  const entries: StreamEntry[] = [];
-  for (const [id, fields] of reply as [Buffer, Buffer[]][]) {
-    const parsed = parseId(id.toString());
-    const [, data] = fields;
-    if (parsed !== undefined && data !== undefined) entries.push({ id: parsed, data });
-  }
-  return entries;
+export function markOf(data: Buffer): string {
+  return data.toString('latin1', 0, MARK_BYTES);
 }
 
 function parseId(text: string): StreamId | undefined {
   const match = /^(\d{1,20})-(\d{1,16})$/.exec(text);
   return match === null ? undefined : { era: match[1] as string, index: Number(match[2]) };
+}
+
+/** An id in a stream to which a stranger may have added something. */
+function parseForeignId(text: Buffer | undefined): StreamId {
+  return parseId(String(text)) ?? { era: String(text), index: 0 };
+}
+
+function textOf({ era, index }: StreamId): string {
+  return `${era}-${String(index)}`;
 }

@@ -4,6 +4,8 @@ import { connect, createServer, type AddressInfo, type Server, type Socket } fro
 /** A network between a client and Redis that can fail. */
 export class Proxy {
   readonly port: number;
+  /** The port to which new connections lead. */
+  target: number;
   /** The connections of clients, in the order in which they came. */
   readonly connections: Socket[] = [];
   readonly #server: Server;
@@ -11,10 +13,11 @@ export class Proxy {
 
   private constructor(server: Server, target: number) {
     this.#server = server;
+    this.target = target;
     this.port = (server.address() as AddressInfo).port;
     server.on('connection', (client) => {
       this.connections.push(client);
-      const redis = connect(target, '127.0.0.1');
+      const redis = connect(this.target, '127.0.0.1');
       this.#pipe(client, redis, client);
       this.#pipe(redis, client, client);
     });
@@ -39,6 +42,11 @@ export class Proxy {
   /** From now on what either side of a connection says is lost, and neither side learns it. */
   mute(connection: Socket): void {
     this.#muted.add(connection);
+  }
+
+  /** Breaks all connections. */
+  cut(): void {
+    for (const connection of this.connections.splice(0)) connection.destroy();
   }
 
   async stop(): Promise<void> {

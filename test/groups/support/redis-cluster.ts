@@ -32,6 +32,14 @@ export class RedisCluster {
     return this.nodes.map(({ port }) => port);
   }
 
+  /** Moves slots from one node to another while the cluster is in use. */
+  async moveSlots(from: RedisServer, to: RedisServer, count: number): Promise<void> {
+    const [source, target] = [from, to].map((node) => node.cli('CLUSTER', 'MYID'));
+    const ends = ['--cluster-from', source!, '--cluster-to', target!, '--cluster-slots', String(count)];
+    await from.run('--cluster', 'reshard', `127.0.0.1:${from.port}`, ...ends, '--cluster-yes');
+    await this.#untilOk();
+  }
+
   async kill(): Promise<void> {
     for (const node of this.nodes) await node.kill();
   }

@@ -42,14 +42,16 @@ export class RedisServer {
     return `redis://127.0.0.1:${this.port}`;
   }
 
-  async begin(): Promise<void> {
+  /** Starts it (again), also with arguments for this time only; resolves when it takes connections. */
+  async begin(more: readonly string[] = [], isStarted = 'Ready to accept connections'): Promise<void> {
     const args = ['--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.#folder, '--save', ''];
-    const child = spawn('redis-server', [...args, ...this.#args], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const all = [...args, ...this.#args, ...more];
+    const child = spawn('redis-server', all, { stdio: ['ignore', 'pipe', 'inherit'] });
     this.#process = child;
     const lines: string[] = [];
     for await (const line of createInterface(child.stdout)) {
       lines.push(line);
-      if (line.includes('Ready to accept connections')) {
+      if (line.includes(isStarted)) {
         child.stdout.resume();
         return;
       }
@@ -82,6 +84,12 @@ export class RedisServer {
       encoding: 'utf8',
     });
     return (stdout + stderr).trim();
+  }
+
+  /** The same, without blocking this process. */
+  async run(...args: string[]): Promise<void> {
+    const child = spawn('redis-cli', ['-p', String(this.port), ...args], { stdio: 'ignore' });
+    await once(child, 'exit');
   }
 
   async stop(): Promise<void> {

@@ -1,0 +1,78 @@
+import { describe, expect, test } from 'vitest';
+import { judge, type SetBack } from '../long/chaos/judge.js';
+import type { Gap, Kind, RoomReport, SentMessage, SideReport } from '../long/chaos/protocol.js';
+
+// What judges the chaos run must find what is wrong, and nothing else.
+
+const TIMEOUT = 2_000;
+const TIME = 1_000_000;
+
+interface Facts {
+  kind?: Kind;
+  fate?: SentMessage['fate'];
+  missed?: number[];
+  outages?: { from: number; to: number }[];
+  senderOutages?: { from: number; to: number }[];
+  setBacks?: SetBack[];
+  joined?: number;
+  dropped?: number;
+}
+
+/** Two processes, one room: of three messages of the first the second one did not come to the other. */
+function judgeOne(facts: Facts): string[] {
+  const { kind = 'streams', fate = 'true', missed = [], joined = 0, dropped = 0 } = facts;
+  const sent = [0, 1, 2].map((second): SentMessage => ({ time: TIME + second, fate }));
+  const gap: Gap = { sender: 0, from: 1, to: 1, seen: TIME + 10 };
+  const room = (more: Partial<RoomReport>): RoomReport => ({
+    sent: [],
+    joined,
+    gaps: [],
+    missed: [],
+    dropped: 0,
+    ...more,
+  });
+  const empty: SideReport = { rooms: [room({})], outages: [] };
+  const sender: SideReport = { rooms: [room({ sent, dropped })], outages: facts.senderOutages ?? [] };
+  const receiver: SideReport = { rooms: [room({ gaps: [gap], missed })], outages: facts.outages ?? [] };
+  const reports = [sender, receiver].map((side) => ({ pubsub: empty, streams: empty, [kind]: side }));
+  return judge(reports, TIMEOUT, facts.setBacks ?? []);
+}
+
+describe('over streams', () => {
+  test('a message that did not come is a fault, also when it was told', () => {
+    expect(judgeOne({})).toEqual([
+      expect.stringMatching(/^streams, room 0: of 1 to 1 of process 0 1 did not come/),
+    ]);
+    expect(judgeOne({ fate: 'later' })).toHaveLength(1);
+    expect(judgeOne({ missed: [TIME + 5] })).toHaveLength(1);
+  });
+
+  test('unless Redis was set back, and it was told', () => {
+    const setBacks = [{ from: TIME - 100, to: TIME + 100 }];
+    expect(judgeOne({ setBacks })).toHaveLength(1);
+    expect(judgeOne({ setBacks, missed: [TIME + 5] })).toEqual([]);
+    expect(judgeOne({ setBacks, missed: [TIME - 5_000] })).toHaveLength(1);
+  });
+
+  test('or its sender was told that it does not go out, or it was sent before the other joined', () => {
+    expect(judgeOne({ fate: 'false' })).toEqual([]);
+    expect(judgeOne({ fate: 'later', dropped: 1 })).toEqual([]);
+    expect(judgeOne({ joined: TIME + 1 })).toEqual([]);
+  });
+});
+
+describe('over pub/sub', () => {
+  test('a message that did not come is a fault when nobody was told', () => {
+    expect(judgeOne({ kind: 'pubsub' })).toHaveLength(1);
+    expect(judgeOne({ kind: 'pubsub', outages: [{ from: TIME + 60_000, to: TIME + 61_000 }] })).toHaveLength(
+      1,
+    );
+  });
+
+  test('and none when it was told, or one of both was cut off', () => {
+    const outages = [{ from: TIME + TIMEOUT, to: TIME + 60_000 }];
+    expect(judgeOne({ kind: 'pubsub', missed: [TIME + 10] })).toEqual([]);
+    expect(judgeOne({ kind: 'pubsub', outages })).toEqual([]);
+    expect(judgeOne({ kind: 'pubsub', senderOutages: outages })).toEqual([]);
+  });
+});

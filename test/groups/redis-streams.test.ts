@@ -1,0 +1,196 @@
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { HEADER_BYTES } from '../../src/groups/envelope.js';
+import { clientKinds } from './support/clients.js';
+import { join, type Joined, streams } from './support/joining.js';
+import { FakeMember } from './support/members.js';
+import { Proxy } from './support/proxy.js';
+import { hasRedis, RedisServer } from './support/redis-server.js';
+
+const KEY = 'dwebsocket:group:a';
+const newest = clientKinds.filter(({ name }) => name.endsWith(' 6'));
+
+describe.runIf(hasRedis).each(newest)('streams over $name', { timeout: 60_000 }, ({ connect }) => {
+  let server: RedisServer;
+
+  beforeEach(async () => {
+    server = await RedisServer.start();
+  });
+
+  afterEach(() => server.stop());
+
+  const open = (options: Parameters<typeof join>[2] = {}, url = server.url) =>
+    join({ connect, ...streams }, url, { timeout: 2_000, ...options });
+
+  /** Kills Redis, and starts it again with what it had when `SAVE` was called. */
+  async function setBack(all: Joined[]) {
+    await server.kill();
+    await Promise.all(all.map(({ told }) => told.cutOff()));
+    await server.begin();
+    await Promise.all(all.map(({ told }) => told.back()));
+  }
+
+  async function sendAndWait({ groups, member }: Joined, text: string) {
+    expect(await groups.group('a').send(text)).toMatchObject({ backplane: true });
+    while ((await member.inbox.next()) !== text);
+  }
+
+  describe('a Redis that is set back', () => {
+    test('tells its members that messages are missed, and delivers nothing from before they joined', async () => {
+      const before = await open();
+      for (const text of ['old 1', 'old 2']) await sendAndWait(before, text);
+      await before.groups.close();
+      server.cli('SAVE');
+      const sender = await open();
+      await sendAndWait(sender, 'lost, from before it joined');
+      const here = await open();
+      await setBack([sender, here]);
+      expect([here.member.got, here.told.missed]).toEqual([[], [{ group: 'a', count: undefined }]]);
+      await sendAndWait(sender, 'new');
+      expect(await here.member.inbox.next()).toBe('new');
+      expect(here.member.got).toEqual(['new']);
+    });
+
+    test('also tells those who had not received what is lost', async () => {
+      const proxy = await Proxy.start(server.port);
+      onTestFinished(() => proxy.stop());
+      const [here, away] = [await open(), await open({}, proxy.url)];
+      await sendAndWait(here, 'before');
+      server.cli('SAVE');
+      proxy.target = 1;
+      proxy.cut();
+      await away.told.cutOff();
+      await sendAndWait(here, 'lost');
+      await setBack([here]);
+      proxy.target = server.port;
+      await away.told.back();
+      await sendAndWait(here, 'after');
+      while ((await away.member.inbox.next()) !== 'after');
+      expect(away.member.got).toEqual(['before', 'after']);
+      expect(away.told.missed).toEqual([{ group: 'a', count: undefined }]);
+      expect(here.told.missed).toEqual([{ group: 'a', count: undefined }]);
+    });
+
+    test('tells nothing where nothing is lost', async () => {
+      const here = await open();
+      await sendAndWait(here, 'before');
+      server.cli('SAVE');
+      await setBack([here]);
+      await sendAndWait(here, 'after');
+      expect([here.member.got, here.told.missed]).toEqual([['before', 'after'], []]);
+    });
+  });
+
+  test('the clock of a process has no part in the places of entries', async () => {
+    const here = await open();
+    await sendAndWait(here, 'today');
+    server.cli('DEL', KEY);
+    const clock = vi.spyOn(Date, 'now').mockReturnValue(0);
+    onTestFinished(() => clock.mockRestore());
+    await sendAndWait(here, 'in 1970');
+    const [era] = server.cli('XREVRANGE', KEY, '+', '-').split('-');
+    expect(Number(era)).toBeGreaterThan(1.7e12);
+  });
+
+  test('a stream whose last entry was deleted by somebody goes on', async () => {
+    const here = await open();
+    await sendAndWait(here, '1');
+    server.cli('XADD', KEY, '99999999999999-1', 'd', 'from the future');
+    server.cli('XTRIM', KEY, 'MAXLEN', '0');
+    await sendAndWait(here, '2');
+  });
+
+  test('scripts that were flushed are no harm', async () => {
+    const here = await open();
+    await sendAndWait(here, '1');
+    server.cli('SCRIPT', 'FLUSH');
+    await sendAndWait(here, '2');
+  });
+
+  describe('maxBytes', () => {
+    const lengths = () => {
+      const entries = server.cli(
+        'EVAL',
+        `local n = {} for _, e in ipairs(redis.call('XRANGE', KEYS[1], '-', '+')) do n[#n + 1] = #e[2][2] end return n`,
+        '1',
+        KEY,
+      );
+      return entries.split('\n').filter(Boolean).map(Number);
+    };
+    const sumOf = (all: number[]) => all.reduce((sum, length) => sum + length + 64, 0);
+
+    test('bounds what Redis keeps of a group, with large messages and with small ones', async () => {
+      const here = await open({ maxBytes: 100_000, maxLength: 100_000 });
+      for (const length of [10, 30_000, 100, 1, 60_000, 20_000, 5, 90_000, 1_000]) {
+        await sendAndWait(here, 'x'.repeat(length));
+        expect(sumOf(lengths())).toBeLessThanOrEqual(100_000);
+      }
+      // The newest that fit.
+      expect(lengths()).toEqual([5, 90_000, 1_000].map((length) => length + HEADER_BYTES));
+      await Promise.all(
+        Array.from({ length: 3_000 }, (_, index) => here.groups.group('a').send(String(index))),
+      );
+      const left = lengths();
+      expect(sumOf(left)).toBeLessThanOrEqual(100_000);
+      expect(sumOf(left)).toBeGreaterThan(99_800);
+    });
+
+    test('keeps the newest message in any case', async () => {
+      const here = await open({ maxBytes: 1_000 });
+      await sendAndWait(here, 'small');
+      await sendAndWait(here, 'x'.repeat(5_000));
+      expect(lengths()).toEqual([5_000 + HEADER_BYTES]);
+    });
+
+    test('counts right when maxLength has removed messages, too', async () => {
+      const here = await open({ maxBytes: 1_000_000, maxLength: 100 });
+      const send = (count: number, length: number) =>
+        Promise.all(Array.from({ length: count }, () => here.groups.group('a').send('x'.repeat(length))));
+      await send(2_000, 1_000);
+      // Were those counted that are gone, so many would not have stayed.
+      expect(lengths().length).toBeGreaterThanOrEqual(100);
+      await send(20, 100_000);
+      expect(sumOf(lengths())).toBeLessThanOrEqual(1_000_000);
+      expect(lengths()).toHaveLength(9);
+    });
+
+    test('what is gone is missed by those who were cut off, with the number', async () => {
+      const proxy = await Proxy.start(server.port);
+      onTestFinished(() => proxy.stop());
+      const [here, away] = [await open({ maxBytes: 10_000 }), await open({}, proxy.url)];
+      await sendAndWait(here, 'before');
+      expect(await away.member.inbox.next()).toBe('before');
+      proxy.target = 1;
+      proxy.cut();
+      await away.told.cutOff();
+      for (let number = 0; number < 10; number++) await sendAndWait(here, String(number) + 'x'.repeat(3_000));
+      proxy.target = server.port;
+      await away.told.back();
+      expect(away.member.got).toHaveLength(4);
+      expect(away.told.missed).toEqual([{ group: 'a', count: 7 }]);
+    });
+  });
+
+  test('many groups are read after an outage, each in order, while live messages flow', async () => {
+    const proxy = await Proxy.start(server.port);
+    onTestFinished(() => proxy.stop());
+    const [here, away] = [await open(), await open({}, proxy.url)];
+    const names = Array.from({ length: 2_000 }, (_, index) => `room ${index}`);
+    const members = new Map(names.map((name) => [name, new FakeMember()]));
+    const joining = [...members].map(([name, member]) => away.groups.group(name).add(member));
+    expect(new Set(await Promise.all(joining))).toEqual(new Set([true]));
+    const send = (text: string) => Promise.all(names.map((name) => here.groups.group(name).send(text)));
+    await send('1');
+    proxy.target = 1;
+    proxy.cut();
+    await away.told.cutOff();
+    await send('2');
+    proxy.target = server.port;
+    const live = send('3');
+    await away.told.back();
+    await live;
+    for (const member of members.values()) {
+      for (const text of ['1', '2', '3']) expect(await member.inbox.next()).toBe(text);
+    }
+    expect(away.told.missed).toEqual([]);
+  });
+});

@@ -1,0 +1,237 @@
+/** One process of a chaos run: it sends to rooms over both backplanes, and notes all that it sends, gets and is told. */
+import { pause } from './pause.js';
+import {
+  createGroups,
+  type Groups,
+  type Member,
+  redisBackplane,
+  redisStreamBackplane,
+} from 'dwebsocket/groups';
+import { clientKinds } from '../../groups/support/clients.js';
+import {
+  type Answer,
+  type Gap,
+  type Kind,
+  KINDS,
+  type Order,
+  type PlayerOptions,
+  type RoomReport,
+  type SentMessage,
+  type SideReport,
+  type Status,
+} from './protocol.js';
+import { Random } from './random.js';
+
+const options = JSON.parse(process.argv[2]!) as PlayerOptions;
+const { index, timeout, maxBuffered } = options;
+const random = new Random(options.seed + index);
+
+const tell = (answer: Answer): void => void process.send?.(answer);
+
+let received = 0;
+let highestRss = 0;
+
+/** What one member gets of a room; from each process 0, 1, 2, … unless it is told of a loss. */
+class Listener implements Member {
+  readonly closed = new Promise<never>(() => {});
+  readonly gaps: Gap[] = [];
+  readonly #room: string;
+  readonly #last = new Map<number, number>();
+
+  constructor(room: string) {
+    this.#room = room;
+  }
+
+  send(message: string | Buffer): void {
+    received++;
+    const [sender = 0, number = 0] = String(message).split(':').map(Number);
+    const last = this.#last.get(sender) ?? -1;
+    if (number <= last) {
+      tell({ fault: `${this.#room} of process ${index}: ${number} of process ${sender} came after ${last}` });
+      return;
+    }
+    if (number > last + 1) this.gaps.push({ sender, from: last + 1, to: number - 1, seen: Date.now() });
+    this.#last.set(sender, number);
+  }
+}
+
+class Room {
+  readonly name: string;
+  readonly listener: Listener;
+  readonly sent: { time: number; fate: SentMessage['fate'] | undefined }[] = [];
+  readonly missed: number[] = [];
+  dropped = 0;
+  joined = 0;
+  readonly #groups: Groups;
+
+  constructor(groups: Groups, kind: Kind, number: number) {
+    this.#groups = groups;
+    this.name = `room ${number}`;
+    this.listener = new Listener(`${kind}, ${this.name}`);
+  }
+
+  async join(): Promise<void> {
+    while (!(await this.#groups.group(this.name).add(this.listener))) await pause(100);
+    this.joined = Date.now();
+  }
+
+  async send(): Promise<boolean> {
+    const message: Room['sent'][number] = { time: Date.now(), fate: undefined };
+    const number = this.sent.push(message) - 1;
+    const { backplane } = await this.#groups.group(this.name).send(`${index}:${number}`);
+    message.fate = String(backplane) as SentMessage['fate'];
+    return backplane === true;
+  }
+
+  report(): RoomReport {
+    const { sent, joined, missed, dropped } = this;
+    return { sent: sent as SentMessage[], joined, missed, dropped, gaps: this.listener.gaps };
+  }
+}
+
+/** Everything over one of the backplanes. */
+class Side {
+  readonly groups: Groups;
+  readonly rooms: readonly Room[];
+  readonly #outages: { from: number; to: number }[] = [];
+  readonly #crowd = new Map<string, Member>();
+  #isSending = true;
+
+  constructor(kind: Kind, groups: Groups) {
+    this.groups = groups;
+    this.rooms = Array.from({ length: options.rooms }, (_, number) => new Room(groups, kind, number));
+    const roomOf = (name: string) => this.rooms.find((room) => room.name === name);
+    groups.on('cutOff', () => this.#outages.push({ from: Date.now(), to: Infinity }));
+    groups.on('back', () => (this.#outages.at(-1)!.to = Date.now()));
+    groups.on('missed', ({ group }) => roomOf(group)?.missed.push(Date.now()));
+    groups.on('dropped', ({ group, count }) => {
+      const room = roomOf(group);
+      if (room !== undefined) room.dropped += count;
+    });
+    groups.on('refused', (error) => tell({ fault: `process ${index}, ${kind}: ${error.message}` }));
+  }
+
+  async talk(): Promise<void> {
+    while (this.#isSending) {
+      void random.pick(this.rooms).send();
+      await pause(options.pace);
+    }
+  }
+
+  flood(room: number, count: number): Promise<unknown> {
+    return Promise.all(Array.from({ length: count }, () => this.rooms[room]!.send()));
+  }
+
+  stop(): void {
+    this.#isSending = false;
+  }
+
+  /** Each room gets one more message that arrives, so that what is missing before it shows. */
+  async finish(): Promise<void> {
+    await Promise.all(
+      this.rooms.map(async (room) => {
+        while (!(await room.send())) await pause(100);
+      }),
+    );
+  }
+
+  async joinCrowd(count: number): Promise<void> {
+    for (let start = 0; start < count; start += 1_000) {
+      const joining = Array.from({ length: Math.min(1_000, count - start) }, (_, offset) => {
+        const name = `crowd ${index} ${start + offset}`;
+        const member = { closed: new Promise<never>(() => {}), send: () => {} };
+        this.#crowd.set(name, member);
+        return this.groups.group(name).add(member);
+      });
+      await Promise.all(joining);
+    }
+  }
+
+  leaveCrowd(): void {
+    for (const [name, member] of this.#crowd) this.groups.group(name).delete(member);
+    this.#crowd.clear();
+  }
+
+  report(): SideReport {
+    return { rooms: this.rooms.map((room) => room.report()), outages: this.#outages };
+  }
+}
+
+const { client } = await clientKinds.find(({ name }) => name === options.client)!.connect(options.url);
+const sides: Record<Kind, Side> = {
+  pubsub: new Side(
+    'pubsub',
+    createGroups({ backplane: redisBackplane(client, { prefix: 'pubsub', timeout, maxBuffered }) }),
+  ),
+  streams: new Side(
+    'streams',
+    createGroups({
+      backplane: redisStreamBackplane(client, {
+        prefix: 'streams',
+        timeout,
+        maxBuffered,
+        maxLength: 100_000,
+      }),
+    }),
+  ),
+};
+const all = KINDS.map((kind) => sides[kind]);
+
+setInterval(() => (highestRss = Math.max(highestRss, process.memoryUsage().rss)), 50).unref();
+
+function readStatus(): Status {
+  return {
+    cutOff: KINDS.filter((kind) => sides[kind].groups.isCutOff()),
+    rss: highestRss,
+    heap: process.memoryUsage().heapUsed,
+    received,
+  };
+}
+
+async function obey(order: Order): Promise<void> {
+  switch (order.do) {
+    case 'start':
+      for (const side of all) void side.talk();
+      break;
+    case 'flood':
+      await Promise.all(all.map((side) => side.flood(order.room, order.count)));
+      break;
+    case 'join':
+      await sides[order.kind].joinCrowd(order.count);
+      break;
+    case 'leave':
+      sides[order.kind].leaveCrowd();
+      break;
+    case 'stop':
+      for (const side of all) side.stop();
+      break;
+    case 'finish':
+      await Promise.all(all.map((side) => side.finish()));
+      break;
+    case 'collect':
+      // Groups that are gone are taken out of their map only afterwards, and leave memory for the next time.
+      for (let round = 0; round < 3; round++) {
+        globalThis.gc?.();
+        await pause(50);
+      }
+      break;
+    case 'status':
+      tell({ done: order.do, status: readStatus() });
+      return;
+    case 'report':
+      tell({
+        done: order.do,
+        report: { pubsub: sides.pubsub.report(), streams: sides.streams.report() },
+      });
+      return;
+    case 'exit':
+      await Promise.all(all.map(({ groups }) => groups.close()));
+      process.disconnect();
+      process.exit(0);
+  }
+  tell({ done: order.do });
+}
+
+process.on('message', (order: Order) => void obey(order));
+await Promise.all(all.flatMap(({ rooms }) => rooms.map((room) => room.join())));
+tell({ ready: true });
