@@ -7,6 +7,11 @@ export function later<T>(value: T): Promise<T> {
   });
 }
 
+/** The same, made only for those who await it. */
+export function laterIfAwaited<T>(value: T): PromiseLike<T> {
+  return { then: (resolve, reject) => later(value).then(resolve, reject) };
+}
+
 /** Rejects on a later turn of the event loop, when others have been served. */
 export function rejectLater(error: Error): Promise<never> {
   return new Promise((_resolve, reject) => {

@@ -1,10 +1,11 @@
 import { expect, test } from 'vitest';
-import { falseLater, later, rejectLater } from '../src/later.js';
+import { falseLater, later, laterIfAwaited, rejectLater } from '../src/later.js';
 
 test('all settle on a later turn of the event loop, when others have been served', async () => {
   const order: string[] = [];
   const settled = Promise.all([
     later('value').then((value) => order.push(value)),
+    laterIfAwaited('awaited').then((value) => order.push(value)),
     falseLater().then((value) => order.push(String(value))),
     rejectLater(new Error('error')).catch((error: unknown) => order.push((error as Error).message)),
   ]);
@@ -12,7 +13,7 @@ test('all settle on a later turn of the event loop, when others have been served
   void Promise.resolve().then(() => order.push('microtask'));
   await settled;
   expect(order.slice(0, 2).sort()).toEqual(['microtask', 'tick']);
-  expect(order.slice(2)).toEqual(['value', 'false', 'error']);
+  expect(order.slice(2)).toEqual(['value', 'awaited', 'false', 'error']);
 });
 
 test('those who ask in one turn share one promise, and later ones get another', async () => {

@@ -2,6 +2,7 @@ import { EventEmitter } from 'node:events';
 import { argumentError, describe, optionError } from '../errors.js';
 import { debug, warnOnce } from '../notices.js';
 import { checkNames } from '../checks.js';
+import { laterIfAwaited } from '../later.js';
 import { now } from '../real-timers.js';
 import type { Backplane } from './backplane.js';
 import { Channel, type ChannelHost } from './channel.js';
@@ -173,19 +174,20 @@ export class Groups extends EventEmitter<GroupsEvents> {
     this.#channels.get(group.name)?.want(false);
   }
 
-  #publish(group: Group, local: number, wrap: () => Buffer): Promise<Sent> {
+  #publish(group: Group, local: number, wrap: () => Buffer): PromiseLike<Sent> {
     const fail = (error: unknown): Sent => ({
       local,
       backplane: false,
       error: error instanceof Error ? error : new Error(String(error)),
     });
-    if (this.#backplane === undefined) return Promise.resolve({ local, backplane: null, error: null });
-    if (this.#closed !== undefined) return Promise.resolve(fail(closedError(group.name)));
+    // On a later turn: a loop around send() must leave the others alive.
+    if (this.#backplane === undefined) return laterIfAwaited({ local, backplane: null, error: null });
+    if (this.#closed !== undefined) return laterIfAwaited(fail(closedError(group.name)));
     let result: PromiseLike<unknown>;
     try {
       result = this.#backplane.publish(group.name, wrap());
     } catch (error) {
-      return Promise.resolve(fail(error));
+      return laterIfAwaited(fail(error));
     }
     const succeed = (taken: unknown): Sent => ({
       local,

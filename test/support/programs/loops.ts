@@ -1,4 +1,7 @@
 import type { Websocket } from 'dwebsocket';
+import { createGroups } from 'dwebsocket/groups';
+
+const groups = createGroups();
 
 const swallow = async (action: () => PromiseLike<unknown>) => {
   try {
@@ -31,6 +34,11 @@ export const LOOPS: Readonly<Record<string, (websocket: Websocket) => Promise<ne
   'send() of 64 KiB': async (websocket) => {
     const message = Buffer.alloc(65_536);
     while (true) await websocket.send(message);
+  },
+  "a group's send()": async (websocket) => {
+    const group = groups.group('a');
+    group.add(websocket);
+    while (true) await group.send('tick');
   },
   closed: async (websocket) => {
     while (true) await websocket.closed;
