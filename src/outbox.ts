@@ -94,9 +94,9 @@ export class Outbox {
     return this.#add(frame);
   }
 
-  /** Gives everything to the socket at once: somebody else is about to write to it. */
+  /** Gives everything to the socket at once: somebody else is about to write to it, or to end it. */
   flush(): void {
-    if (this.#turnBytes + this.#backlogBytes > 0) this.#writeAll();
+    if (this.#turnBytes + this.#backlogBytes > 0 && this.#socket.writable) this.#writeAll();
   }
 
   /** The websocket has begun to close: who waits for the peer to read learns it. */

@@ -19,6 +19,8 @@ export interface ReadTarget {
   read(message: string | Buffer, size: number): void;
   /** Lets the socket deliver again. */
   flow(): void;
+  /** Writes what waits to be sent: `ws` is about to end the socket. */
+  flush(): void;
 }
 
 export interface ReaderOptions {
@@ -58,10 +60,8 @@ function writeAhead(this: Receiver, chunk: Buffer): boolean {
 }
 
 function endAhead(this: Receiver): Receiver {
-  // `ws` ends it for each sign of the end, and Node would make an error of each after the first.
-  if (this.writableEnded) return this;
   (this.reader as FrameReader).end();
-  return (Writable.prototype.end as () => Receiver).call(this);
+  return this;
 }
 
 /**
@@ -89,6 +89,7 @@ export class FrameReader {
   /** Payload bytes of a message whose last fragment has not come; -1 when there is none. */
   #fragmented = -1;
   #isCompressed = false;
+  #isLast = false;
 
   constructor(receiver: Receiver, target: ReadTarget, { maxPayload, inflates }: ReaderOptions) {
     this.#receiver = receiver;
@@ -99,44 +100,55 @@ export class FrameReader {
 
   /** Takes a chunk; returns `false` when it has to wait, and the socket should pause. */
   write(chunk: Buffer): boolean {
-    if (this.#held === undefined) this.#readChunk(chunk, false);
+    if (this.#held === undefined) this.#readChunk(chunk);
     else this.#held.push(chunk);
     return this.#held === undefined;
   }
 
   /** Reads the chunks that wait, as far as the target wants. */
   resume(): void {
-    const held = this.#held;
-    if (held === undefined || !this.#mayRead()) return;
-    this.#held = undefined;
-    let mayFlow = true;
-    for (const chunk of held) mayFlow = this.write(chunk);
-    if (mayFlow) this.#target.flow();
+    if (this.#held === undefined || !this.#mayRead()) return;
+    this.#readHeld();
+    // The last message of a chunk can be the one that fills the queue.
+    if (this.#held === undefined && !this.#target.isPaused) this.#target.flow();
   }
 
   /**
-   * Reads the chunks that wait, whether or not the target is paused: no more will come. A compressed message among them
-   * ends it, for it could be a thousand times as large.
+   * Reads the chunks that wait, whether or not the target is paused, and ends the `Receiver`: no more will come.
+   *
+   * `ws` calls it for each sign of the end.
    */
   end(): void {
-    const held = this.#held;
-    this.#held = undefined;
-    if (held !== undefined) for (const chunk of held) this.#readChunk(chunk, true);
+    if (this.#isLast) return;
+    this.#isLast = true;
+    this.#target.flush();
+    if (this.#state !== 'inflating') this.#readLast();
   }
 
   #mayRead(): boolean {
-    return this.#state !== 'inflating' && !this.#target.isPaused;
+    return this.#state !== 'inflating' && (this.#isLast || !this.#target.isPaused);
   }
 
-  #readChunk(chunk: Buffer, isLast: boolean): void {
+  #readHeld(): void {
+    const held = this.#held;
+    this.#held = undefined;
+    if (held !== undefined) for (const chunk of held) this.write(chunk);
+  }
+
+  #readLast(): void {
+    this.#readHeld();
+    if (this.#state !== 'inflating') (Writable.prototype.end as () => Receiver).call(this.#receiver);
+  }
+
+  #readChunk(chunk: Buffer): void {
     let at = 0;
     while (at < chunk.length) {
       if (this.#state === 'passing') {
         this.#pass(chunk.subarray(at));
         return;
       }
-      if (!this.#mayRead() && !(isLast && this.#state === 'reading')) {
-        if (!isLast) this.#held = [chunk.subarray(at)];
+      if (!this.#mayRead()) {
+        this.#held = [chunk.subarray(at)];
         return;
       }
       if (this.#cut !== undefined) {
@@ -235,6 +247,8 @@ export class FrameReader {
     const opcode = first & OPCODE;
     if (opcode >= CLOSE) {
       this.#pass(frame);
+      // `ws` takes nothing behind it.
+      if (opcode === CLOSE) this.#state = 'passing';
     } else {
       if (opcode !== CONTINUATION) this.#isCompressed = (first & COMPRESSED) !== 0;
       this.#fragmented = first >= FIN ? -1 : Math.max(this.#fragmented, 0) + length;
@@ -255,7 +269,13 @@ export class FrameReader {
     this.#joinFragments();
     this.#state = 'reading';
     this.#look();
-    this.resume();
+    if (!this.#isLast) {
+      this.resume();
+      return;
+    }
+    // Each compressed message could be a thousand times as large, so they do not get past a full queue.
+    if (this.#target.isPaused) this.#held = undefined;
+    this.#readLast();
   }
 
   /** `ws` has each fragment as a view into what it came in. */

@@ -459,8 +459,8 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
     flush: (websocket) => {
       websocket.#outbox.flush();
     },
-    close: (websocket, code) => {
-      websocket.#finishClose(code !== CloseCode.abnormal);
+    close: (websocket, code, reason) => {
+      websocket.#finishClose(code, reason.toString());
     },
   };
 
@@ -577,10 +577,12 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
     this.#controller?.abort(this.#closedError());
   }
 
-  #finishClose(wasClean: boolean): void {
+  /** `code` and `reason`: of the peer's close frame, which can have come too late for an answer. */
+  #finishClose(code: number = CloseCode.abnormal, reason = ''): void {
+    const isLost = code === CloseCode.abnormal;
     // Without both close frames.
-    this.#wasClean = wasClean && this.#state === 'closing';
-    this.#beginClose('closed', CloseCode.abnormal, '', 'nobody: the connection was lost');
+    this.#wasClean = !isLost && this.#state === 'closing';
+    this.#beginClose('closed', code, reason, isLost ? 'nobody: the connection was lost' : 'the peer');
     this.#state = 'closed';
     this.#connection.stopCloseTimer();
     this.#outbox.clear();
@@ -632,7 +634,7 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
       // As `ws` makes those of a server, before they get a socket.
       const connection = new Connection<Websocket>(null as never, undefined, {});
       const websocket = new Websocket(connection, request.socket, request, policy, undefined, undefined);
-      websocket.#finishClose(false);
+      websocket.#finishClose();
       return websocket;
     };
     queueOf = (websocket) => websocket.#queue;

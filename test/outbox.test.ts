@@ -4,7 +4,7 @@ import { connect } from './support/client.js';
 import { defer, within } from './support/inbox.js';
 import { openPair } from './support/pair.js';
 import { messagesOf, openRaw } from './support/raw-client.js';
-import { closeCodeOf, Opcode, ping } from './support/raw-frames.js';
+import { closeCodeOf, Opcode, ping, text } from './support/raw-frames.js';
 import { serve } from './support/serve.js';
 import { watchWarnings } from './support/warnings.js';
 
@@ -199,6 +199,41 @@ test('a peer that does not read is cut off at maxBuffered, and the handler is to
   const client = await openRaw(site.port);
   client.socket.pause();
   expect(await within(told.promise, 'cut')).toEqual([false, { code: 1006, reason: '', wasClean: false }]);
+  client.destroy();
+});
+
+test('a peer that ends its side while it reads slowly gets what was sent before', async () => {
+  const site = await serve(
+    requireWebsocket(
+      async ({ websocket }) => {
+        await websocket.wait();
+        websocket.send(TOO_MUCH);
+        // On later turns, so that these wait behind it.
+        for (let i = 0; i < 100; i++) {
+          websocket.send(`behind ${i}`);
+          await new Promise(setImmediate);
+        }
+        await websocket.closed;
+      },
+      { maxBuffered: 2 ** 30 },
+    ),
+  );
+  const client = await openRaw(site.port, { allowHalfOpen: true });
+  client.socket.pause();
+  client.write(text('go'));
+  const [socket] = site.sockets;
+  await within(
+    (async () => {
+      while (socket!.writableLength < 2 ** 20) await new Promise(setImmediate);
+      for (let i = 0; i < 200; i++) await new Promise(setImmediate);
+    })(),
+    'end of the sending',
+  );
+  client.socket.end();
+  while (!socket!.readableEnded) await new Promise(setImmediate);
+  client.socket.resume();
+  await client.end();
+  expect(messagesOf(client)).toHaveLength(101);
   client.destroy();
 });
 
