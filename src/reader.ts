@@ -1,4 +1,4 @@
-import { isUtf8 } from 'node:buffer';
+import { constants, isUtf8 } from 'node:buffer';
 import { Writable } from 'node:stream';
 import { addPiece } from './pieces.js';
 import { unmask } from './unmask.js';
@@ -44,6 +44,9 @@ const KEY_BYTES = 4;
 
 /** What a text contains where its bytes were not UTF-8, or where this very character was sent. */
 const REPLACEMENT = '\ufffd';
+
+/** Node makes no longer string, and throws instead. */
+export const LONGEST_TEXT = constants.MAX_STRING_LENGTH;
 
 /** The end of a frame whose header is not whole. */
 const UNKNOWN = Infinity;
@@ -202,7 +205,7 @@ export class FrameReader {
       return this.#passRest(bytes, at);
     const end = start + length;
     if (end > bytes.length) return end;
-    if (!this.#isPlain(first) || !this.#readMessage(first, bytes, start, end))
+    if (!this.#isPlain(first, length) || !this.#readMessage(first, bytes, start, end))
       this.#handOver(first, bytes.subarray(at, end), length);
     return end;
   }
@@ -218,9 +221,9 @@ export class FrameReader {
     return reserved === 0 || (reserved === COMPRESSED && this.#inflates);
   }
 
-  /** Whether it is a whole message that is not compressed. */
-  #isPlain(first: number): boolean {
-    return first === (FIN | TEXT) || first === (FIN | BINARY);
+  /** Whether it is a whole message that is not compressed, and that fits into a string where it is text. */
+  #isPlain(first: number, length: number): boolean {
+    return first === (FIN | BINARY) || (first === (FIN | TEXT) && length <= LONGEST_TEXT);
   }
 
   /** Unmasks a message in place and delivers it. Returns `false`, with all as it was, for text that is not UTF-8. */

@@ -15,6 +15,7 @@ import type { Message, Policy } from './options.js';
 import { Outbox } from './outbox.js';
 import { PendingPings } from './pending-pings.js';
 import { keepsExcess, withoutExcess } from './pieces.js';
+import { LONGEST_TEXT } from './reader.js';
 import { setImmediate } from './real-timers.js';
 
 /** How a websocket ended. */
@@ -36,6 +37,8 @@ export interface SendOptions {
    */
   binary?: boolean | undefined;
 }
+
+const TEXT_TOO_LONG = `a text may have at most ${String(LONGEST_TEXT)} bytes`;
 
 const LATE_SENDS_TOLERATED = 100;
 
@@ -440,7 +443,9 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
       websocket.#receive(message, size);
     },
     message: (websocket, data, isBinary) => {
-      websocket.#receive(isBinary ? data : data.toString(), data.length);
+      if (isBinary) websocket.#receive(data, data.length);
+      else if (data.length <= LONGEST_TEXT) websocket.#receive(data.toString(), data.length);
+      else websocket.#closeInTurn(CloseCode.messageTooBig, TEXT_TOO_LONG, 'this side');
     },
     ping: (websocket, data) => {
       websocket.#answerPing(data);
