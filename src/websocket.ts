@@ -501,7 +501,9 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
 
   /** A close frame has come from the peer, or something that breaks the protocol. */
   #peerCloses(code: number, reason: string): void {
-    if (this.#state === 'closing') this.#connection.sendClose(); // The answer to ours.
+    // The answer to ours. While `close()` lets a full queue go, a close frame is read before ours has been sent.
+    if (this.#state === 'closing' && this.#connection.readyState !== this.#connection.OPEN)
+      this.#connection.sendClose();
     this.#closeInTurn(code, reason, 'the peer');
   }
 

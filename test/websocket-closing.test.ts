@@ -356,6 +356,15 @@ describe('a close frame behind messages that fill the queue', () => {
     expect(closeCodeOf((await client.nextFrame())!)).toBe(4001);
     client.destroy();
   });
+
+  test('does not keep close() from sending its code', async () => {
+    const { websocket, client } = await openFull();
+    void websocket.close(4000, 'ours');
+    const frame = (await client.nextFrame())!;
+    expect([closeCodeOf(frame), frame.payload.toString('utf8', 2)]).toEqual([4000, 'ours']);
+    expect(await websocket.closed).toEqual({ code: 4000, reason: 'ours', wasClean: true });
+    client.destroy();
+  });
 });
 
 describe('a client that leaves right behind its last messages', () => {
