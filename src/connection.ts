@@ -88,9 +88,10 @@ export class Connection<Owner = unknown> extends WebSocket implements ReadTarget
     super.ping(data);
   }
 
-  override pong(data: string | Buffer = ''): void {
+  /** Calls `written` when the pong has left, or the connection has ended. */
+  override pong(data?: unknown, mask?: boolean, written?: (error: Error) => void): void {
     this.flush();
-    super.pong(data);
+    super.pong(data, mask, written);
   }
 
   /**

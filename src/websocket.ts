@@ -42,6 +42,9 @@ const TEXT_TOO_LONG = `a text may have at most ${String(LONGEST_TEXT)} bytes`;
 
 const LATE_SENDS_TOLERATED = 100;
 
+/** So many pongs may wait for the peer to read; each takes some 300 bytes. */
+const MOST_PONGS = 1_000;
+
 /** What the memory of a small Buffer takes beside its bytes; see `COST_OF_A_MESSAGE` for the rest. */
 const COST_OF_A_COPY = 200;
 
@@ -189,6 +192,7 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
   #controller: AbortController | undefined;
   #sleepers: Set<() => void> | undefined;
   #pings: PendingPings | undefined;
+  #pongsWaiting = 0;
   #owedPong: Buffer | undefined;
 
   private constructor(
@@ -547,22 +551,22 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
   }
 
   /**
-   * We answer pings, and not `ws`, which ends a peer that sends 60 of them in one packet. While the peer does not read
-   * only the latest is kept, to be answered when it does (RFC 6455, 5.5.3).
+   * We answer pings, and not `ws`, which ends a peer that sends 60 of them in one packet. While the peer does not read,
+   * and many pongs wait, only the latest ping is answered (RFC 6455, 5.5.3).
    */
   #answerPing(data: Buffer): void {
     if (!this.#maySend()) return;
-    if (this.#outbox.hasRoom) {
-      this.#connection.pong(data);
+    if (this.#pongsWaiting === MOST_PONGS) {
+      // A copy: what we get is a view into all that the socket delivered.
+      this.#owedPong = Buffer.from(data);
       return;
     }
-    // A copy: what we get is a view into all that the socket delivered.
-    const first = this.#owedPong === undefined;
-    this.#owedPong = Buffer.from(data);
-    if (!first) return;
-    this.#socket.once('drain', () => {
-      if (this.#state === 'open' && this.#owedPong !== undefined) this.#connection.pong(this.#owedPong);
+    this.#pongsWaiting++;
+    this.#connection.pong(data, undefined, () => {
+      this.#pongsWaiting--;
+      const owed = this.#owedPong;
       this.#owedPong = undefined;
+      if (owed !== undefined) this.#answerPing(owed);
     });
   }
 
