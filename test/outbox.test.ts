@@ -202,6 +202,29 @@ test('a peer that does not read is cut off at maxBuffered, and the handler is to
   client.destroy();
 });
 
+test('a peer that does not read is cut off at maxBuffered, even with a larger highWaterMark', async () => {
+  const { websocket, client } = await openPair({ highWaterMark: 2 ** 30, maxBuffered: 10 ** 6 });
+  client.ws.pause();
+  const message = Buffer.alloc(2 ** 20);
+  let sent = 0;
+  while (!websocket.isClosed() && sent < 100) {
+    websocket.send(message);
+    sent++;
+    await new Promise(setImmediate);
+  }
+  // What the kernels take, and two more.
+  expect(sent).toBeLessThan(TOO_MUCH.length / message.length + 2);
+  expect(await websocket.closed).toMatchObject({ code: 1006 });
+});
+
+test('a peer that reads is not cut off for what is sent to it in one turn', async () => {
+  const { websocket, client } = await openPair({ maxBuffered: 1_000 });
+  const messages = Array.from({ length: 100 }, (_, i) => `${i} `.repeat(100));
+  for (const message of messages) websocket.send(message);
+  expect(await client.take(100)).toEqual(messages);
+  expect(websocket.isClosed()).toBe(false);
+});
+
 test('a peer that ends its side while it reads slowly gets what was sent before', async () => {
   const site = await serve(
     requireWebsocket(
@@ -235,6 +258,27 @@ test('a peer that ends its side while it reads slowly gets what was sent before'
   await client.end();
   expect(messagesOf(client)).toHaveLength(101);
   client.destroy();
+});
+
+test('small messages of many turns to a peer that does not read take one place in the queue of the socket', async () => {
+  const { websocket, req, client } = await openPair();
+  client.ws.pause();
+  // Until the kernels take no more, and less than what would make the socket ask for a pause.
+  while (req.socket.writableLength === 0) {
+    websocket.send('x'.repeat(1_000));
+    await new Promise(setImmediate);
+  }
+  expect(req.socket.writableNeedDrain).toBe(false);
+  const writes = vi.spyOn(req.socket, 'write');
+  for (let i = 0; i < 1_000; i++) {
+    websocket.send('x');
+    await new Promise(setImmediate);
+  }
+  expect(writes.mock.calls.length).toBeLessThan(3);
+  expect(req.socket.writableNeedDrain).toBe(false);
+  client.ws.resume();
+  let got = 0;
+  while (got < 1_000) if ((await client.next()) === 'x') got++;
 });
 
 test('pings, messages and the close frame keep their order', async () => {

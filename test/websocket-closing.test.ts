@@ -233,6 +233,26 @@ describe('the answers to the last messages', () => {
     expect(code).toBe(4000);
   });
 
+  test('that wait for a peer that does not read are given up when the connection is cut', async () => {
+    const answers = defer<unknown>();
+    const site = await serve(
+      requireWebsocket(
+        async ({ websocket }) => {
+          // More than the kernels take.
+          for await (const message of websocket) {
+            answers.resolve([message, await websocket.send(Buffer.alloc(24 * 2 ** 20))]);
+          }
+        },
+        { closeTimeout: 50 },
+      ),
+    );
+    const client = await openRaw(site.port);
+    client.socket.pause();
+    client.write(Buffer.concat([text('last'), close(1000)]));
+    expect(await within(answers.promise, 'answer of send()')).toEqual(['last', false]);
+    client.destroy();
+  });
+
   test('the close is not clean when the connection breaks before our close frame is out', async () => {
     const { websocket, req, client } = await openPair();
     const { closed } = websocket;
