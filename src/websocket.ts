@@ -10,7 +10,7 @@ import { Beat, startBeat, stopBeat } from './heartbeat.js';
 import { falseLater, later, rejectLater } from './later.js';
 import { MessageQueue, type Waiter } from './message-queue.js';
 import { Messages } from './messages.js';
-import { debug, warnOnce } from './notices.js';
+import { debug, pathOf, warnOnce } from './notices.js';
 import type { Message, Policy } from './options.js';
 import { Outbox } from './outbox.js';
 import { PendingPings } from './pending-pings.js';
@@ -497,7 +497,7 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
     warnOnce(
       this.#policy,
       'WEBSOCKET_TOO_BIG',
-      `a client has sent a message of more than ${String(maxPayload)} bytes to ${this.#request.url ?? ''} and was closed ` +
+      `a client has sent a message of more than ${String(maxPayload)} bytes to ${pathOf(this.#request)} and was closed ` +
         `with 1009; where such messages are right, raise the option maxPayload`,
     );
     return `a message may have at most ${String(maxPayload)} bytes`;
@@ -616,7 +616,7 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
         this.#policy,
         'WEBSOCKET_LATE_SENDS',
         `a handler has sent ${String(LATE_SENDS_TOLERATED)} messages to a websocket that is closed ` +
-          `(${this.request.url ?? ''}); end its loop with "while (!websocket.isClosed())", ` +
+          `(${pathOf(this.#request)}); end its loop with "while (!websocket.isClosed())", ` +
           '"while (await websocket.sleep(ms))" or "if (!(await websocket.send(message))) break"',
       );
     }
