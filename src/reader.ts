@@ -111,9 +111,8 @@ export class FrameReader {
   /** Reads the chunks that wait, as far as the target wants. */
   resume(): void {
     if (this.#held === undefined || !this.#mayRead()) return;
-    this.#readHeld();
     // The last message of a chunk can be the one that fills the queue.
-    if (this.#held === undefined && !this.#target.isPaused) this.#target.flow();
+    if (this.#readHeld() && !this.#target.isPaused) this.#target.flow();
   }
 
   /**
@@ -132,10 +131,13 @@ export class FrameReader {
     return this.#state !== 'inflating' && (this.#isLast || !this.#target.isPaused);
   }
 
-  #readHeld(): void {
-    const held = this.#held;
+  /** Returns whether nothing is held any more. */
+  #readHeld(): boolean {
+    const held = this.#held ?? [];
     this.#held = undefined;
-    if (held !== undefined) for (const chunk of held) this.write(chunk);
+    let isRead = true;
+    for (const chunk of held) isRead = this.write(chunk);
+    return isRead;
   }
 
   #readLast(): void {
