@@ -186,6 +186,7 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
   #endTold = false;
   #sleepEndTold = false;
   #lateSends = 0;
+  #unreadAtLateSend = 0;
   // Made only for those who ask.
   #beat: Beat | undefined;
   #closed: { promise: Promise<CloseInfo>; resolve: (info: CloseInfo) => void } | undefined;
@@ -611,6 +612,12 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
   }
 
   #sendLate(): PromiseLike<boolean> {
+    const { length } = this.#queue;
+    if (length !== this.#unreadAtLateSend) {
+      // It answers what had come before the close, and ends with that.
+      this.#unreadAtLateSend = length;
+      this.#lateSends = 0;
+    }
     if (++this.#lateSends === LATE_SENDS_TOLERATED) {
       warnOnce(
         this.#policy,

@@ -364,4 +364,20 @@ describe('a handler that goes on sending to a closed websocket', () => {
     await new Promise((resolve) => setImmediate(resolve));
     expect(warnings.rest()).toEqual([]);
   });
+
+  test('is not told for the answers to what had come before the close', async () => {
+    const warnings = watchWarnings();
+    const { websocket, client } = await openPair();
+    for (let i = 0; i < 300; i++) client.send(String(i));
+    await client.close();
+    await websocket.closed;
+    let answered = 0;
+    for await (const message of websocket) {
+      websocket.send(message);
+      answered++;
+    }
+    expect(answered).toBe(300);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(warnings.rest()).toEqual([]);
+  });
 });
