@@ -27,10 +27,10 @@ export interface ConnectionHandlers<Owner> {
    * `code` is absent when the frame had none; `reason` is absent when it was `ws` that chose the code.
    */
   readonly closing: (owner: Owner, code: number | undefined, reason: Buffer | undefined) => void;
-  /** `ws` is about to write to the socket: what was sent before goes first. */
+  /** `ws` is about to write to the socket, or to end it: what was sent before goes first. */
   readonly flush: (owner: Owner) => void;
-  /** The connection has ended; 1006: without a close frame of the peer. */
-  readonly close: (owner: Owner, code: number) => void;
+  /** The connection has ended, with what the peer's close frame said; 1006: there was none. */
+  readonly close: (owner: Owner, code: number, reason: Buffer) => void;
 }
 
 /**
@@ -79,14 +79,19 @@ export class Connection<Owner = unknown> extends WebSocket implements ReadTarget
     super.resume();
   }
 
-  override ping(data: string | Buffer = ''): void {
+  flush(): void {
     this.handlers?.flush(this.owner as never);
+  }
+
+  override ping(data: string | Buffer = ''): void {
+    this.flush();
     super.ping(data);
   }
 
-  override pong(data: string | Buffer = ''): void {
-    this.handlers?.flush(this.owner as never);
-    super.pong(data);
+  /** Calls `written` when the pong has left, or the connection has ended. */
+  override pong(data?: unknown, mask?: boolean, written?: (error: Error) => void): void {
+    this.flush();
+    super.pong(data, mask, written);
   }
 
   /**

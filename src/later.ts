@@ -19,14 +19,19 @@ export function rejectLater(error: Error): Promise<never> {
   });
 }
 
-let shared: Promise<boolean> | undefined;
-
 /** Resolves with `false` on a later turn; one promise for all who ask in this turn. */
-export function falseLater(): Promise<boolean> {
-  return (shared ??= new Promise((resolve) => {
-    setImmediate(() => {
-      shared = undefined;
-      resolve(false);
-    });
-  }));
+export const falseLater = sharedLater(false);
+
+/** The same with `true`. */
+export const trueLater = sharedLater(true);
+
+function sharedLater<T>(value: T): () => Promise<T> {
+  let shared: Promise<T> | undefined;
+  return () =>
+    (shared ??= new Promise((resolve) => {
+      setImmediate(() => {
+        shared = undefined;
+        resolve(value);
+      });
+    }));
 }

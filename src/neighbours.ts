@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { DetachedConnection } from './detached-connection.js';
-import { debug, warnOnce } from './notices.js';
+import { debug, pathOf, warnOnce } from './notices.js';
 import { clearTimeout, setTimeout } from './real-timers.js';
 import type { Server } from './server-state.js';
 
@@ -93,10 +93,6 @@ function warnAboutNeighbours(server: Server, req: IncomingMessage): void {
       "  webpack-dev-server: owns: (req) => req.url !== '/ws'\n" +
       'Where this server has no routes of dwebsocket: owns: () => false',
   );
-}
-
-function pathOf({ url = '' }: IncomingMessage): string {
-  return url.replace(/\?.*/s, '');
 }
 
 function ignore(): void {

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import { debuglog } from 'node:util';
 
 /** One line for each verdict, end and attach, printed with `NODE_DEBUG=dwebsocket` and free without. */
@@ -20,4 +21,11 @@ export function warnOnce(about: object, code: string, message: string, detail = 
   details.add(detail);
   const end = details.size === MAX_DETAILS ? ' (the last warning of this kind here)' : '';
   process.emitWarning(message + end, { type: 'WebsocketWarning', code });
+}
+
+/** The path of a request, for warnings: a query may hold a token. */
+export function pathOf(req: IncomingMessage): string {
+  // Express shortens the URL of a request for a mounted router.
+  const { originalUrl = req.url } = req as { originalUrl?: string };
+  return (originalUrl ?? '').replace(/\?.*/s, '');
 }

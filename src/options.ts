@@ -57,7 +57,8 @@ export interface WebsocketOptions<Kind extends MessageKind = MessageKind> {
   origins?: 'any' | readonly (string | RegExp)[] | OriginJudge | undefined;
   /**
    * Bytes of the largest message that is taken. A larger one closes the websocket with 1009 and a reason that says the
-   * limit. With compression, a frame must not be longer than this before it is inflated, either.
+   * limit. With compression, a frame must not be longer than this before it is inflated, either. A text never has more
+   * than 512 MiB, which is what Node's longest string has.
    *
    * @default 1_048_576 (1 MiB)
    */

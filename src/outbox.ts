@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
 import { asBytes, encodeFrame, encodeText, type Data } from './frame.js';
-import { falseLater } from './later.js';
+import { falseLater, trueLater } from './later.js';
 import { debug } from './notices.js';
 import { addPiece } from './pieces.js';
 import { nextTick, setImmediate } from './real-timers.js';
@@ -50,10 +50,13 @@ export class Outbox {
   #text = '';
   #turnBytes = 0;
   #isDue = false;
+  /** What was sent in this turn, some of which may have been written already. */
+  #sentInTurn = 0;
   /** Frames of earlier turns, which wait for the peer to read. */
   #backlog: Buffer[] | undefined;
   #backlogBytes = 0;
-  #awaitsDrain = false;
+  /** Whether frames have to wait here. */
+  #isBlocked = false;
   /** What the messages take that `ws` has not written yet. */
   #bytesAtWs = 0;
   #drain: { promise: Promise<boolean>; resolve: (sent: boolean) => void } | undefined;
@@ -77,11 +80,6 @@ export class Outbox {
       : Math.max(this.#bytesAtWs, this.#ws.bufferedAmount);
   }
 
-  /** Whether the peer reads: an answer that it has not asked to wait for can go out. */
-  get hasRoom(): boolean {
-    return !this.#socket.writableNeedDrain;
-  }
-
   /** Sends a message. */
   send(data: Data, binary: boolean | undefined): PromiseLike<boolean> {
     if (!this.#direct) return this.#sendByWs(data, binary ?? typeof data !== 'string');
@@ -94,9 +92,9 @@ export class Outbox {
     return this.#add(frame);
   }
 
-  /** Gives everything to the socket at once: somebody else is about to write to it. */
+  /** Gives everything to the socket at once: somebody else is about to write to it, or to end it. */
   flush(): void {
-    if (this.#turnBytes + this.#backlogBytes > 0) this.#writeAll();
+    if (this.#turnBytes + this.#backlogBytes > 0 && this.#socket.writable) this.#writeAll();
   }
 
   /** The websocket has begun to close: who waits for the peer to read learns it. */
@@ -108,19 +106,26 @@ export class Outbox {
   clear(): void {
     this.#takeTurn();
     this.#takeBacklog();
+    // A send of the last answers can still wait.
+    this.#settle(false);
   }
 
   #add(frame: Buffer | string): PromiseLike<boolean> {
     if (!this.#socket.writable) return falseLater();
-    const before = this.buffered;
-    if (frame.length >= CHUNK) this.#endTurn();
+    let before = this.buffered;
+    if (frame.length >= CHUNK || before > this.#marks.maxBuffered) {
+      // Only what the socket does not take now waits for the peer.
+      this.#endTurn();
+      before = this.buffered;
+    }
     this.#turnBytes += frame.length;
+    this.#sentInTurn += frame.length;
     if (typeof frame === 'string') this.#text += frame;
     else this.#addBytes(frame);
     // Before it is written, for who waits asks the socket to call back.
-    const answer = before + frame.length <= this.#marks.highWaterMark ? TRUE : this.#level(before);
+    const answer = this.#answer(before, frame.length);
+    if (!this.#isDue) this.#becomeDue();
     if (this.#turnBytes >= CHUNK) this.#endTurn();
-    else if (!this.#isDue) this.#becomeDue();
     return answer;
   }
 
@@ -139,7 +144,7 @@ export class Outbox {
   #endTurn(): void {
     if (this.#turnBytes === 0) return;
     if (!this.#socket.writable) this.clear();
-    else if (this.#socket.writableNeedDrain) this.#hold();
+    else if (this.#isBlocked) this.#hold();
     else this.#writeAll();
   }
 
@@ -148,30 +153,37 @@ export class Outbox {
     this.#backlogBytes += this.#turnBytes;
     const chunk = this.#takeTurn();
     addPiece((this.#backlog ??= []), typeof chunk === 'string' ? Buffer.from(chunk, 'latin1') : chunk);
-    if (this.#awaitsDrain) return;
-    this.#awaitsDrain = true;
-    this.#socket.once('drain', () => {
-      this.#awaitsDrain = false;
-      this.flush();
-      this.#written();
-    });
   }
 
   #writeAll(): void {
-    if (this.#backlog !== undefined) this.#writeBacklog();
-    if (this.#turnBytes === 0) return;
-    const chunk = this.#takeTurn();
-    // Only who waits has to know.
-    const written = this.#drain === undefined ? undefined : () => this.#written();
-    if (typeof chunk === 'string') this.#socket.write(chunk, 'latin1', written);
-    else this.#socket.write(chunk, written);
+    const written = this.#prepareCallback();
+    if (this.#backlog === undefined) {
+      const chunk = this.#takeTurn();
+      if (typeof chunk === 'string') this.#socket.write(chunk, 'latin1', written);
+      else this.#socket.write(chunk, written);
+      return;
+    }
+    if (this.#turnBytes > 0) this.#hold();
+    const chunks = this.#takeBacklog();
+    const last = chunks.pop();
+    this.#socket.cork();
+    for (const chunk of chunks) this.#socket.write(chunk);
+    this.#socket.write(last, written);
+    this.#socket.uncork();
   }
 
-  #writeBacklog(): void {
-    const written = this.#drain === undefined ? undefined : () => this.#written();
-    this.#socket.cork();
-    for (const chunk of this.#takeBacklog()) this.#socket.write(chunk, written);
-    this.#socket.uncork();
+  /** What the socket calls when it has written the next chunk; only who waits has to know. */
+  #prepareCallback(): (() => void) | undefined {
+    if (this.#socket.writableLength > 0) {
+      // The peer has not read what was written before: what comes behind the next chunk waits here.
+      this.#isBlocked = true;
+      return () => {
+        this.#isBlocked = false;
+        this.flush();
+        this.#written();
+      };
+    }
+    return this.#drain === undefined ? undefined : () => this.#written();
   }
 
   /** The frames of this turn as one chunk; text alone is left as it is. */
@@ -205,18 +217,20 @@ export class Outbox {
       this.#bytesAtWs -= cost;
       this.#written();
     });
-    return before + cost <= this.#marks.highWaterMark ? TRUE : this.#level(before);
+    return this.#answer(before, cost);
   }
 
   /** `before`: what waited already when the message came. A message alone may be larger than all that may wait. */
-  #level(before: number): PromiseLike<boolean> {
-    const { maxBuffered } = this.#marks;
+  #answer(before: number, size: number): PromiseLike<boolean> {
+    const { highWaterMark, maxBuffered } = this.#marks;
     if (before > maxBuffered) {
       // A peer that does not read must not fill our memory (nothing else would end it: its pongs may still come).
       debug('cut off: %d bytes wait to be sent, more than maxBuffered (%d)', before, maxBuffered);
       this.#ws.terminate();
       return falseLater();
     }
+    // Where the peer reads as fast as we send, a loop around send() would never reach the mark.
+    if (before + size <= highWaterMark) return this.#sentInTurn <= CHUNK ? TRUE : trueLater();
     if (this.#drain === undefined) {
       let resolve!: (sent: boolean) => void;
       const promise = new Promise<boolean>((settle) => (resolve = settle));
@@ -241,6 +255,7 @@ export class Outbox {
   static {
     endTurnOf = (outbox) => {
       outbox.#isDue = false;
+      outbox.#sentInTurn = 0;
       outbox.#endTurn();
     };
   }

@@ -1,4 +1,4 @@
-import { isUtf8 } from 'node:buffer';
+import { constants, isUtf8 } from 'node:buffer';
 import { Writable } from 'node:stream';
 import { addPiece } from './pieces.js';
 import { unmask } from './unmask.js';
@@ -19,6 +19,8 @@ export interface ReadTarget {
   read(message: string | Buffer, size: number): void;
   /** Lets the socket deliver again. */
   flow(): void;
+  /** Writes what waits to be sent: `ws` is about to end the socket. */
+  flush(): void;
 }
 
 export interface ReaderOptions {
@@ -43,6 +45,9 @@ const KEY_BYTES = 4;
 /** What a text contains where its bytes were not UTF-8, or where this very character was sent. */
 const REPLACEMENT = '\ufffd';
 
+/** Node makes no longer string, and throws instead. */
+export const LONGEST_TEXT = constants.MAX_STRING_LENGTH;
+
 /** The end of a frame whose header is not whole. */
 const UNKNOWN = Infinity;
 
@@ -58,10 +63,8 @@ function writeAhead(this: Receiver, chunk: Buffer): boolean {
 }
 
 function endAhead(this: Receiver): Receiver {
-  // `ws` ends it for each sign of the end, and Node would make an error of each after the first.
-  if (this.writableEnded) return this;
   (this.reader as FrameReader).end();
-  return (Writable.prototype.end as () => Receiver).call(this);
+  return this;
 }
 
 /**
@@ -89,6 +92,7 @@ export class FrameReader {
   /** Payload bytes of a message whose last fragment has not come; -1 when there is none. */
   #fragmented = -1;
   #isCompressed = false;
+  #isLast = false;
 
   constructor(receiver: Receiver, target: ReadTarget, { maxPayload, inflates }: ReaderOptions) {
     this.#receiver = receiver;
@@ -99,44 +103,57 @@ export class FrameReader {
 
   /** Takes a chunk; returns `false` when it has to wait, and the socket should pause. */
   write(chunk: Buffer): boolean {
-    if (this.#held === undefined) this.#readChunk(chunk, false);
+    if (this.#held === undefined) this.#readChunk(chunk);
     else this.#held.push(chunk);
     return this.#held === undefined;
   }
 
   /** Reads the chunks that wait, as far as the target wants. */
   resume(): void {
-    const held = this.#held;
-    if (held === undefined || !this.#mayRead()) return;
-    this.#held = undefined;
-    let mayFlow = true;
-    for (const chunk of held) mayFlow = this.write(chunk);
-    if (mayFlow) this.#target.flow();
+    if (this.#held === undefined || !this.#mayRead()) return;
+    // The last message of a chunk can be the one that fills the queue.
+    if (this.#readHeld() && !this.#target.isPaused) this.#target.flow();
   }
 
   /**
-   * Reads the chunks that wait, whether or not the target is paused: no more will come. A compressed message among them
-   * ends it, for it could be a thousand times as large.
+   * Reads the chunks that wait, whether or not the target is paused, and ends the `Receiver`: no more will come.
+   *
+   * `ws` calls it for each sign of the end.
    */
   end(): void {
-    const held = this.#held;
-    this.#held = undefined;
-    if (held !== undefined) for (const chunk of held) this.#readChunk(chunk, true);
+    if (this.#isLast) return;
+    this.#isLast = true;
+    this.#target.flush();
+    if (this.#state !== 'inflating') this.#readLast();
   }
 
   #mayRead(): boolean {
-    return this.#state !== 'inflating' && !this.#target.isPaused;
+    return this.#state !== 'inflating' && (this.#isLast || !this.#target.isPaused);
   }
 
-  #readChunk(chunk: Buffer, isLast: boolean): void {
+  /** Returns whether nothing is held any more. */
+  #readHeld(): boolean {
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    let isRead = true;
+    for (const chunk of held) isRead = this.write(chunk);
+    return isRead;
+  }
+
+  #readLast(): void {
+    this.#readHeld();
+    if (this.#state !== 'inflating') (Writable.prototype.end as () => Receiver).call(this.#receiver);
+  }
+
+  #readChunk(chunk: Buffer): void {
     let at = 0;
     while (at < chunk.length) {
       if (this.#state === 'passing') {
         this.#pass(chunk.subarray(at));
         return;
       }
-      if (!this.#mayRead() && !(isLast && this.#state === 'reading')) {
-        if (!isLast) this.#held = [chunk.subarray(at)];
+      if (!this.#mayRead()) {
+        this.#held = [chunk.subarray(at)];
         return;
       }
       if (this.#cut !== undefined) {
@@ -190,7 +207,7 @@ export class FrameReader {
       return this.#passRest(bytes, at);
     const end = start + length;
     if (end > bytes.length) return end;
-    if (!this.#isPlain(first) || !this.#readMessage(first, bytes, start, end))
+    if (!this.#isPlain(first, length) || !this.#readMessage(first, bytes, start, end))
       this.#handOver(first, bytes.subarray(at, end), length);
     return end;
   }
@@ -206,9 +223,9 @@ export class FrameReader {
     return reserved === 0 || (reserved === COMPRESSED && this.#inflates);
   }
 
-  /** Whether it is a whole message that is not compressed. */
-  #isPlain(first: number): boolean {
-    return first === (FIN | TEXT) || first === (FIN | BINARY);
+  /** Whether it is a whole message that is not compressed, and that fits into a string where it is text. */
+  #isPlain(first: number, length: number): boolean {
+    return first === (FIN | BINARY) || (first === (FIN | TEXT) && length <= LONGEST_TEXT);
   }
 
   /** Unmasks a message in place and delivers it. Returns `false`, with all as it was, for text that is not UTF-8. */
@@ -235,6 +252,8 @@ export class FrameReader {
     const opcode = first & OPCODE;
     if (opcode >= CLOSE) {
       this.#pass(frame);
+      // `ws` takes nothing behind it.
+      if (opcode === CLOSE) this.#state = 'passing';
     } else {
       if (opcode !== CONTINUATION) this.#isCompressed = (first & COMPRESSED) !== 0;
       this.#fragmented = first >= FIN ? -1 : Math.max(this.#fragmented, 0) + length;
@@ -255,7 +274,13 @@ export class FrameReader {
     this.#joinFragments();
     this.#state = 'reading';
     this.#look();
-    this.resume();
+    if (!this.#isLast) {
+      this.resume();
+      return;
+    }
+    // Each compressed message could be a thousand times as large, so they do not get past a full queue.
+    if (this.#target.isPaused) this.#held = undefined;
+    this.#readLast();
   }
 
   /** `ws` has each fragment as a view into what it came in. */

@@ -37,13 +37,6 @@ export function markRequestLazily(req: Marked, touch: () => Websocket | null): v
   });
 }
 
-/** The path of a request, for warnings: a query may hold a token. */
-export function pathOf(req: IncomingMessage): string {
-  // Express shortens the URL of a request for a mounted router.
-  const { originalUrl = req.url } = req as { originalUrl?: string };
-  return (originalUrl ?? '').replace(/\?.*/s, '');
-}
-
 /** The websocket of a request that has been accepted; does not touch one that is only looked for when it is touched. */
 export function openWebsocketOf(req: IncomingMessage): Websocket | undefined {
   return upgradeOf(req) === undefined ? ((req as Marked).websocket ?? undefined) : undefined;

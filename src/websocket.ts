@@ -10,11 +10,12 @@ import { Beat, startBeat, stopBeat } from './heartbeat.js';
 import { falseLater, later, rejectLater } from './later.js';
 import { MessageQueue, type Waiter } from './message-queue.js';
 import { Messages } from './messages.js';
-import { debug, warnOnce } from './notices.js';
+import { debug, pathOf, warnOnce } from './notices.js';
 import type { Message, Policy } from './options.js';
 import { Outbox } from './outbox.js';
 import { PendingPings } from './pending-pings.js';
 import { keepsExcess, withoutExcess } from './pieces.js';
+import { LONGEST_TEXT } from './reader.js';
 import { setImmediate } from './real-timers.js';
 
 /** How a websocket ended. */
@@ -37,7 +38,12 @@ export interface SendOptions {
   binary?: boolean | undefined;
 }
 
+const TEXT_TOO_LONG = `a text may have at most ${String(LONGEST_TEXT)} bytes`;
+
 const LATE_SENDS_TOLERATED = 100;
+
+/** So many pongs may wait for the peer to read; each takes some 300 bytes. */
+const MOST_PONGS = 1_000;
 
 /** What the memory of a small Buffer takes beside its bytes; see `COST_OF_A_MESSAGE` for the rest. */
 const COST_OF_A_COPY = 200;
@@ -180,12 +186,14 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
   #endTold = false;
   #sleepEndTold = false;
   #lateSends = 0;
+  #unreadAtLateSend = 0;
   // Made only for those who ask.
   #beat: Beat | undefined;
   #closed: { promise: Promise<CloseInfo>; resolve: (info: CloseInfo) => void } | undefined;
   #controller: AbortController | undefined;
   #sleepers: Set<() => void> | undefined;
   #pings: PendingPings | undefined;
+  #pongsWaiting = 0;
   #owedPong: Buffer | undefined;
 
   private constructor(
@@ -440,7 +448,9 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
       websocket.#receive(message, size);
     },
     message: (websocket, data, isBinary) => {
-      websocket.#receive(isBinary ? data : data.toString(), data.length);
+      if (isBinary) websocket.#receive(data, data.length);
+      else if (data.length <= LONGEST_TEXT) websocket.#receive(data.toString(), data.length);
+      else websocket.#closeInTurn(CloseCode.messageTooBig, TEXT_TOO_LONG, 'this side');
     },
     ping: (websocket, data) => {
       websocket.#answerPing(data);
@@ -459,8 +469,8 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
     flush: (websocket) => {
       websocket.#outbox.flush();
     },
-    close: (websocket, code) => {
-      websocket.#finishClose(code !== CloseCode.abnormal);
+    close: (websocket, code, reason) => {
+      websocket.#finishClose(code, reason.toString());
     },
   };
 
@@ -488,7 +498,7 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
     warnOnce(
       this.#policy,
       'WEBSOCKET_TOO_BIG',
-      `a client has sent a message of more than ${String(maxPayload)} bytes to ${this.#request.url ?? ''} and was closed ` +
+      `a client has sent a message of more than ${String(maxPayload)} bytes to ${pathOf(this.#request)} and was closed ` +
         `with 1009; where such messages are right, raise the option maxPayload`,
     );
     return `a message may have at most ${String(maxPayload)} bytes`;
@@ -496,7 +506,9 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
 
   /** A close frame has come from the peer, or something that breaks the protocol. */
   #peerCloses(code: number, reason: string): void {
-    if (this.#state === 'closing') this.#connection.sendClose(); // The answer to ours.
+    // The answer to ours. While `close()` lets a full queue go, a close frame is read before ours has been sent.
+    if (this.#state === 'closing' && this.#connection.readyState !== this.#connection.OPEN)
+      this.#connection.sendClose();
     this.#closeInTurn(code, reason, 'the peer');
   }
 
@@ -540,22 +552,22 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
   }
 
   /**
-   * We answer pings, and not `ws`, which ends a peer that sends 60 of them in one packet. While the peer does not read
-   * only the latest is kept, to be answered when it does (RFC 6455, 5.5.3).
+   * We answer pings, and not `ws`, which ends a peer that sends 60 of them in one packet. While the peer does not read,
+   * and many pongs wait, only the latest ping is answered (RFC 6455, 5.5.3).
    */
   #answerPing(data: Buffer): void {
     if (!this.#maySend()) return;
-    if (this.#outbox.hasRoom) {
-      this.#connection.pong(data);
+    if (this.#pongsWaiting === MOST_PONGS) {
+      // A copy: what we get is a view into all that the socket delivered.
+      this.#owedPong = Buffer.from(data);
       return;
     }
-    // A copy: what we get is a view into all that the socket delivered.
-    const first = this.#owedPong === undefined;
-    this.#owedPong = Buffer.from(data);
-    if (!first) return;
-    this.#socket.once('drain', () => {
-      if (this.#state === 'open' && this.#owedPong !== undefined) this.#connection.pong(this.#owedPong);
+    this.#pongsWaiting++;
+    this.#connection.pong(data, undefined, () => {
+      this.#pongsWaiting--;
+      const owed = this.#owedPong;
       this.#owedPong = undefined;
+      if (owed !== undefined) this.#answerPing(owed);
     });
   }
 
@@ -577,10 +589,12 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
     this.#controller?.abort(this.#closedError());
   }
 
-  #finishClose(wasClean: boolean): void {
+  /** `code` and `reason`: of the peer's close frame, which can have come too late for an answer. */
+  #finishClose(code: number = CloseCode.abnormal, reason = ''): void {
+    const isLost = code === CloseCode.abnormal;
     // Without both close frames.
-    this.#wasClean = wasClean && this.#state === 'closing';
-    this.#beginClose('closed', CloseCode.abnormal, '', 'nobody: the connection was lost');
+    this.#wasClean = !isLost && this.#state === 'closing';
+    this.#beginClose('closed', code, reason, isLost ? 'nobody: the connection was lost' : 'the peer');
     this.#state = 'closed';
     this.#connection.stopCloseTimer();
     this.#outbox.clear();
@@ -598,12 +612,18 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
   }
 
   #sendLate(): PromiseLike<boolean> {
+    const { length } = this.#queue;
+    if (length !== this.#unreadAtLateSend) {
+      // It answers what had come before the close, and ends with that.
+      this.#unreadAtLateSend = length;
+      this.#lateSends = 0;
+    }
     if (++this.#lateSends === LATE_SENDS_TOLERATED) {
       warnOnce(
         this.#policy,
         'WEBSOCKET_LATE_SENDS',
         `a handler has sent ${String(LATE_SENDS_TOLERATED)} messages to a websocket that is closed ` +
-          `(${this.request.url ?? ''}); end its loop with "while (!websocket.isClosed())", ` +
+          `(${pathOf(this.#request)}); end its loop with "while (!websocket.isClosed())", ` +
           '"while (await websocket.sleep(ms))" or "if (!(await websocket.send(message))) break"',
       );
     }
@@ -632,7 +652,7 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
       // As `ws` makes those of a server, before they get a socket.
       const connection = new Connection<Websocket>(null as never, undefined, {});
       const websocket = new Websocket(connection, request.socket, request, policy, undefined, undefined);
-      websocket.#finishClose(false);
+      websocket.#finishClose();
       return websocket;
     };
     queueOf = (websocket) => websocket.#queue;

@@ -36,7 +36,7 @@ export interface AcceptWebsocket<Default extends MessageKind = 'both'> {
     handler: AcceptWebsocketHandler<Params, Kind, Query>,
     options?: WebsocketOptions<Kind>,
   ): WebsocketRoute;
-  <Params = RouteParams>(handler: AcceptWebsocketHandler<Params>, options: WebsocketOptions): WebsocketRoute;
+  <Params = RouteParams>(handler: AcceptWebsocketHandler<Params>, options?: WebsocketOptions): WebsocketRoute;
 }
 
 /** The type of {@link requireWebsocket}. */
@@ -53,7 +53,10 @@ export interface RequireWebsocket<Default extends MessageKind = 'both'> {
     handler: RequireWebsocketHandler<Params, Kind, Query>,
     options?: WebsocketOptions<Kind>,
   ): WebsocketRoute;
-  <Params = RouteParams>(handler: RequireWebsocketHandler<Params>, options: WebsocketOptions): WebsocketRoute;
+  <Params = RouteParams>(
+    handler: RequireWebsocketHandler<Params>,
+    options?: WebsocketOptions,
+  ): WebsocketRoute;
 }
 
 /**

@@ -1,7 +1,9 @@
-import { expect, test } from 'vitest';
+import { connect as connectTcp } from 'node:net';
+import { expect, onTestFinished, test } from 'vitest';
 import { connect } from './support/client.js';
 import { startProgram } from './support/program.js';
 import { LOOPS } from './support/programs/loops.js';
+import { handshakeRequest } from './support/raw-client.js';
 
 /*
  * In a process of their own: a loop that starves its process would take the test with it, and one that swallows every
@@ -28,3 +30,21 @@ test('handlers that never look for the end leave other clients served', { timeou
     await late.close();
   }
 });
+
+test.for(Object.keys(LOOPS).filter((loop) => loop.startsWith('send()')))(
+  'a loop around %s leaves other clients served while its own client reads all',
+  async (loop) => {
+    const { site } = await startProgram('endless-loops');
+    const other = await connect(site, '/echo');
+    const reader = connectTcp(site.port, '127.0.0.1', () => {
+      reader.write(handshakeRequest({ path: `/${encodeURIComponent(loop)}` }));
+    });
+    onTestFinished(() => void reader.destroy());
+    reader.resume();
+    for (let i = 0; i < 20; i++) {
+      other.send(String(i));
+      expect(await other.next()).toBe(String(i));
+    }
+    expect(reader.bytesRead).toBeGreaterThan(0);
+  },
+);

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { falseLater, later, laterIfAwaited, rejectLater } from '../src/later.js';
+import { falseLater, later, laterIfAwaited, rejectLater, trueLater } from '../src/later.js';
 
 test('all settle on a later turn of the event loop, when others have been served', async () => {
   const order: string[] = [];
@@ -19,6 +19,7 @@ test('all settle on a later turn of the event loop, when others have been served
 test('those who ask in one turn share one promise, and later ones get another', async () => {
   const first = falseLater();
   expect(falseLater()).toBe(first);
+  expect(await trueLater()).toBe(true);
   expect(await first).toBe(false);
   expect(falseLater()).not.toBe(first);
   await falseLater();

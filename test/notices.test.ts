@@ -1,9 +1,13 @@
+import { requireWebsocket, type RequireWebsocketHandler, type WebsocketOptions } from 'dwebsocket';
+import express from 'express';
 import { expect, test } from 'vitest';
 import { warnOnce } from '../src/notices.js';
 import { connect } from './support/client.js';
 import { startProgram } from './support/program.js';
+import { openRaw } from './support/raw-client.js';
+import { text } from './support/raw-frames.js';
 import { requestUpgrade } from './support/request.js';
-import type { Site } from './support/serve.js';
+import { serve, type Site } from './support/serve.js';
 import { watchWarnings } from './support/warnings.js';
 
 async function talk(site: Site): Promise<void> {
@@ -82,3 +86,36 @@ test('a warning with details is given once for each of them, ten times at most',
     'another route',
   ]);
 });
+
+const CAUSES: Record<string, [RequireWebsocketHandler, WebsocketOptions?]> = {
+  WEBSOCKET_TOO_BIG: [({ websocket }) => websocket.closed, { maxPayload: 3 }],
+  WEBSOCKET_LATE_SENDS: [
+    async ({ websocket }) => {
+      await websocket.close();
+      for (let i = 0; i < 100; i++) websocket.send('late');
+    },
+  ],
+  WEBSOCKET_RESPONSE: [(_req, res) => res.end()],
+  WEBSOCKET_HANDLER_RETURNED: [() => undefined],
+  WEBSOCKET_PROTOCOL: [({ websocket }) => websocket.closed, { protocols: ['v1'] }],
+};
+
+test.each(Object.entries(CAUSES))(
+  '%s tells the whole path of a request, and not its query',
+  async (expected, [handler, options]) => {
+    const warnings = watchWarnings();
+    const rooms = express.Router().get('/room', requireWebsocket(handler, options));
+    const site = await serve(express().use('/chat', rooms));
+    const protocol = expected === 'WEBSOCKET_PROTOCOL' ? 'chat' : undefined;
+    const client = await openRaw(site.port, {
+      path: '/chat/room?token=secret',
+      headers: { 'Sec-WebSocket-Protocol': protocol },
+      early: text('1234'),
+    });
+    client.socket.end();
+    const { code, message } = await warnings.next();
+    expect(code).toBe(expected);
+    expect(message).toContain('/chat/room');
+    expect(message).not.toContain('secret');
+  },
+);

@@ -4,7 +4,7 @@ import { connect } from './support/client.js';
 import { defer, within } from './support/inbox.js';
 import { openPair } from './support/pair.js';
 import { messagesOf, openRaw } from './support/raw-client.js';
-import { closeCodeOf, Opcode, ping } from './support/raw-frames.js';
+import { closeCodeOf, Opcode, ping, text } from './support/raw-frames.js';
 import { serve } from './support/serve.js';
 import { watchWarnings } from './support/warnings.js';
 
@@ -202,6 +202,85 @@ test('a peer that does not read is cut off at maxBuffered, and the handler is to
   client.destroy();
 });
 
+test('a peer that does not read is cut off at maxBuffered, even with a larger highWaterMark', async () => {
+  const { websocket, client } = await openPair({ highWaterMark: 2 ** 30, maxBuffered: 10 ** 6 });
+  client.ws.pause();
+  const message = Buffer.alloc(2 ** 20);
+  let sent = 0;
+  while (!websocket.isClosed() && sent < 100) {
+    websocket.send(message);
+    sent++;
+    await new Promise(setImmediate);
+  }
+  // What the kernels take, and two more.
+  expect(sent).toBeLessThan(TOO_MUCH.length / message.length + 2);
+  expect(await websocket.closed).toMatchObject({ code: 1006 });
+});
+
+test('a peer that reads is not cut off for what is sent to it in one turn', async () => {
+  const { websocket, client } = await openPair({ maxBuffered: 1_000 });
+  const messages = Array.from({ length: 100 }, (_, i) => `${i} `.repeat(100));
+  for (const message of messages) websocket.send(message);
+  expect(await client.take(100)).toEqual(messages);
+  expect(websocket.isClosed()).toBe(false);
+});
+
+test('a peer that ends its side while it reads slowly gets what was sent before', async () => {
+  const site = await serve(
+    requireWebsocket(
+      async ({ websocket }) => {
+        await websocket.wait();
+        websocket.send(TOO_MUCH);
+        // On later turns, so that these wait behind it.
+        for (let i = 0; i < 100; i++) {
+          websocket.send(`behind ${i}`);
+          await new Promise(setImmediate);
+        }
+        await websocket.closed;
+      },
+      { maxBuffered: 2 ** 30 },
+    ),
+  );
+  const client = await openRaw(site.port, { allowHalfOpen: true });
+  client.socket.pause();
+  client.write(text('go'));
+  const [socket] = site.sockets;
+  await within(
+    (async () => {
+      while (socket!.writableLength < 2 ** 20) await new Promise(setImmediate);
+      for (let i = 0; i < 200; i++) await new Promise(setImmediate);
+    })(),
+    'end of the sending',
+  );
+  client.socket.end();
+  while (!socket!.readableEnded) await new Promise(setImmediate);
+  client.socket.resume();
+  await client.end();
+  expect(messagesOf(client)).toHaveLength(101);
+  client.destroy();
+});
+
+test('small messages of many turns to a peer that does not read take one place in the queue of the socket', async () => {
+  const { websocket, req, client } = await openPair();
+  client.ws.pause();
+  // Until the kernels take no more, and less than what would make the socket ask for a pause.
+  while (req.socket.writableLength === 0) {
+    websocket.send('x'.repeat(1_000));
+    await new Promise(setImmediate);
+  }
+  expect(req.socket.writableNeedDrain).toBe(false);
+  const writes = vi.spyOn(req.socket, 'write');
+  for (let i = 0; i < 1_000; i++) {
+    websocket.send('x');
+    await new Promise(setImmediate);
+  }
+  expect(writes.mock.calls.length).toBeLessThan(3);
+  expect(req.socket.writableNeedDrain).toBe(false);
+  client.ws.resume();
+  let got = 0;
+  while (got < 1_000) if ((await client.next()) === 'x') got++;
+});
+
 test('pings, messages and the close frame keep their order', async () => {
   const site = await serve(
     requireWebsocket(async ({ websocket }) => {
@@ -282,6 +361,22 @@ describe('a handler that goes on sending to a closed websocket', () => {
     expect(code).toBe('WEBSOCKET_LATE_SENDS');
     expect(message).toContain('has sent 100 messages to a websocket that is closed');
     expect(message).toContain('while (await websocket.sleep(ms))');
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(warnings.rest()).toEqual([]);
+  });
+
+  test('is not told for the answers to what had come before the close', async () => {
+    const warnings = watchWarnings();
+    const { websocket, client } = await openPair();
+    for (let i = 0; i < 300; i++) client.send(String(i));
+    await client.close();
+    await websocket.closed;
+    let answered = 0;
+    for await (const message of websocket) {
+      websocket.send(message);
+      answered++;
+    }
+    expect(answered).toBe(300);
     await new Promise((resolve) => setImmediate(resolve));
     expect(warnings.rest()).toEqual([]);
   });

@@ -177,6 +177,10 @@ describe.each([
       expect(await receiveAhead(chunks, options), `stream ${i} of seed ${seed}`).toEqual(expected);
       const paused = await receiveAhead(chunks, { ...options, pauses: new Random(i) });
       expect(paused, `stream ${i} of seed ${seed}, with pauses`).toEqual(expected);
+      const left = await receiveAhead(chunks, { ...options, endsAtOnce: true });
+      expect(left, `stream ${i} of seed ${seed}, ended at once`).toEqual(expected);
+      const whole = await receiveAhead([Buffer.concat(chunks)], { ...options, endsAtOnce: true });
+      expect(whole, `stream ${i} of seed ${seed}, in one chunk`).toEqual(expected);
     }
   });
 });

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { constants, deflateRawSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { requireWebsocket, type Websocket, WebsocketClosedError } from 'dwebsocket';
 import { connect } from './support/client.js';
@@ -232,6 +233,26 @@ describe('the answers to the last messages', () => {
     expect(code).toBe(4000);
   });
 
+  test('that wait for a peer that does not read are given up when the connection is cut', async () => {
+    const answers = defer<unknown>();
+    const site = await serve(
+      requireWebsocket(
+        async ({ websocket }) => {
+          // More than the kernels take.
+          for await (const message of websocket) {
+            answers.resolve([message, await websocket.send(Buffer.alloc(24 * 2 ** 20))]);
+          }
+        },
+        { closeTimeout: 50 },
+      ),
+    );
+    const client = await openRaw(site.port);
+    client.socket.pause();
+    client.write(Buffer.concat([text('last'), close(1000)]));
+    expect(await within(answers.promise, 'answer of send()')).toEqual(['last', false]);
+    client.destroy();
+  });
+
   test('the close is not clean when the connection breaks before our close frame is out', async () => {
     const { websocket, req, client } = await openPair();
     const { closed } = websocket;
@@ -319,6 +340,84 @@ describe('closed', () => {
     client.write(close(4002, 'theirs'));
     expect(await (await websockets.promise).closed).toMatchObject({ code: 4001, reason: 'ours' });
     client.destroy();
+  });
+});
+
+describe('a close frame behind messages that fill the queue', () => {
+  const lastOnes = Buffer.concat([text('first'), text('second'), close(4001, 'theirs')]);
+
+  /** A websocket with one unread message, and the rest and a close frame held back. */
+  async function openFull() {
+    const opened = defer<Websocket>();
+    const site = await serve(
+      requireWebsocket(
+        async ({ websocket }) => {
+          opened.resolve(websocket);
+          await websocket.closed;
+        },
+        { maxQueue: 1 },
+      ),
+    );
+    const client = await openRaw(site.port, { early: lastOnes });
+    const websocket = await opened.promise;
+    while (!websocket.hasMessages()) await new Promise(setImmediate);
+    return { websocket, client };
+  }
+
+  test('is read when the messages before it are', async () => {
+    const { websocket, client } = await openFull();
+    expect(websocket.isClosed()).toBe(false);
+    expect([await websocket.wait(), await websocket.wait(), await websocket.wait()]).toEqual([
+      'first',
+      'second',
+      null,
+    ]);
+    expect(await websocket.closed).toEqual({ code: 4001, reason: 'theirs', wasClean: true });
+    expect(closeCodeOf((await client.nextFrame())!)).toBe(4001);
+    client.destroy();
+  });
+
+  test('does not keep close() from sending its code', async () => {
+    const { websocket, client } = await openFull();
+    void websocket.close(4000, 'ours');
+    const frame = (await client.nextFrame())!;
+    expect([closeCodeOf(frame), frame.payload.toString('utf8', 2)]).toEqual([4000, 'ours']);
+    expect(await websocket.closed).toEqual({ code: 4000, reason: 'ours', wasClean: true });
+    client.destroy();
+  });
+});
+
+describe('a client that leaves right behind its last messages', () => {
+  const compressed = (message: string) => {
+    const bytes = deflateRawSync(message, { finishFlush: constants.Z_SYNC_FLUSH });
+    return text(bytes.subarray(0, -4), { rsv: 4 });
+  };
+
+  test.for([
+    ['plain', 'a close frame', { code: 4001, reason: 'bye', wasClean: true }],
+    ['plain', 'FIN', { code: 1006, reason: '', wasClean: false }],
+    // FIN is seen while the first message is being inflated: it is too late for an answer.
+    ['compressed', 'a close frame', { code: 4001, reason: 'bye', wasClean: false }],
+    ['compressed', 'FIN', { code: 1006, reason: '', wasClean: false }],
+  ] as const)('loses none that are %s, and its code is told (%s)', async ([kind, how, end]) => {
+    const told = defer<unknown[]>();
+    const site = await serve(
+      requireWebsocket(
+        async ({ websocket }) => {
+          const messages: unknown[] = [];
+          for await (const message of websocket) messages.push(message);
+          told.resolve([...messages, await websocket.closed]);
+        },
+        { perMessageDeflate: kind === 'compressed' },
+      ),
+    );
+    const client = await openRaw(site.port, {
+      headers: { 'Sec-WebSocket-Extensions': kind === 'compressed' ? 'permessage-deflate' : undefined },
+    });
+    const encode = kind === 'compressed' ? compressed : text;
+    const frames = ['one', 'two', 'three'].map((message) => encode(message));
+    client.socket.end(Buffer.concat([...frames, ...(how === 'FIN' ? [] : [close(4001, 'bye')])]));
+    expect(await within(told.promise, 'end of the handler')).toEqual(['one', 'two', 'three', end]);
   });
 });
 

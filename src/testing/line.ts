@@ -112,9 +112,9 @@ export class Line<M extends Message> {
         this.#ended(code ?? CloseCode.noStatus, reason?.toString() ?? '');
         handlers.closing(owner, code, reason);
       },
-      close: (owner, code) => {
-        this.#ended(CloseCode.abnormal, '');
-        handlers.close(owner, code);
+      close: (owner, code, reason) => {
+        this.#ended(code, reason.toString());
+        handlers.close(owner, code, reason);
         onClose();
       },
     };

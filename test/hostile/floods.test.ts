@@ -79,6 +79,32 @@ test('a flood of empty messages is bounded, too', async () => {
   expect(websocket.countMessages()).toBeLessThanOrEqual((64 * 1024) / 32 + 10_923);
 });
 
+test('a queue that is filled by the last message of a chunk stays bounded', async () => {
+  const reader = defer<Websocket>();
+  const site = await serve(
+    requireWebsocket(
+      async (req) => {
+        reader.resolve(req.websocket);
+        await req.websocket.closed;
+      },
+      { maxQueue: 10_000 },
+    ),
+  );
+  const client = await open(site.port);
+  const websocket = await reader.promise;
+  // Each counts 200 bytes: the 51st pauses the socket, and it is resumed when 25 are left.
+  const times = (count: number) => Buffer.concat(Array.from({ length: count }, () => text('x'.repeat(56))));
+  client.write(times(51 + 26));
+  await eventually(() => websocket.countMessages() === 51, 'the queue is full');
+  for (let i = 0; i < 26; i++) websocket.read();
+  expect(websocket.countMessages()).toBe(51);
+  for (let i = 0; i < 100; i++) {
+    client.write(times(10));
+    await new Promise(setImmediate);
+  }
+  expect(websocket.countMessages()).toBe(51);
+});
+
 test('a flood of one websocket does not keep another one from its answers', async () => {
   const slow = requireWebsocket(async (req) => {
     await req.websocket.closed;

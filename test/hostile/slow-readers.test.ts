@@ -1,5 +1,5 @@
-import { requireWebsocket, type CloseInfo } from 'dwebsocket';
-import { expect, test } from 'vitest';
+import { requireWebsocket, type CloseInfo, type Websocket } from 'dwebsocket';
+import { expect, test, vi } from 'vitest';
 import { connect } from '../support/client.js';
 import { defer, within } from '../support/inbox.js';
 import { messagesOf } from '../support/raw-client.js';
@@ -152,6 +152,41 @@ test('a peer that pings for ever and reads nothing does not fill our memory with
   const honest = await connect(site);
   honest.send('still there');
   expect(await honest.next()).toBe('still there');
+});
+
+test('empty pings to a server whose pongs are not read make no long queue', async () => {
+  const opened = defer<Websocket>();
+  const site = await serve(
+    requireWebsocket(async ({ websocket }) => {
+      opened.resolve(websocket);
+      await websocket.closed;
+    }),
+  );
+  const client = await open(site.port);
+  client.socket.pause();
+  const websocket = await opened.promise;
+  const [socket] = site.sockets;
+  // Until the kernels take no more.
+  while (socket!.writableLength === 0) {
+    websocket.send('x'.repeat(1_000));
+    await new Promise(setImmediate);
+  }
+  const writes = vi.spyOn(socket!, 'write');
+  for (let i = 0; i < 20; i++) {
+    await new Promise((resolve) =>
+      client.socket.write(Buffer.concat(Array.from({ length: 1_000 }, () => ping(''))), resolve),
+    );
+  }
+  await new Promise((resolve) => client.socket.write(ping('last'), resolve));
+  const { bytesWritten } = client.socket;
+  await eventually(() => socket!.bytesRead === bytesWritten, 'all pings are read');
+  // Each takes a hundred times its two bytes.
+  expect(writes.mock.calls.length).toBeLessThanOrEqual(1_000);
+  client.socket.resume();
+  await client.until(
+    () => client.frames.at(-1)?.payload.toString() === 'last',
+    'the answer to the last ping',
+  );
 });
 
 test('close() to a peer that does not read is over after closeTimeout', async () => {

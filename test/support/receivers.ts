@@ -18,6 +18,8 @@ export interface StreamOptions {
   deflate?: boolean;
   /** Decides after each message whether the target pauses; it goes on a turn later. */
   pauses?: Random;
+  /** Ends the stream in the turn of its last chunk, as a client does that leaves at once. */
+  endsAtOnce?: boolean;
 }
 
 /** What has come out: `text …`, `binary …`, `ping …`, `pong …`, `close …` and, at last, `error …`. */
@@ -42,14 +44,20 @@ export async function receiveAhead(chunks: readonly Buffer[], options: StreamOpt
   const target = new Target(outcome, options.pauses);
   const { maxPayload = 0 } = options;
   readAhead(receiver, target, { maxPayload: maxPayload || 2 ** 31 - 1, inflates: options.deflate === true });
-  target.resume = () => receiver.reader?.resume();
+  target.resume = () => {
+    receiver.reader?.resume();
+    // It may have paused again with the last message that was held; then only now nothing is held.
+    if (receiver.write(Buffer.alloc(0)) && !target.isPaused) target.flow();
+  };
   receiver.on('message', () => {
     target.maybePause();
   });
   for (const chunk of chunks) {
     if (!receiver.writable) break;
     // In memory of its own, as a socket delivers it: it is unmasked in place.
-    if (!receiver.write(Buffer.from(chunk))) await Promise.race([target.flows(), ended]);
+    const mayFlow = receiver.write(Buffer.from(chunk));
+    if (options.endsAtOnce === true && chunk === chunks.at(-1)) break;
+    if (!mayFlow) await Promise.race([target.flows(), ended]);
   }
   if (receiver.writable) receiver.end();
   await ended;
@@ -86,7 +94,12 @@ class Target implements ReadTarget {
   }
 
   flow(): void {
+    if (this.isPaused) this.#outcome.push('flows while it is paused');
     this.#flow?.();
+  }
+
+  flush(): void {
+    // Nothing waits to be sent.
   }
 
   flows(): Promise<void> {

@@ -1,5 +1,15 @@
 // An option that is `undefined` stands for its default. Without `strict` it is any value, and has no type of its own.
-import { acceptWebsocket, requireWebsocket, withDefaults, type Websocket } from 'dwebsocket';
+import {
+  acceptWebsocket,
+  requireWebsocket,
+  websocketMiddleware,
+  withDefaults,
+  type AcceptWebsocketHandler,
+  type RequireWebsocketHandler,
+  type Websocket,
+  type WebsocketOptions,
+  type WebsocketRoute,
+} from 'dwebsocket';
 import { is } from './expect.js';
 
 export const routes = [
@@ -9,4 +19,15 @@ export const routes = [
   withDefaults({ messages: 'text' }).requireWebsocket((req) => is<Websocket<string>>()(req.websocket), {
     maxPayload: undefined,
   }),
+];
+
+/** A wrapper of an app's own, which passes on what it is given. */
+export const own = (
+  accepting: AcceptWebsocketHandler,
+  requiring: RequireWebsocketHandler,
+  options?: WebsocketOptions,
+): WebsocketRoute[] => [
+  acceptWebsocket(accepting, options),
+  requireWebsocket(requiring, options),
+  websocketMiddleware(options),
 ];

@@ -31,6 +31,13 @@ export const LOOPS: Readonly<Record<string, (websocket: Websocket) => Promise<ne
   'send()': async (websocket) => {
     while (true) await websocket.send('tick');
   },
+  // Of frames whose length divides 64 KiB.
+  'send() of two bytes': async (websocket) => {
+    while (true) await websocket.send('xx');
+  },
+  'send() of 62 bytes': async (websocket) => {
+    while (true) await websocket.send('x'.repeat(62));
+  },
   'send() of 64 KiB': async (websocket) => {
     const message = Buffer.alloc(65_536);
     while (true) await websocket.send(message);
