@@ -24,6 +24,7 @@ const handlers: Record<string, (websocket: Websocket) => PromiseLike<unknown>> =
   'only awaits closed': (websocket) => websocket.closed,
 };
 
+let ended = 0;
 const server = createServer(
   requireWebsocket(
     async (req) => {
@@ -31,6 +32,7 @@ const server = createServer(
       await handlers[name]?.(req.websocket);
       const { code } = await req.websocket.closed;
       console.log(JSON.stringify({ name, code }));
+      ended++;
     },
     { heartbeat: 200, maxQueue: 16_384 },
   ),
@@ -50,5 +52,10 @@ for (const name of Object.keys(handlers)) {
 }
 await eventually(() => [...sockets].every((socket) => socket.isPaused()), 'all sockets are paused');
 execFileSync('ip', ['link', 'set', 'lo', 'down']);
-await eventually(() => sockets.size === 0, 'all sockets are gone', 60_000);
+const all = Object.keys(handlers).length;
+await eventually(
+  () => sockets.size === 0 && ended === all,
+  'all sockets are gone and all handlers end',
+  60_000,
+);
 process.exit();
