@@ -6,7 +6,7 @@
  *
  * @module dwebsocket/express
  */
-import type { MaybeWebsocket } from './types.js';
+import type { MaybeWebsocket } from './routes/types.js';
 
 declare global {
   // eslint-disable-next-line @typescript-eslint/no-namespace -- it is Express's, which exists to be added to

@@ -6,17 +6,17 @@
  * @module dwebsocket
  */
 
-export { attachWebsocket, type AttachOptions, type UpgradeRequest } from './attach.js';
-export type { Diagnostics } from './diagnostics-messages.js';
+export { attachWebsocket, type AttachOptions, type UpgradeRequest } from './server/attach.js';
+export type { Diagnostics } from './websocket/diagnostics-messages.js';
 export {
   WebsocketArgumentError,
   WebsocketClosedError,
   WebsocketError,
   WebsocketOptionError,
-} from './errors.js';
-export type { PerMessageDeflateOptions } from './deflate.js';
-export type { Data } from './frame.js';
-export { websocketMiddleware, type WebsocketMiddlewareOptions } from './middleware.js';
+} from './shared/errors.js';
+export type { PerMessageDeflateOptions } from './options/deflate.js';
+export type { Data } from './websocket/frame.js';
+export { websocketMiddleware, type WebsocketMiddlewareOptions } from './routes/middleware.js';
 export type {
   Message,
   MessageKind,
@@ -24,9 +24,9 @@ export type {
   OriginJudge,
   ProtocolChooser,
   WebsocketOptions,
-} from './options.js';
-export type { Server } from './server-state.js';
-export { closeWebsockets, openWebsockets, type CloseWebsocketsOptions } from './shutdown.js';
+} from './options/options.js';
+export type { Server } from './server/server-state.js';
+export { closeWebsockets, openWebsockets, type CloseWebsocketsOptions } from './server/shutdown.js';
 export type {
   AcceptWebsocketHandler,
   AcceptWebsocketRequest,
@@ -38,12 +38,12 @@ export type {
   RouteQuery,
   WebsocketRoute,
   WithWebsocket,
-} from './types.js';
-export { Websocket, type CloseInfo, type SendOptions } from './websocket.js';
-export { withDefaults, type WebsocketWrappers } from './with-defaults.js';
+} from './routes/types.js';
+export { Websocket, type CloseInfo, type SendOptions } from './websocket/websocket.js';
+export { withDefaults, type WebsocketWrappers } from './routes/with-defaults.js';
 export {
   acceptWebsocket,
   requireWebsocket,
   type AcceptWebsocket,
   type RequireWebsocket,
-} from './wrappers.js';
+} from './routes/wrappers.js';

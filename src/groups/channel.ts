@@ -1,4 +1,4 @@
-import { clearTimeout, setTimeout } from '../real-timers.js';
+import { clearTimeout, setTimeout } from '../shared/real-timers.js';
 import type { Backplane } from './backplane.js';
 import { Receipts } from './receipts.js';
 

@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { randomBytes } from 'node:crypto';
-import { isSendableCloseCode, MAX_REASON_BYTES } from '../close-codes.js';
+import { isSendableCloseCode, MAX_REASON_BYTES } from '../shared/close-codes.js';
 
 /**
  * What goes over a backplane:

@@ -1,4 +1,4 @@
-import { WebsocketError } from '../errors.js';
+import { WebsocketError } from '../shared/errors.js';
 
 /** The `code` of a {@link BackplaneError}: one for each thing that can go wrong between the processes. */
 export type BackplaneErrorCode =

@@ -1,6 +1,6 @@
-import type { Data } from '../frame.js';
-import { argumentError, describe, type WebsocketError } from '../errors.js';
-import { checkClose } from '../arguments.js';
+import { argumentError, describe, type WebsocketError } from '../shared/errors.js';
+import { checkClose } from '../websocket/arguments.js';
+import type { Data } from '../websocket/frame.js';
 import type { Envelope } from './envelope.js';
 import { forget, isMember, remember, type Member } from './member.js';
 import { deliver, Parcel } from './parcel.js';

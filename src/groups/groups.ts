@@ -1,9 +1,9 @@
 import { EventEmitter } from 'node:events';
-import { argumentError, describe, optionError } from '../errors.js';
-import { debug, warnOnce } from '../notices.js';
-import { checkNames } from '../checks.js';
-import { laterIfAwaited } from '../later.js';
-import { now } from '../real-timers.js';
+import { checkNames } from '../options/checks.js';
+import { argumentError, describe, optionError } from '../shared/errors.js';
+import { laterIfAwaited } from '../shared/later.js';
+import { debug, warnOnce } from '../shared/notices.js';
+import { now } from '../shared/real-timers.js';
 import type { Backplane } from './backplane.js';
 import { Channel, type ChannelHost } from './channel.js';
 import { open, Stamper } from './envelope.js';

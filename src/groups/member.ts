@@ -1,4 +1,4 @@
-import { Websocket } from '../websocket.js';
+import { Websocket } from '../websocket/websocket.js';
 
 /**
  * What a group knows of its members. A `Websocket` is one; so is anything else of this shape.

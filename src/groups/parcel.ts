@@ -1,6 +1,6 @@
-import { asBytes, encodeFrame, type Data } from '../frame.js';
-import { debug } from '../notices.js';
-import { sendFrame, Websocket } from '../websocket.js';
+import { debug } from '../shared/notices.js';
+import { asBytes, encodeFrame, type Data } from '../websocket/frame.js';
+import { sendFrame, Websocket } from '../websocket/websocket.js';
 import type { Member } from './member.js';
 
 /**

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { EventEmitter } from 'node:events';
 import type { Backplane } from '../groups/index.js';
-import { clearTimeout, now, setTimeout } from '../real-timers.js';
+import { clearTimeout, now, setTimeout } from '../shared/real-timers.js';
 
 /** Milliseconds after which what has not come twice is taken to have come once. */
 const QUIET = 200;

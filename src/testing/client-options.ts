@@ -1,7 +1,7 @@
 import type { OutgoingHttpHeaders } from 'node:http';
-import { checkNames, checkTime } from '../checks.js';
-import { optionError } from '../errors.js';
-import { resolveOptions, type MessageKind, type Policy, type WebsocketOptions } from '../options.js';
+import { checkNames, checkTime } from '../options/checks.js';
+import { resolveOptions, type MessageKind, type Policy, type WebsocketOptions } from '../options/options.js';
+import { optionError } from '../shared/errors.js';
 import { DEFAULT_DEADLINE } from './deadline.js';
 import type { Way } from './dial.js';
 

@@ -1,4 +1,4 @@
-import type { MessageKind, MessageKinds } from '../options.js';
+import type { MessageKind, MessageKinds } from '../options/options.js';
 import { resolveConnectOptions, type ConnectOptions } from './client-options.js';
 import { findWay, type Target } from './dial.js';
 import { captureSite } from './errors.js';

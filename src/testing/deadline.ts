@@ -1,4 +1,4 @@
-import { clearTimeout, setTimeout } from '../real-timers.js';
+import { clearTimeout, setTimeout } from '../shared/real-timers.js';
 
 /** How long a test waits when it does not say: longer than an app should need, shorter than any runner's patience. */
 export const DEFAULT_DEADLINE = 1_000;

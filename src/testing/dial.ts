@@ -3,8 +3,8 @@ import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import https from 'node:https';
 import net, { type Socket } from 'node:net';
 import tls from 'node:tls';
-import { argumentError, describe } from '../errors.js';
-import type { Server } from '../server-state.js';
+import type { Server } from '../server/server-state.js';
+import { argumentError, describe } from '../shared/errors.js';
 import { createSocketPair } from './memory-socket.js';
 
 /** What a test can connect to: an app of Express or Connect, a request listener, a server, or a URL. */

@@ -1,5 +1,5 @@
 import { STATUS_CODES, type IncomingHttpHeaders } from 'node:http';
-import { defineKind, WebsocketError } from '../errors.js';
+import { defineKind, WebsocketError } from '../shared/errors.js';
 
 /** A test has waited for something that did not come; the message says for what, and what came. */
 export class WebsocketExpectationError extends WebsocketError {

@@ -1,6 +1,6 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { Socket } from 'node:net';
-import type { Diagnostics } from '../diagnostics-messages.js';
+import type { Diagnostics } from '../websocket/diagnostics-messages.js';
 
 /** What handlers in this process have failed with, by connection. */
 const failures = new Map<string, { readonly error: unknown }>();

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
-import type { Connection } from '../connection.js';
-import type { Websocket } from '../websocket.js';
+import type { Connection } from '../websocket/connection.js';
+import type { Websocket } from '../websocket/websocket.js';
 import { keepCookies, type ClientSettings } from './client-options.js';
 import { startDeadline } from './deadline.js';
 import { at, WebsocketExpectationError, WebsocketHandshakeError, type Site } from './errors.js';

@@ -1,10 +1,10 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
-import { CloseCode } from '../close-codes.js';
-import { Connection, type ConnectionHandlers } from '../connection.js';
-import { describe } from '../errors.js';
-import type { Message } from '../options.js';
-import { createWebsocket, type Websocket } from '../websocket.js';
+import type { Message } from '../options/options.js';
+import { CloseCode } from '../shared/close-codes.js';
+import { describe } from '../shared/errors.js';
+import { Connection, type ConnectionHandlers } from '../websocket/connection.js';
+import { createWebsocket, type Websocket } from '../websocket/websocket.js';
 import { headersOf, type ClientSettings } from './client-options.js';
 import type { Way } from './dial.js';
 import { describeRefusal, WebsocketExpectationError, type Site } from './errors.js';

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
-import { setImmediate } from '../real-timers.js';
+import { setImmediate } from '../shared/real-timers.js';
 
 /** What the receiving end of TCP keeps for a process that does not read. */
 const RECEIVE_BUFFER = 65_536;

@@ -1,17 +1,17 @@
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
-import { checkHandler } from '../checks.js';
-import type { MessageKind, WebsocketOptions } from '../options.js';
-import type { Marked } from '../request.js';
-import type { AnyHandler } from '../serve-http.js';
+import { checkHandler } from '../options/checks.js';
+import type { MessageKind, WebsocketOptions } from '../options/options.js';
+import type { Marked } from '../routes/request.js';
+import type { AnyHandler } from '../routes/serve-http.js';
 import type {
   AcceptWebsocketRequest,
   BaseResponse,
   Next,
   RequireWebsocketRequest,
   RouteQuery,
-} from '../types.js';
-import type { CloseInfo, Websocket } from '../websocket.js';
-import { acceptWebsocket } from '../wrappers.js';
+} from '../routes/types.js';
+import { acceptWebsocket } from '../routes/wrappers.js';
+import type { CloseInfo, Websocket } from '../websocket/websocket.js';
 import { resolveConnectOptions } from './client-options.js';
 import { LazyPromise, within } from './deadline.js';
 import { findWay } from './dial.js';

@@ -1,11 +1,11 @@
-import { checkClose, checkDelay } from '../arguments.js';
 import type { IncomingHttpHeaders } from 'node:http';
-import { CloseCode } from '../close-codes.js';
-import { asBytes, type Data } from '../frame.js';
-import type { MessageQueue, Waiter } from '../message-queue.js';
-import type { Message } from '../options.js';
-import { clearTimeout, setTimeout } from '../real-timers.js';
-import { queueOf, type CloseInfo, type SendOptions, type Websocket } from '../websocket.js';
+import type { Message } from '../options/options.js';
+import { CloseCode } from '../shared/close-codes.js';
+import { clearTimeout, setTimeout } from '../shared/real-timers.js';
+import { checkClose, checkDelay } from '../websocket/arguments.js';
+import { asBytes, type Data } from '../websocket/frame.js';
+import type { MessageQueue, Waiter } from '../websocket/message-queue.js';
+import { queueOf, type CloseInfo, type SendOptions, type Websocket } from '../websocket/websocket.js';
 import type { ClientSettings } from './client-options.js';
 import { LazyPromise, startDeadline, within } from './deadline.js';
 import type { Way } from './dial.js';

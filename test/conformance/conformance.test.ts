@@ -2,8 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { connectRaw } from '../support/raw-client.js';
 import { close, encodeServerFrame, Opcode, text } from '../support/raw-frames.js';
-import { sections, handshakeSections } from './cases/index.js';
 import type { HandshakeCase } from './case.js';
+import { sections, handshakeSections } from './cases/index.js';
 import { decode, deliveries, fits, talk } from './talk.js';
 import { openTarget, type Target } from './target.js';
 

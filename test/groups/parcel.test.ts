@@ -2,12 +2,12 @@ import { requireWebsocket } from 'dwebsocket';
 import { createGroups, type Groups, MemoryHub } from 'dwebsocket/groups';
 import express from 'express';
 import { beforeEach, expect, test, vi } from 'vitest';
-import { encodeFrame } from '../../src/frame.js';
 import { Parcel } from '../../src/groups/parcel.js';
+import { encodeFrame } from '../../src/websocket/frame.js';
 import { connect } from '../support/client.js';
 import { serve } from '../support/serve.js';
 
-vi.mock('../../src/frame.js', { spy: true });
+vi.mock('../../src/websocket/frame.js', { spy: true });
 
 beforeEach(() => {
   vi.mocked(encodeFrame).mockClear();

@@ -1,10 +1,10 @@
 import { afterEach, expect, test } from 'vitest';
-import { pause } from './chaos/pause.js';
-import { hasRedis } from '../groups/support/redis-server.js';
 import { clientKinds } from '../groups/support/clients.js';
+import { hasRedis } from '../groups/support/redis-server.js';
 import { FAULTS } from './chaos/faults.js';
 import { judge } from './chaos/judge.js';
 import { Orchestra } from './chaos/orchestra.js';
+import { pause } from './chaos/pause.js';
 import { Random } from './chaos/random.js';
 
 // Four processes, each with another client, talk over both backplanes while the network, Redis and they themselves are

@@ -5,13 +5,13 @@ import passport from 'passport';
 import { Strategy } from 'passport-local';
 import { requireWebsocket, type Server } from 'dwebsocket';
 import { describe, expect, test } from 'vitest';
+import { changeSession } from '../recipes/session-changes.js';
+import { closeSession, endWithSession } from '../recipes/session-end.js';
 import { connect } from '../support/client.js';
 import { defer, Inbox } from '../support/inbox.js';
 import { request } from '../support/request.js';
 import { listen, type Site } from '../support/serve.js';
 import { EXPRESSES } from './expresses.js';
-import { changeSession } from '../recipes/session-changes.js';
-import { closeSession, endWithSession } from '../recipes/session-end.js';
 import { cookiesOf, sessionIdOf, WatchedStore } from './watched-store.js';
 
 declare module 'express-session' {

@@ -18,7 +18,7 @@ test('what the documents for operators show is what is tested here, word for wor
 test('each channel and each warning of the package is named in the document about them', () => {
   const { text } = readDocument('docs/observability.md');
   const folder = new URL('../../src/', import.meta.url);
-  const source = readdirSync(folder)
+  const source = readdirSync(folder, { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.ts'))
     .map((name) => read(`../../src/${name}`));
   const names = source.join('').match(/'(?:dwebsocket\.[a-z]+|WEBSOCKET_[A-Z_]+)'/g) ?? [];

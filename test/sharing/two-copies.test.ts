@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { describe, expect, test, vi } from 'vitest';
 import * as first from 'dwebsocket';
 import * as firstGroups from 'dwebsocket/groups';
-import { upgradeOf } from '../../src/upgrade.js';
+import { upgradeOf } from '../../src/server/upgrade.js';
 import { connect } from '../support/client.js';
 import { defer, Inbox } from '../support/inbox.js';
 import { connectRaw, openRaw } from '../support/raw-client.js';

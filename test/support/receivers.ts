@@ -1,6 +1,6 @@
 /** Runs a stream of frames through `ws`'s own `Receiver`, alone or with our reader before it, and tells what came of it. */
 import * as ws from 'ws';
-import { readAhead, type Receiver, type ReadTarget } from '../../src/reader.js';
+import { readAhead, type Receiver, type ReadTarget } from '../../src/websocket/reader.js';
 import type { Random } from '../hostile/fuzz/random.js';
 
 interface Deflate {

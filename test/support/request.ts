@@ -1,9 +1,9 @@
 import http from 'node:http';
 import https from 'node:https';
 import { text } from 'node:stream/consumers';
-import type { Site } from './serve.js';
 import { within } from './inbox.js';
 import { RFC_KEY } from './raw-client.js';
+import type { Site } from './serve.js';
 
 export interface Answer {
   status: number;

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { argumentError } from '../../errors.js';
+import { argumentError } from '../../shared/errors.js';
 import type { OwnPort, RedisPort, RedisSubscriber, SubscriberEvents } from './port.js';
 
 type Args = (string | Buffer)[];

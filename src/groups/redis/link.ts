@@ -1,4 +1,4 @@
-import { clearTimeout, setTimeout } from '../../real-timers.js';
+import { clearTimeout, setTimeout } from '../../shared/real-timers.js';
 import type { BackplaneEvents } from '../backplane.js';
 import { closedError, cutOffError } from './faults.js';
 import { RedisListener } from './listener.js';

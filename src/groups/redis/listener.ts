@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { debug } from '../../notices.js';
-import { now } from '../../real-timers.js';
+import { debug } from '../../shared/notices.js';
+import { now } from '../../shared/real-timers.js';
 import { closedError, cutOffError, isReply, refusedError } from './faults.js';
 import type { RedisPort, RedisSubscriber } from './port.js';
 import type { RedisSender } from './sender.js';

@@ -1,4 +1,4 @@
-import { argumentError, describe } from '../../errors.js';
+import { argumentError, describe } from '../../shared/errors.js';
 import { isIoredis, openIoredis } from './ioredis.js';
 import { isNodeRedis, openNodeRedis } from './node-redis.js';
 import type { RedisPort } from './port.js';

@@ -1,5 +1,5 @@
-import { optionError } from '../../errors.js';
-import { checkCount, checkEach, checkTime } from '../../checks.js';
+import { checkCount, checkEach, checkTime } from '../../options/checks.js';
+import { optionError } from '../../shared/errors.js';
 
 /** Options of {@link redisBackplane}. */
 export interface RedisBackplaneOptions {

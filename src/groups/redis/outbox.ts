@@ -1,4 +1,4 @@
-import { clearTimeout, setTimeout } from '../../real-timers.js';
+import { clearTimeout, setTimeout } from '../../shared/real-timers.js';
 import { BackplaneError } from '../errors.js';
 import { closedError, isFinal } from './faults.js';
 import { Fifo } from './fifo.js';

@@ -1,4 +1,4 @@
-import { clearTimeout, now, setTimeout } from '../../real-timers.js';
+import { clearTimeout, now, setTimeout } from '../../shared/real-timers.js';
 import type { Backplane, BackplaneEvents } from '../backplane.js';
 import { closedError, isPassing, tooLargeError } from './faults.js';
 import { Limiter } from './limiter.js';

@@ -1,4 +1,4 @@
-import { now } from '../../real-timers.js';
+import { now } from '../../shared/real-timers.js';
 import {
   markOf,
   parsePublished,

@@ -1,5 +1,5 @@
-import { debug } from '../../notices.js';
-import { now } from '../../real-timers.js';
+import { debug } from '../../shared/notices.js';
+import { now } from '../../shared/real-timers.js';
 import { isReply } from './faults.js';
 import type { RedisSubscriber } from './port.js';
 

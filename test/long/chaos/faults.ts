@@ -1,5 +1,5 @@
-import { pause } from './pause.js';
 import { type Orchestra, type Player, until } from './orchestra.js';
+import { pause } from './pause.js';
 import { KINDS } from './protocol.js';
 import type { Random } from './random.js';
 

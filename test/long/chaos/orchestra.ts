@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { within } from '../../support/inbox.js';
 import { RedisServer } from '../../groups/support/redis-server.js';
+import { within } from '../../support/inbox.js';
 import type { SetBack } from './judge.js';
 import { Way } from './network.js';
 import { pause } from './pause.js';

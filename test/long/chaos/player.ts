@@ -1,5 +1,4 @@
 /** One process of a chaos run: it sends to rooms over both backplanes, and notes all that it sends, gets and is told. */
-import { pause } from './pause.js';
 import {
   createGroups,
   type Groups,
@@ -8,6 +7,7 @@ import {
   redisStreamBackplane,
 } from 'dwebsocket/groups';
 import { clientKinds } from '../../groups/support/clients.js';
+import { pause } from './pause.js';
 import {
   type Answer,
   type Gap,

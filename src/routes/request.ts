@@ -1,0 +1,43 @@
+import type { IncomingMessage } from 'node:http';
+import { upgradeOf } from '../server/upgrade.js';
+import type { Websocket } from '../websocket/websocket.js';
+
+// Shared by all requests: these are the two answers of req.isWebsocket().
+const yes = (): boolean => true;
+const no = (): boolean => false;
+
+/** What is put on a request. */
+export interface Marked extends IncomingMessage {
+  isWebsocket?: () => boolean;
+  websocket?: Websocket | null;
+}
+
+/** Puts `req.isWebsocket()` and `req.websocket` on a request. */
+export function markRequest(req: Marked, websocket: Websocket | null): void {
+  req.isWebsocket = websocket === null ? no : yes;
+  req.websocket = websocket;
+}
+
+/** The same for a websocket that is looked for when it is touched; {@link markRequest} takes its place. */
+export function markRequestLazily(req: Marked, touch: () => Websocket | null): void {
+  req.isWebsocket = yes;
+  Object.defineProperty(req, 'websocket', {
+    get: touch,
+    set(value: unknown) {
+      Object.defineProperty(req, 'websocket', {
+        value,
+        configurable: true,
+        enumerable: true,
+        writable: true,
+      });
+    },
+    configurable: true,
+    // Who copies a request, as loggers do, must not accept its websocket.
+    enumerable: false,
+  });
+}
+
+/** The websocket of a request that has been accepted; does not touch one that is only looked for when it is touched. */
+export function openWebsocketOf(req: IncomingMessage): Websocket | undefined {
+  return upgradeOf(req) === undefined ? ((req as Marked).websocket ?? undefined) : undefined;
+}

@@ -1,0 +1,49 @@
+import { later } from '../shared/later.js';
+import type { MessageQueue, Waiter } from './message-queue.js';
+
+/** The iteration over a queue: every message until the queue ends. */
+export class Messages<M> implements AsyncIterableIterator<M> {
+  readonly #queue: MessageQueue<M>;
+  #left = false;
+
+  constructor(queue: MessageQueue<M>) {
+    this.#queue = queue;
+  }
+
+  next(): Promise<IteratorResult<M, undefined>> {
+    if (this.#left) return later({ done: true, value: undefined });
+    const value = this.#queue.shift();
+    if (value !== undefined) return Promise.resolve({ done: false, value });
+    // On a later turn, so that `while (true) for await (…)` leaves the others alive.
+    if (this.#queue.ended) return later({ done: true, value: undefined });
+    return new Promise((resolve) => {
+      this.#queue.wait(new NextCall<M>(resolve));
+    });
+  }
+
+  /** `break`: the websocket stays open, and what is unread stays for the next reader. */
+  return(): Promise<IteratorResult<M, undefined>> {
+    this.#left = true;
+    return Promise.resolve({ done: true, value: undefined });
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+}
+
+class NextCall<M> implements Waiter<M> {
+  readonly #resolve: (result: IteratorResult<M, undefined>) => void;
+
+  constructor(resolve: (result: IteratorResult<M, undefined>) => void) {
+    this.#resolve = resolve;
+  }
+
+  message(value: M): void {
+    this.#resolve({ done: false, value });
+  }
+
+  end(): void {
+    this.#resolve({ done: true, value: undefined });
+  }
+}

@@ -1,0 +1,317 @@
+import { describe, expect, test } from 'vitest';
+import {
+  acceptWebsocket,
+  requireWebsocket,
+  websocketMiddleware,
+  WebsocketError,
+  WebsocketOptionError,
+  withDefaults,
+  type WebsocketOptions,
+} from 'dwebsocket';
+import { DEFAULT_HANDSHAKE_TIMEOUT, resolveOptions } from '../../src/options/options.js';
+import { connect } from '../support/client.js';
+import { openPair } from '../support/pair.js';
+import { serve } from '../support/serve.js';
+
+test('the defaults are those that are documented', () => {
+  expect(resolveOptions(undefined)).toEqual({
+    messages: 'both',
+    protocols: [],
+    origins: [], // told from an empty list by identity: the request's own host
+    maxPayload: 1024 * 1024,
+    maxQueue: 1024 * 1024,
+    highWaterMark: 64 * 1024,
+    maxBuffered: 16 * 1024 * 1024,
+    heartbeat: 25_000,
+    closeTimeout: 5_000,
+    perMessageDeflate: false,
+  });
+  expect(DEFAULT_HANDSHAKE_TIMEOUT).toBe(10_000);
+});
+
+test('an option that is undefined has its default', () => {
+  expect(resolveOptions({ maxPayload: undefined, heartbeat: undefined })).toEqual(resolveOptions(undefined));
+});
+
+test('options are read when they are given, and what becomes of their object later changes nothing', async () => {
+  const perMessageDeflate = { zlibDeflateOptions: { level: 3 } };
+  const options: WebsocketOptions = { messages: 'text', perMessageDeflate };
+  expect(resolveOptions(options).perMessageDeflate).not.toBe(perMessageDeflate);
+  const site = await serve(requireWebsocket(({ websocket }) => websocket.wait(), options));
+  options.messages = 'binary';
+  const client = await connect(site);
+  client.send('a text');
+  expect(await client.closed()).toEqual({ code: 1000, reason: '' });
+});
+
+const handler = () => {};
+const TAKERS: readonly (readonly [string, (options: never) => unknown])[] = [
+  ['acceptWebsocket', (options) => acceptWebsocket(handler, options)],
+  ['requireWebsocket', (options) => requireWebsocket(handler, options)],
+  ['websocketMiddleware', (options) => websocketMiddleware(options)],
+  ['withDefaults', (options) => withDefaults(options)],
+  ["withDefaults' acceptWebsocket", (options) => withDefaults({}).acceptWebsocket(handler, options)],
+  ["withDefaults' requireWebsocket", (options) => withDefaults({}).requireWebsocket(handler, options)],
+  ["withDefaults' websocketMiddleware", (options) => withDefaults({}).websocketMiddleware(options)],
+];
+
+describe('a wrong option throws when it is given', () => {
+  const size = 'a whole number of bytes from 1 to 2 ** 31 - 1';
+  const time = 'whole milliseconds from 1 to 2 ** 31 - 1';
+  const WRONG = [
+    ['messages', 'json', RangeError, "'text', 'binary' or 'both'", 'the string "json"'],
+    ['messages', true, TypeError, "'text', 'binary' or 'both'", 'the boolean true'],
+    ['messages', null, TypeError, "'text', 'binary' or 'both'", 'null'],
+    ['protocols', 'chat', TypeError, "a list of subprotocol names, such as ['chat']", 'the string "chat"'],
+    ['protocols', [1], TypeError, 'a list of subprotocol names', 'the number 1'],
+    ['protocols', ['my chat'], RangeError, 'a name is a token of RFC 9110', 'the string "my chat"'],
+    ['protocols', [''], RangeError, 'a name is a token of RFC 9110', 'the string ""'],
+    [
+      'origins',
+      'https://a.test',
+      TypeError,
+      "'any', a list such as ['https://example.org'",
+      'the string "https://a.test"',
+    ],
+    ['origins', ['https://a.test/'], RangeError, 'and no path', 'the string "https://a.test/"'],
+    ['origins', ['a.test'], RangeError, 'an origin: scheme://host', 'the string "a.test"'],
+    ['origins', ['*'], RangeError, 'an origin: scheme://host', 'the string "*"'],
+    ['origins', [/a/g], TypeError, 'a RegExp without the flags g and y', 'an instance of RegExp'],
+    ['origins', [/a/y], TypeError, 'a RegExp without the flags g and y', 'an instance of RegExp'],
+    ['origins', [undefined], TypeError, "'any', a list", 'undefined'],
+    ['origins', true, TypeError, "'any', a list", 'the boolean true'],
+    ['maxPayload', 0, RangeError, size, 'the number 0'],
+    ['maxPayload', -1, RangeError, size, 'the number -1'],
+    ['maxPayload', 1.5, RangeError, size, 'the number 1.5'],
+    ['maxPayload', 2 ** 31, RangeError, size, 'the number 2147483648'],
+    ['maxPayload', 2 ** 32, RangeError, size, 'the number 4294967296'],
+    ['maxPayload', Infinity, RangeError, size, 'the number Infinity'],
+    ['maxPayload', NaN, RangeError, size, 'the number NaN'],
+    ['maxPayload', '1mb', TypeError, size, 'the string "1mb"'],
+    ['maxQueue', 0, RangeError, size, 'the number 0'],
+    ['maxQueue', false, TypeError, size, 'the boolean false'],
+    ['highWaterMark', 0, RangeError, size, 'the number 0'],
+    ['highWaterMark', {}, TypeError, size, 'an object'],
+    ['maxBuffered', 2 ** 31, RangeError, size, 'the number 2147483648'],
+    ['maxBuffered', 16n, TypeError, size, 'the bigint 16'],
+    ['heartbeat', 0, RangeError, `${time}, or false for none`, 'the number 0'],
+    ['heartbeat', true, TypeError, `${time}, or false for none`, 'the boolean true'],
+    ['heartbeat', null, TypeError, `${time}, or false for none`, 'null'],
+    ['closeTimeout', 0, RangeError, time, 'the number 0'],
+    ['closeTimeout', false, TypeError, time, 'the boolean false'],
+    ['closeTimeout', 2 ** 31, RangeError, time, 'the number 2147483648'],
+    [
+      'perMessageDeflate',
+      'yes',
+      TypeError,
+      "true, false, or an object with ws's settings",
+      'the string "yes"',
+    ],
+    [
+      'perMessageDeflate',
+      [],
+      TypeError,
+      "true, false, or an object with ws's settings",
+      'an instance of Array',
+    ],
+    ['perMessageDeflate', null, TypeError, "true, false, or an object with ws's settings", 'null'],
+    [
+      'handshakeTimeout',
+      10,
+      TypeError,
+      'given to attachWebsocket(server, { handshakeTimeout })',
+      'the number 10',
+    ],
+    [
+      'maxPayLoad',
+      10,
+      TypeError,
+      'there is no such option here (there are messages, protocols,',
+      'the number 10',
+    ],
+  ] as const;
+
+  test.for(WRONG)('%s: %s', ([option, value, Kind, rule, described]) => {
+    const give = () => acceptWebsocket(handler, { [option]: value });
+    expect(give).toThrow(Kind);
+    expect(give).toThrow(`option "${option}" must be `);
+    expect(give).toThrow(rule);
+    expect(give).toThrow(`; got ${described}`);
+  });
+
+  test.for(TAKERS)('by %s', ([, take]) => {
+    expect(() => take({ heartbeat: 0 } as never)).toThrow(/option "heartbeat"/);
+    expect(() => take({ maxPayLoad: 1 } as never)).toThrow(/there is no such option here/);
+    for (const options of ['text', null, 5, []]) {
+      expect(() => take(options as never)).toThrow(TypeError);
+    }
+  });
+
+  const bits = 'true, false, or a whole number from 8 to 15';
+  test.for([
+    ['serverNoContextTakeover', 'yes', TypeError, 'true or false', 'the string "yes"'],
+    ['clientNoContextTakeover', 1, TypeError, 'true or false', 'the number 1'],
+    ['serverMaxWindowBits', 99, RangeError, bits, 'the number 99'],
+    ['serverMaxWindowBits', -5, RangeError, bits, 'the number -5'],
+    ['clientMaxWindowBits', 7, RangeError, bits, 'the number 7'],
+    ['clientMaxWindowBits', '10', TypeError, bits, 'the string "10"'],
+    ['threshold', 'x', TypeError, 'a whole number of bytes from 0', 'the string "x"'],
+    ['threshold', -1, RangeError, 'a whole number of bytes from 0', 'the number -1'],
+    ['concurrencyLimit', 'many', TypeError, 'a whole number from 1', 'the string "many"'],
+    ['concurrencyLimit', 0, RangeError, 'a whole number from 1', 'the number 0'],
+    ['zlibDeflateOptions', 3, TypeError, 'an object', 'the number 3'],
+    ['zlibInflateOptions', null, TypeError, 'an object', 'null'],
+    ['treshold', 1, TypeError, 'no such option here (there are serverNoContextTakeover,', 'the number 1'],
+  ] as const)('of perMessageDeflate, %s: %s', ([setting, value, Kind, rule, described]) => {
+    const give = () => acceptWebsocket(handler, { perMessageDeflate: { [setting]: value } });
+    expect(give).toThrow(Kind);
+    expect(give).toThrow(`option "perMessageDeflate.${setting}" must be `);
+    expect(give).toThrow(rule);
+    expect(give).toThrow(`; got ${described}`);
+  });
+
+  test.for([
+    ['zlibDeflateOptions', 'level', 42, RangeError, 'one that zlib takes'],
+    ['zlibDeflateOptions', 'level', '3', TypeError, 'a whole number'],
+    ['zlibDeflateOptions', 'level', 3.5, RangeError, 'a whole number'],
+    ['zlibDeflateOptions', 'memLevel', 77, RangeError, 'one that zlib takes'],
+    ['zlibDeflateOptions', 'strategy', 5, RangeError, 'one that zlib takes'],
+    ['zlibDeflateOptions', 'chunkSize', 63, RangeError, 'one that zlib takes'],
+    ['zlibDeflateOptions', 'windowBits', 10, TypeError, 'there are chunkSize, level, memLevel, strategy'],
+    ['zlibInflateOptions', 'chunkSize', 1, RangeError, 'one that zlib takes'],
+    ['zlibInflateOptions', 'chunkSize', NaN, RangeError, 'a whole number'],
+    ['zlibInflateOptions', 'dictionary', Buffer.from('a'), TypeError, 'there are chunkSize'],
+  ] as const)('of %s, %s: %s', ([group, setting, value, Kind, rule]) => {
+    const give = () => acceptWebsocket(handler, { perMessageDeflate: { [group]: { [setting]: value } } });
+    expect(give).toThrow(Kind);
+    expect(give).toThrow(`option "perMessageDeflate.${group}.${setting}" must be `);
+    expect(give).toThrow(rule);
+  });
+
+  test('as a WebsocketOptionError with its facts as fields', () => {
+    let error: unknown;
+    try {
+      acceptWebsocket(handler, { closeTimeout: -5 });
+    } catch (caught) {
+      error = caught;
+    }
+    expect(error).toBeInstanceOf(WebsocketOptionError);
+    expect(error).toBeInstanceOf(WebsocketError);
+    expect(error).toMatchObject({
+      code: 'ERR_WEBSOCKET_OPTION',
+      option: 'closeTimeout',
+      rule: time,
+      value: -5,
+    });
+  });
+});
+
+test.for([
+  ['maxPayload', 1],
+  ['maxPayload', 2 ** 31 - 1],
+  ['maxQueue', 1],
+  ['heartbeat', false],
+  ['heartbeat', 2 ** 31 - 1],
+  ['closeTimeout', 1],
+  ['protocols', []],
+  ['protocols', ['a', 'B-1.0!']],
+  ['origins', []],
+  ['origins', ['null', 'http://localhost:8000', 'capacitor://localhost', /^https:/i]],
+  ['perMessageDeflate', { threshold: 0 }],
+  ['perMessageDeflate', { threshold: undefined, serverMaxWindowBits: false, concurrencyLimit: 1 }],
+] as const)('%s may be %j', ([option, value]) => {
+  expect(resolveOptions({ [option]: value })).toMatchObject({ [option]: value });
+});
+
+test.for([
+  ['acceptWebsocket', (value: never) => acceptWebsocket(value)],
+  ['requireWebsocket', (value: never) => requireWebsocket(value)],
+] as const)('%s demands a handler that is a function', ([name, wrap]) => {
+  for (const value of [undefined, null, 'handler', {}]) {
+    expect(() => wrap(value as never)).toThrow(TypeError);
+    expect(() => wrap(value as never)).toThrow(
+      `${name} takes the route's handler, a function (req, res) => …; got`,
+    );
+  }
+});
+
+describe('messages', () => {
+  const text = 'a text';
+  const bytes = Buffer.from('some bytes');
+
+  test.for([
+    ['text', text, bytes],
+    ['binary', bytes, text],
+  ] as const)("'%s' takes its own kind and closes with 1003 for the other", async ([messages, good, bad]) => {
+    const { websocket, client } = await openPair({ messages });
+    client.send(good);
+    expect(await websocket.wait()).toEqual(good);
+    client.send(good, bad);
+    expect(await client.closed()).toEqual({
+      code: 1003,
+      reason: `this route takes ${messages} messages only`,
+    });
+    // What came before it is not lost.
+    expect([await websocket.wait(), await websocket.wait()]).toEqual([good, null]);
+  });
+
+  test("'both' takes both, and is the default", async () => {
+    for (const options of [{}, { messages: 'both' } as const]) {
+      const { websocket, client } = await openPair(options);
+      client.send(text, bytes);
+      expect([await websocket.wait(), await websocket.wait()]).toEqual([text, bytes]);
+    }
+  });
+});
+
+describe('maxPayload', () => {
+  test.for([
+    ['the default', undefined, 2 ** 20],
+    ['one of 1,000 bytes', 1_000, 1_000],
+    ['one of 2 MiB', 2 ** 21, 2 ** 21],
+  ] as const)(
+    '%s takes a message of its size and closes with 1009 for one byte more',
+    async ([, maxPayload, size]) => {
+      const { websocket, client } = await openPair({ maxPayload });
+      client.send(Buffer.alloc(size));
+      expect(await websocket.wait()).toHaveLength(size);
+      client.send('small', Buffer.alloc(size + 1));
+      expect((await client.closed()).code).toBe(1009);
+      expect([await websocket.wait(), await websocket.wait()]).toEqual(['small', null]);
+    },
+  );
+});
+
+describe('perMessageDeflate', () => {
+  test('is off by default', async () => {
+    const { client } = await openPair({}, { perMessageDeflate: true });
+    expect(client.ws.extensions).toBe('');
+  });
+
+  const smallest = { chunkSize: 64, level: -1, memLevel: 1, strategy: 0 };
+  const largest = { chunkSize: 2 ** 20, level: 9, memLevel: 9, strategy: 4 };
+  test.for([
+    [true],
+    [{ threshold: 0, serverNoContextTakeover: true }],
+    [{ serverMaxWindowBits: 8, clientMaxWindowBits: 8, zlibDeflateOptions: smallest }],
+    [{ zlibDeflateOptions: largest, zlibInflateOptions: { chunkSize: 64 } }],
+  ] as const)('%j compresses where the client wants it, in both directions', async ([perMessageDeflate]) => {
+    const { websocket, client } = await openPair({ perMessageDeflate }, { perMessageDeflate: true });
+    expect(client.ws.extensions).toContain('permessage-deflate');
+    const long = 'again and '.repeat(10_000);
+    client.send(long);
+    expect(await websocket.wait()).toBe(long);
+    const buffer = Buffer.from(long);
+    websocket.send(long);
+    websocket.send(buffer);
+    buffer.fill(0);
+    expect(await client.take(2)).toEqual([long, Buffer.from(long)]);
+    await client.close(1000);
+  });
+
+  test('leaves a client alone that does not want it', async () => {
+    const { websocket, client } = await openPair({ perMessageDeflate: true }, { perMessageDeflate: false });
+    websocket.send('plain');
+    expect([client.ws.extensions, await client.next()]).toEqual(['', 'plain']);
+  });
+});

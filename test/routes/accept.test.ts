@@ -1,0 +1,517 @@
+import { createServer, type Server } from 'node:http';
+import { createServer as createTcpServer, type Socket } from 'node:net';
+import express from 'express';
+import { describe, expect, test } from 'vitest';
+import { WebSocketServer } from 'ws';
+import {
+  acceptWebsocket,
+  attachWebsocket,
+  requireWebsocket,
+  websocketMiddleware,
+  type Websocket,
+} from 'dwebsocket';
+import { connect } from '../support/client.js';
+import { defer, Inbox } from '../support/inbox.js';
+import { connectRaw, handshakeRequest, openRaw } from '../support/raw-client.js';
+import { binary, close, Opcode, text } from '../support/raw-frames.js';
+import { request, requestUpgrade } from '../support/request.js';
+import { listen, serve, type Site } from '../support/serve.js';
+import { watchWarnings } from '../support/warnings.js';
+
+const greet = requireWebsocket(({ websocket }) => void websocket.send('welcome'));
+
+describe('on the request', () => {
+  test('isWebsocket() is true and req.websocket is there for a WebSocket, false and null for plain HTTP', async () => {
+    const seen = new Inbox<unknown>();
+    const site = await serve(
+      acceptWebsocket((req, res) => {
+        seen.push([req.isWebsocket(), req.websocket === null]);
+        if (!req.isWebsocket()) res.end();
+      }),
+    );
+    await connect(site);
+    expect(await seen.next()).toEqual([true, false]);
+    await request(site, '/');
+    expect(await seen.next()).toEqual([false, true]);
+    await request(site, '/', { method: 'POST', body: 'x' });
+    expect(await seen.next()).toEqual([false, true]);
+  });
+
+  test('the handshake is complete before the handler runs', async () => {
+    const mayEnd = defer();
+    const site = await serve(requireWebsocket(() => mayEnd.promise));
+    const client = await connect(site);
+    mayEnd.resolve();
+    await client.closed();
+  });
+});
+
+describe('what is sent right behind the handshake', () => {
+  test('in the same segment is there when async middleware has decided', async () => {
+    const mayGoOn = defer();
+    const decides = defer();
+    const app = express();
+    app.use((_req, _res, next) => {
+      decides.resolve();
+      void mayGoOn.promise.then(() => next());
+    });
+    app.get(
+      '/',
+      requireWebsocket(async ({ websocket }) => {
+        for await (const message of websocket) websocket.send(message);
+      }),
+    );
+    const long = 'a long one, '.repeat(100);
+    const early = Buffer.concat([text('first'), binary(Buffer.from([1, 2])), text(long), text('fourth')]);
+    const client = await connectRaw((await serve(app)).port, { early });
+    await decides.promise;
+    client.write(text('fifth')); // while the middleware still decides
+    mayGoOn.resolve();
+    await client.until(() => client.framesOf(Opcode.text, Opcode.binary).length === 5, 'five echoes');
+    expect(client.frames.map(({ payload }) => payload.toString('latin1'))).toEqual([
+      'first',
+      '\x01\x02',
+      long,
+      'fourth',
+      'fifth',
+    ]);
+    client.destroy();
+  });
+
+  test('and a close frame as well: the messages are delivered first', async () => {
+    const seen = new Inbox<unknown>();
+    const mayGoOn = defer();
+    const app = express();
+    app.use((_req, _res, next) => void mayGoOn.promise.then(() => next()));
+    app.get(
+      '/',
+      requireWebsocket(async ({ websocket }) => {
+        seen.push(await websocket.wait());
+        seen.push(await websocket.wait());
+      }),
+    );
+    const early = Buffer.concat([text('and gone'), close(1000)]);
+    const client = await connectRaw((await serve(app)).port, { early });
+    mayGoOn.resolve();
+    expect([await seen.next(), await seen.next()]).toEqual(['and gone', null]);
+    client.destroy();
+  });
+
+  test('a handshake that comes byte by byte is one', async () => {
+    const client = await connectRaw((await serve(greet)).port, { request: '' });
+    await client.writeSlowly(Buffer.from(handshakeRequest()));
+    expect((await client.response()).status).toBe(101);
+    expect((await client.nextFrame())?.payload.toString()).toBe('welcome');
+    client.destroy();
+  });
+});
+
+describe('the headers of the 101', () => {
+  test('are those that middleware has put on the response', async () => {
+    const app = express();
+    app.use((_req, res, next) => {
+      res.cookie('a', '1').cookie('b', '2');
+      res.set({ 'X-Request-Id': '42', 'Access-Control-Allow-Origin': '*' });
+      res.set('X-List', ['one', 'two']);
+      next();
+    });
+    app.get('/', greet);
+    const client = await openRaw((await serve(app)).port);
+    const { head } = await client.response();
+    const lines = head.split('\r\n');
+    expect(lines).toEqual(
+      expect.arrayContaining([
+        'HTTP/1.1 101 Switching Protocols',
+        'Set-Cookie: a=1; Path=/',
+        'Set-Cookie: b=2; Path=/',
+        'X-Request-Id: 42',
+        'X-List: one',
+        'X-List: two',
+        'Access-Control-Allow-Origin: *',
+      ]),
+    );
+    client.destroy();
+  });
+
+  test('are not those of a body, of the connection, or of the handshake', async () => {
+    const app = express();
+    app.use((_req, res, next) => {
+      res.set({
+        'Content-Type': 'text/html',
+        'Content-Length': '5',
+        'Content-Encoding': 'gzip',
+        'Transfer-Encoding': 'chunked',
+        ETag: '"1"',
+        Connection: 'close',
+        'Keep-Alive': 'timeout=5',
+        Upgrade: 'h2',
+        'Sec-WebSocket-Accept': 'forged',
+        'Sec-WebSocket-Protocol': 'forged',
+      });
+      next();
+    });
+    app.get('/', greet);
+    const client = await openRaw((await serve(app)).port);
+    const { headers } = await client.response();
+    expect(Object.fromEntries(headers)).toEqual({
+      upgrade: 'websocket',
+      connection: 'Upgrade',
+      'sec-websocket-accept': 's3pPLMBiTxaQ9kYGzzhZRbK+xOo=',
+      'x-powered-by': 'Express',
+    });
+    expect((await client.nextFrame())?.payload.toString()).toBe('welcome');
+    client.destroy();
+  });
+
+  test('a hook on writeHead can still add one', async () => {
+    const app = express();
+    app.use((_req, res, next) => {
+      const { writeHead } = res;
+      // eslint-disable-next-line @typescript-eslint/no-explicit-any -- as on-headers does it
+      res.writeHead = function (this: typeof res, ...args: any[]) {
+        res.setHeader('X-Hooked', `at ${String(args[0])}`);
+        return writeHead.apply(this, args as never);
+      } as never;
+      next();
+    });
+    app.get('/', greet);
+    expect((await connect(await serve(app))).headers['x-hooked']).toBe('at 101');
+  });
+
+  test('a hook that fails is 500 for the client and an error of the app', async () => {
+    const errors = new Inbox<Error>();
+    const app = express();
+    app.use((_req, res, next) => {
+      const { writeHead } = res;
+      res.writeHead = () => {
+        res.writeHead = writeHead;
+        throw new Error('the session store is down');
+      };
+      next();
+    });
+    app.get('/', greet);
+    app.use(((error: Error, _req, _res, next) => {
+      errors.push(error);
+      next(error);
+    }) as express.ErrorRequestHandler);
+    expect((await requestUpgrade(await serve(app), '/')).status).toBe(500);
+    expect(await errors.next()).toMatchObject({ message: 'the session store is down' });
+  });
+});
+
+describe('bytes beyond ASCII in a header', () => {
+  test.for([
+    ['Latin-1', 'Jos\u00e9'],
+    ['every letter of it', String.fromCharCode(...Array.from({ length: 0x60 }, (_, i) => 0xa0 + i))],
+    ['what looks like UTF-8', Buffer.from('José').toString('latin1')],
+  ] as const)('are the same on the 101 as on a 200: %s', async ([, value]) => {
+    for (const tls of [false, true]) {
+      const app = express();
+      app.use((_req, res, next) => {
+        res.setHeader('X-User', value);
+        res.setHeader('X-List', [value, 'x']);
+        next();
+      });
+      app.get(
+        '/',
+        acceptWebsocket(async (req, res) => {
+          if (!req.isWebsocket()) return void res.end();
+          // And what is sent stays what it is.
+          req.websocket.send('José ✓');
+        }),
+      );
+      const site = await serve(app, { tls });
+      const client = await connect(site);
+      expect(client.headers['x-user']).toBe(value);
+      expect(await client.next()).toBe('José ✓');
+      const plain = await request(site, '/');
+      expect(plain.headers['x-user']).toBe(value);
+      expect(client.headers['x-list']).toBe(plain.headers['x-list']);
+    }
+  });
+});
+
+describe('a header hook that fails while the 101 is made', () => {
+  async function serveFailing(hook: (res: express.Response) => void, onError?: express.ErrorRequestHandler) {
+    const events = new Inbox<string>();
+    const app = express();
+    app.set('env', 'test');
+    app.use((req, res, next) => {
+      res.on('finish', () => events.push(`finish ${String(res.statusCode)}`));
+      res.on('close', () => events.push('res closed'));
+      req.on('close', () => events.push('req closed'));
+      hook(res);
+      next();
+    });
+    app.get('/', greet);
+    if (onError !== undefined) app.use(onError);
+    return { site: await serve(app), events };
+  }
+
+  /** `when` the headers are made, before Node has made them or after. */
+  function failOnce(res: express.Response, when: 'before' | 'after'): void {
+    const { writeHead } = res;
+    res.writeHead = ((...args: Parameters<typeof writeHead>) => {
+      res.writeHead = writeHead;
+      if (when === 'after') writeHead.apply(res, args);
+      throw new Error('the session store is down');
+    }) as never;
+  }
+
+  test.for(['before', 'after'] as const)(
+    "is answered by the app, and 'close' comes: it fails %s Node's own part",
+    async (when) => {
+      const { site, events } = await serveFailing(
+        (res) => failOnce(res, when),
+        (error: Error, _req, res, _next) => void res.status(503).json({ sorry: error.message }),
+      );
+      for (let i = 0; i < 2; i++) {
+        const answer = await requestUpgrade(site, '/');
+        expect(answer).toMatchObject({ status: 503, body: '{"sorry":"the session store is down"}' });
+        const seen = [await events.next(), await events.next(), await events.next()];
+        expect(seen.sort()).toEqual(['finish 503', 'req closed', 'res closed']);
+      }
+    },
+  );
+
+  test('is 500 where nobody handles it', async () => {
+    const { site, events } = await serveFailing((res) => failOnce(res, 'before'));
+    expect((await requestUpgrade(site, '/')).status).toBe(500);
+    const seen = [await events.next(), await events.next(), await events.next()];
+    expect(seen.sort()).toEqual(['finish 500', 'req closed', 'res closed']);
+  });
+
+  test('each time ends the connection of a bare server, and not the process', async () => {
+    const warnings = watchWarnings();
+    const events = new Inbox<string>();
+    const answerBoth = acceptWebsocket((_req, res) => void res.end());
+    const site = await serve((req, res) => {
+      res.on('close', () => events.push('res closed'));
+      res.writeHead = () => {
+        throw new Error('a hook that always fails');
+      };
+      answerBoth(req, res);
+    });
+    for (let i = 0; i < 2; i++) {
+      await (
+        await connectRaw(site.port)
+      ).ended;
+      expect(await events.next()).toBe('res closed');
+      await expect(request(site, '/')).rejects.toThrow();
+      expect(await events.next()).toBe('res closed');
+    }
+    expect(await warnings.next()).toMatchObject({ code: 'WEBSOCKET_HANDLER_FAILED' });
+  });
+
+  test('behind acceptAll leaves the route a websocket that has ended', async () => {
+    watchWarnings();
+    const events = new Inbox<string>();
+    const app = express();
+    app.use((_req, res, next) => {
+      res.on('close', () => events.push('res closed'));
+      failOnce(res, 'before');
+      next();
+    });
+    app.use(websocketMiddleware({ acceptAll: true }));
+    app.get('/', (req) =>
+      events.push(String((req as unknown as { websocket: Websocket }).websocket.isClosed())),
+    );
+    expect((await requestUpgrade(await serve(app), '/')).status).toBe(500);
+    expect([await events.next(), await events.next()]).toEqual(['true', 'res closed']);
+  });
+});
+
+test("a socket that somebody else has given to ws is an error of the app, and 'close' comes", async () => {
+  const others = new WebSocketServer({ noServer: true });
+  const errors = new Inbox<Error>();
+  const events = new Inbox<string>();
+  const app = express();
+  app.use((req, res, next) => {
+    res.on('close', () => events.push('res closed'));
+    others.handleUpgrade(req, req.socket, Buffer.alloc(0), (theirs) => theirs.on('error', () => undefined));
+    next();
+  });
+  app.get('/', greet);
+  app.use(((error: Error, req, res, _next) => {
+    errors.push(error);
+    res.status(500).json({});
+    req.socket.destroy();
+  }) as express.ErrorRequestHandler);
+  const client = await connectRaw((await serve(app)).port);
+  expect((await errors.next()).message).toContain('more than once');
+  expect(await events.next()).toBe('res closed');
+  await client.ended;
+});
+
+describe('a wrapper inside a wrapper', () => {
+  test('gets the same websocket, which closes when the outer handler ends', async () => {
+    const websockets: (Websocket | null)[] = [];
+    const inner = acceptWebsocket((req) => {
+      websockets.push(req.websocket);
+      req.websocket?.send('inner');
+    });
+    const outer = acceptWebsocket(async (req, res) => {
+      websockets.push(req.websocket);
+      inner(req, res);
+      req.websocket?.send(`outer ${String(await req.websocket.wait())}`);
+    });
+    const client = await connect(await serve(outer));
+    expect(await client.next()).toBe('inner');
+    client.send('still open');
+    expect(await client.next()).toBe('outer still open');
+    expect(await client.closed()).toEqual({ code: 1000, reason: '' });
+    expect(websockets[0]).toBe(websockets[1]);
+  });
+
+  test('is plain HTTP for a plain request', async () => {
+    const inner = acceptWebsocket((req, res) => void res.end(JSON.stringify(req.websocket)));
+    expect(await request(await serve(acceptWebsocket((req, res) => inner(req, res))), '/')).toMatchObject({
+      status: 200,
+      body: 'null',
+    });
+  });
+});
+
+test('a client that resets while async middleware decides never reaches the handler, and nothing breaks', async () => {
+  const mayGoOn = defer();
+  const events = new Inbox<string>();
+  const app = express();
+  app.use((req, res, next) => {
+    res.on('close', () => events.push('res closed'));
+    req.on('close', () => events.push('req closed'));
+    events.push('in middleware');
+    void mayGoOn.promise.then(() => {
+      next();
+      events.push('went on');
+    });
+  });
+  app.get(
+    '/',
+    requireWebsocket(() => events.push('in handler')),
+  );
+  const site = await serve(app);
+  const client = await connectRaw(site.port);
+  expect(await events.next()).toBe('in middleware');
+  client.reset();
+  expect([await events.next(), await events.next()].sort()).toEqual(['req closed', 'res closed']);
+  mayGoOn.resolve();
+  expect(await events.next()).toBe('went on');
+  expect(events.rest()).toEqual([]);
+});
+
+describe('a client that ends its side with FIN', () => {
+  /** A route behind middleware that goes on when it is told to, and what happens there. */
+  async function serveSlowly() {
+    const mayGoOn = defer();
+    const events = new Inbox<unknown>();
+    const app = express();
+    app.get('/other', (_req, res) => void res.end());
+    app.use((_req, res, next) => {
+      res.once('close', () => events.push('res closed'));
+      events.push('in middleware');
+      void mayGoOn.promise.then(() => next());
+    });
+    app.get(
+      '/',
+      requireWebsocket(async ({ websocket }) => {
+        events.push(await websocket.wait());
+        events.push(await websocket.wait());
+      }),
+    );
+    return { site: await serve(app), events, mayGoOn };
+  }
+
+  test('while async middleware decides gets no 101, and its handler does not run', async () => {
+    const { site, events, mayGoOn } = await serveSlowly();
+    const client = await connectRaw(site.port);
+    expect(await events.next()).toBe('in middleware');
+    await new Promise<void>((resolve) => client.socket.end(resolve));
+    // What comes later has been answered, so the FIN has come as well.
+    expect(await request(site, '/other')).toMatchObject({ status: 200 });
+    mayGoOn.resolve();
+    expect(await events.next()).toBe('res closed');
+    await client.ended;
+    expect(client.socket.bytesRead).toBe(0);
+    expect(events.rest()).toEqual([]);
+  });
+
+  test('behind a message has the message read first', async () => {
+    const { site, events, mayGoOn } = await serveSlowly();
+    const client = await connectRaw(site.port);
+    expect(await events.next()).toBe('in middleware');
+    client.socket.end(text('hi'));
+    mayGoOn.resolve();
+    expect(await events.next()).toBe('hi');
+    expect(await events.next()).toBeNull();
+    expect(await events.next()).toBe('res closed');
+  });
+
+  test('when its websocket is open is seen to leave', async () => {
+    const ends = new Inbox<unknown>();
+    const site = await serve(
+      requireWebsocket(async ({ websocket }) => {
+        ends.push(await websocket.wait());
+        ends.push(await websocket.closed);
+      }),
+    );
+    const client = await connectRaw(site.port);
+    await client.response();
+    client.socket.end();
+    expect(await ends.next()).toBeNull();
+    expect(await ends.next()).toEqual({ code: 1006, reason: '', wasClean: false });
+  });
+});
+
+test('a request that a middleware has answered before it calls next() is not accepted', async () => {
+  const errors: unknown[] = [];
+  const app = express();
+  app.use((_req, res, next) => {
+    res.status(403).end('no');
+    next();
+  });
+  app.get(
+    '/',
+    requireWebsocket(() => expect.unreachable()),
+  );
+  app.use(((error, _req, _res, _next) => errors.push(error)) as express.ErrorRequestHandler);
+  expect(await requestUpgrade(await serve(app), '/')).toMatchObject({ status: 403, body: 'no' });
+  expect(errors).toEqual([]);
+});
+
+describe('a connection that somebody else accepted and handed to the server', () => {
+  /** A TCP server that hands its connections over, as a TLS terminator or a balancer with sticky sessions does. */
+  async function serveBehind(handOver: (server: Server, socket: Socket) => void): Promise<Site> {
+    const server = createServer(greet);
+    const outer = createTcpServer((socket) => handOver(server, socket));
+    const { port, tls, sockets } = await listen(outer as Server);
+    return { server, port, tls, sockets };
+  }
+
+  test('at once gets its websocket', async () => {
+    const site = await serveBehind((server, socket) => server.emit('connection', socket));
+    expect(await (await connect(site)).next()).toBe('welcome');
+  });
+
+  test('later gets 503 with the cure, and one warning tells the operator', async () => {
+    const warnings = watchWarnings();
+    const site = await serveBehind((server, socket) => setImmediate(() => server.emit('connection', socket)));
+    for (let i = 0; i < 3; i++) {
+      const { status, body } = await requestUpgrade(site, '/chat');
+      expect(status).toBe(503);
+      expect(body).toContain('call attachWebsocket(server) before server.emit("connection", socket)');
+    }
+    expect(await warnings.next()).toMatchObject({
+      code: 'WEBSOCKET_NOT_ATTACHED',
+      message: expect.stringContaining('attachWebsocket(server)'),
+    });
+    expect(warnings.rest()).toEqual([]);
+  });
+
+  test('later, to a server that is attached, gets its websocket', async () => {
+    const site = await serveBehind((server, socket) => {
+      attachWebsocket(server);
+      setImmediate(() => server.emit('connection', socket));
+    });
+    expect(await (await connect(site)).next()).toBe('welcome');
+  });
+});

@@ -1,0 +1,163 @@
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import { duplexPair, type Duplex } from 'node:stream';
+import express from 'express';
+import { attachWebsocket, requireWebsocket } from 'dwebsocket';
+import { describe, expect, test } from 'vitest';
+import { WebSocketServer } from 'ws';
+import { eventually } from '../hostile/eventually.js';
+import { connect } from '../support/client.js';
+import { Inbox } from '../support/inbox.js';
+import { connectRaw, handshakeRequest } from '../support/raw-client.js';
+import { request, requestUpgrade } from '../support/request.js';
+import { listen } from '../support/serve.js';
+import { watchWarnings } from '../support/warnings.js';
+
+const greet = requireWebsocket(({ websocket }) => void websocket.send('ours'));
+
+type UpgradeListener = (socket: Duplex, path: string) => void;
+
+/** A server with a route of ours at /ours and, before us, another 'upgrade' listener. */
+async function serveBeside(listener: UpgradeListener) {
+  const app = express();
+  app.get('/ours', greet);
+  const server = createServer(app);
+  const left = new Inbox<Duplex>();
+  server.on('upgrade', ({ url }, socket: Duplex) => {
+    listener(socket, url!);
+    left.push(socket);
+  });
+  return { site: await listen(server), server, left };
+}
+
+/** Shortens the time that neighbours have, as `attachWebsocket` would, without saying that the server is ours. */
+function hurry(server: Server, handshakeTimeout: number): void {
+  const key = Object.getOwnPropertySymbols(server).find(
+    ({ description }) => description === 'dwebsocket.server.1',
+  )!;
+  const { attachment } = (server as unknown as Record<symbol, { attachment: { handshakeTimeout: number } }>)[
+    key
+  ]!;
+  attachment.handshakeTimeout = handshakeTimeout;
+}
+
+describe('on a server that is not known to be ours', () => {
+  test('no warning comes for what another library accepts: it may have a port of its own', async () => {
+    const warnings = watchWarnings();
+    const ours = await listen(createServer(greet));
+    const theirs = createServer();
+    const wss = new WebSocketServer({ server: theirs });
+    wss.on('connection', (ws) => ws.on('message', () => ws.close(1000)));
+    const site = await listen(theirs);
+    for (let round = 0; round < 2; round++) {
+      expect(await (await connect(ours)).next()).toBe('ours');
+      const client = await connect(site);
+      client.send('hello');
+      expect((await client.closed()).code).toBe(1000);
+    }
+    const vanished = await connect(site);
+    await vanished.vanish();
+    await eventually(() => site.sockets.size === 0, 'all sockets are gone');
+    expect(warnings.rest()).toEqual([]);
+    wss.close();
+  });
+
+  test.for<[string, UpgradeListener]>([
+    ['ends', (socket) => void socket.end('HTTP/1.1 404 Not Found\r\n\r\n')],
+    ['destroys', (socket) => void socket.destroy()],
+    ['ends later', (socket: Duplex) => void setImmediate(() => socket.end('HTTP/1.1 404 Not Found\r\n\r\n'))],
+  ])('a request that a neighbour %s is warned of, with a line for each neighbour', async ([, listener]) => {
+    const warnings = watchWarnings();
+    const { site } = await serveBeside(listener);
+    for (let i = 0; i < 2; i++) await requestUpgrade(site, '/ours?secret=1').catch(() => {});
+    const { code, message } = await warnings.next();
+    expect(code).toBe('WEBSOCKET_SHARED_SERVER');
+    expect(message).toContain('the request for /ours was left to it');
+    for (const line of [
+      "attachWebsocket(server, { owns: (req) => req.url.startsWith('/your/path') })",
+      "Next.js: owns: (req) => !req.url.includes('/_next/')",
+      "Vite, Astro, SvelteKit: owns: (req) => !String(req.headers['sec-websocket-protocol']).startsWith('vite-')",
+      "webpack-dev-server: owns: (req) => req.url !== '/ws'",
+      'owns: () => false',
+    ])
+      expect(message).toContain(line);
+    expect(warnings.rest()).toEqual([]);
+  });
+
+  test('a request that nobody answers is warned of, and gets 503 where nobody listens to its socket', async () => {
+    const warnings = watchWarnings();
+    // As Vite does with what is not its own.
+    const { site, server } = await serveBeside((socket) => socket.on('error', () => {}));
+    await request(site, '/nowhere');
+    hurry(server, 30);
+    expect(await requestUpgrade(site, '/ours')).toMatchObject({
+      status: 503,
+      body: 'nobody on this server has answered this upgrade request\n',
+    });
+    expect((await warnings.next()).code).toBe('WEBSOCKET_SHARED_SERVER');
+  });
+
+  test('a neighbour that listens to the socket may take its time', async () => {
+    watchWarnings();
+    const { site, server, left } = await serveBeside((socket) => socket.on('data', () => {}));
+    await request(site, '/nowhere');
+    hurry(server, 30);
+    const client = await connectRaw(site.port);
+    const socket = await left.next();
+    // Timers of one process fire in the order of their times.
+    await new Promise((resolve) => setTimeout(resolve, 60));
+    socket.end('HTTP/1.1 200 OK\r\n\r\nlate');
+    const response = await client.response();
+    await client.end();
+    expect([response.status, response.body()]).toEqual([200, 'late']);
+  });
+
+  test('a client that resets the connection before anybody listens does not end the process', async () => {
+    watchWarnings();
+    const { site, left } = await serveBeside(() => {});
+    const client = await connectRaw(site.port);
+    const socket = await left.next();
+    client.reset();
+    await new Promise((resolve) => socket.once('close', resolve));
+  });
+});
+
+describe('on a server where a request has reached a route of ours', () => {
+  test('one warning comes at once, whatever the neighbour does', async () => {
+    const warnings = watchWarnings();
+    const { site, left } = await serveBeside(() => {});
+    // A plain request is enough.
+    expect((await request(site, '/ours')).status).toBe(400);
+    const client = await connectRaw(site.port, { path: '/ours' });
+    await left.next();
+    expect(warnings.rest()).toHaveLength(1);
+    client.destroy();
+  });
+
+  test('what nobody answers by handshakeTimeout gets 503, also where a neighbour listens to the socket', async () => {
+    watchWarnings();
+    const { site, server } = await serveBeside((socket) => socket.on('data', () => {}));
+    attachWebsocket(server, { handshakeTimeout: 30 });
+    expect((await requestUpgrade(site, '/ours')).status).toBe(503);
+  });
+
+  test('a websocket of a neighbour stays open on a stream that does not count its bytes', async () => {
+    watchWarnings();
+    const server = createServer();
+    const wss = new WebSocketServer({ server });
+    attachWebsocket(server, { handshakeTimeout: 20 });
+    const [client, socket] = duplexPair();
+    let received = '';
+    client.on('data', (chunk: Buffer) => (received += chunk.toString('latin1')));
+    const accepted = once(wss, 'connection');
+    server.emit('connection', socket);
+    client.write(handshakeRequest());
+    await accepted;
+    // Timers of one process fire in the order of their times.
+    await new Promise((resolve) => setTimeout(resolve, 60));
+    expect(received).toMatch(/^HTTP\/1\.1 101 /);
+    expect(received).not.toContain('503');
+    for (const ws of wss.clients) ws.terminate();
+    wss.close();
+  });
+});

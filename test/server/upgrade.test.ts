@@ -1,0 +1,155 @@
+import { once } from 'node:events';
+import { createServer, ServerResponse, type RequestListener } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import type { Socket } from 'node:net';
+import express from 'express';
+import { expect, test } from 'vitest';
+import { attachWebsocket, requireWebsocket } from 'dwebsocket';
+import { FRAMEWORKS } from '../support/frameworks.js';
+import { defer, Inbox, within } from '../support/inbox.js';
+import { connectRaw } from '../support/raw-client.js';
+import { requestUpgrade } from '../support/request.js';
+import { CERTIFICATE, listen, serve } from '../support/serve.js';
+
+const MB = 10 ** 6;
+// Servers are attached as soon as a route is wrapped, wherever it is.
+requireWebsocket(() => {});
+
+/** Resolves when all these sockets have closed. */
+const allClosed = (sockets: Iterable<Socket>) =>
+  within(Promise.all([...sockets].map((socket) => once(socket, 'close'))), 'end of all sockets');
+
+test.for(FRAMEWORKS)('an answer of 20 MB to an upgrade request arrives whole, on %s', async ([, build]) => {
+  const { use, route, app } = build();
+  use((_req, res, next) => {
+    res.setHeader('X-Request-Id', '1');
+    next();
+  });
+  const page = Buffer.alloc(20 * MB, 'a long page. ');
+  route('/', (_req, res) => void res.end(page));
+  const { status, headers, body } = await requestUpgrade(await serve(app), '/');
+  expect([status, headers['x-request-id'], headers.connection]).toEqual([200, '1', 'close']);
+  expect(body.length).toBe(page.length);
+  expect(body === page.toString()).toBe(true);
+});
+
+test.for([
+  ['http', (options: object, app: RequestListener) => createServer(options, app)],
+  ['https', (options: object, app: RequestListener) => createTlsServer({ ...CERTIFICATE, ...options }, app)],
+] as const)('the response is of the class that was given to %s.createServer', async ([, create]) => {
+  class Response extends ServerResponse {
+    greet(): void {
+      this.end(`hello from ${String(this.writableHighWaterMark > 0)}`);
+    }
+  }
+  const server = create({ ServerResponse: Response }, (_req, res) => (res as Response).greet());
+  const site = await listen(server);
+  expect(await requestUpgrade(site, '/')).toMatchObject({ status: 200, body: 'hello from true' });
+});
+
+test('an answer of 20 MB that is written piece by piece as the client reads arrives whole', async () => {
+  const site = await serve(async (_req, res) => {
+    const piece = Buffer.alloc(64 * 1024, 'x');
+    for (let i = 0; i < 320; i++) if (!res.write(piece)) await once(res, 'drain');
+    res.end();
+  });
+  const { status, headers, body } = await requestUpgrade(site, '/');
+  expect([status, headers['transfer-encoding']]).toEqual([200, 'chunked']);
+  expect(body.length).toBe(320 * 64 * 1024);
+});
+
+test("a client that leaves in the middle of a long answer is told to the app by 'close' on the response", async () => {
+  const events = new Inbox<string>();
+  const site = await serve((_req, res) => {
+    res.on('close', () => events.push('res closed'));
+    res.write(Buffer.alloc(MB));
+  });
+  const client = await connectRaw(site.port);
+  await client.response();
+  client.destroy();
+  expect(await events.next()).toBe('res closed');
+});
+
+test('50 refused upgrades whose clients had sent 300 KB get their answer and leave no socket', async () => {
+  const mayAnswer = defer();
+  const waiting = new Inbox<void>();
+  const app = express();
+  app.use((_req, res) => {
+    waiting.push();
+    void mayAnswer.promise.then(() => res.status(401).send('who are you?'));
+  });
+  const site = await serve(app);
+  const early = Buffer.alloc(300_000, 7);
+  const clients = await Promise.all(Array.from({ length: 50 }, () => connectRaw(site.port, { early })));
+  for (const client of clients) {
+    await waiting.next();
+    expect(client.frames).toEqual([]);
+  }
+  const closed = allClosed(site.sockets);
+  const ends = clients.map(({ socket }) => once(socket, 'close'));
+  mayAnswer.resolve();
+  for (const [i, client] of clients.entries()) {
+    const response = await client.response();
+    const [isReset] = (await ends[i]) as [boolean];
+    expect([response.status, isReset]).toEqual([401, false]);
+    expect(response.body()).toBe('who are you?');
+  }
+  await closed;
+  expect(site.sockets.size).toBe(0);
+});
+
+test('a client that is refused while it sends 8 MB is heard out, so that the answer is not lost in a reset', async () => {
+  const site = await serve((_req, res) => res.writeHead(401).end('who are you?'));
+  const client = await connectRaw(site.port, { early: Buffer.alloc(8 * MB) });
+  const closed = once(client.socket, 'close');
+  expect((await client.response()).status).toBe(401);
+  const [isReset] = (await within(closed, 'close')) as [boolean];
+  expect([client.socket.bytesWritten > 8 * MB, isReset]).toEqual([true, false]);
+});
+
+test('a client that neither reads its refusal to the end nor leaves is cut off', async () => {
+  const app = express();
+  app.use((_req, res) => res.sendStatus(404));
+  const site = await serve(app);
+  const arrived = once(site.server, 'connection');
+  const client = await connectRaw(site.port);
+  client.socket.pause();
+  await arrived;
+  await allClosed(site.sockets);
+  client.destroy();
+});
+
+test('what no route answers within handshakeTimeout gets 503, and the app sees a client that has left', async () => {
+  const events = new Inbox<string>();
+  const app = express();
+  app.use((req, res) => {
+    // …and next() was forgotten
+    req.on('close', () => events.push('req closed'));
+    res.on('close', () => events.push('res closed'));
+  });
+  const site = await serve(app);
+  attachWebsocket(site.server, { handshakeTimeout: 20 });
+  const { status, body } = await requestUpgrade(site, '/');
+  expect(status).toBe(503);
+  expect(body).toContain('does a middleware forget to call next()?');
+  expect([await events.next(), await events.next()].sort()).toEqual(['req closed', 'res closed']);
+});
+
+test('an answer that has begun is not cut off by handshakeTimeout', async () => {
+  const site = await serve((_req, res) => {
+    res.write('slow but ');
+    // Later than the timeout: timers of one process fire in the order of their times.
+    setTimeout(() => res.end('sure'), 60);
+  });
+  attachWebsocket(site.server, { handshakeTimeout: 20 });
+  expect(await requestUpgrade(site, '/')).toMatchObject({ status: 200, body: 'slow but sure' });
+});
+
+test('a websocket that is open is not ended by handshakeTimeout', async () => {
+  const asleep = new Inbox<boolean>();
+  const site = await serve(requireWebsocket(async ({ websocket }) => asleep.push(await websocket.sleep(60))));
+  attachWebsocket(site.server, { handshakeTimeout: 20 });
+  const client = await connectRaw(site.port);
+  expect(await asleep.next()).toBe(true);
+  client.destroy();
+});

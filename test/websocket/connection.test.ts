@@ -1,0 +1,48 @@
+import { execFile } from 'node:child_process';
+import { once } from 'node:events';
+import { Duplex, Writable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { expect, test, vi } from 'vitest';
+import { requireWebsocket } from 'dwebsocket';
+import { openRaw } from '../support/raw-client.js';
+import { close } from '../support/raw-frames.js';
+import { serve } from '../support/serve.js';
+
+test('the streams of a websocket that closes in order are ended once, and who asks later is told', async () => {
+  const ended: Writable[] = [];
+  for (const { prototype } of [Writable, Duplex]) {
+    const end = Reflect.get(prototype, 'end') as (...rest: unknown[]) => Writable;
+    vi.spyOn(prototype, 'end').mockImplementation(function (this: Writable, ...rest: unknown[]) {
+      ended.push(this);
+      return end.apply(this, rest);
+    });
+  }
+  const site = await serve(requireWebsocket((req) => req.websocket.closed.then(() => undefined)));
+  const client = await openRaw(site.port);
+  const [socket] = site.sockets;
+  if (socket === undefined) throw new Error('no connection');
+  const closed = once(socket, 'close');
+  client.write(close(1000));
+  await closed;
+  expect(ended.filter((stream) => stream === socket)).toHaveLength(1);
+  expect(ended.filter(({ constructor }) => constructor.name === 'Receiver')).toHaveLength(1);
+
+  const error = await new Promise((resolve) => {
+    (socket as Writable).end(resolve);
+  });
+  expect(error).toMatchObject({ code: 'ERR_STREAM_ALREADY_FINISHED' });
+  client.destroy();
+  vi.restoreAllMocks();
+});
+
+test('loaded as for a browser, as Jest does with jsdom, the package says what to do', async () => {
+  const file = fileURLToPath(new URL('../../src/index.ts', import.meta.url));
+  const load = `try { require(${JSON.stringify(file)}) } catch (error) { console.log(error.message) }`;
+  // CommonJS, as the package is built.
+  const args = ['--conditions=browser', '--require', 'tsx/cjs', '-e', load];
+  const { stdout } = await promisify(execFile)(process.execPath, args);
+  expect(stdout).toMatch(/^dwebsocket runs in Node, but "ws" was loaded as its version for browsers/);
+  for (const cure of ['@jest-environment node', "customExportConditions: ['node']"])
+    expect(stdout).toContain(cure);
+});

@@ -1,0 +1,105 @@
+import { describe, expect, test } from 'vitest';
+import { requireWebsocket, type WebsocketOptions } from 'dwebsocket';
+import { Beat, startBeat, stopBeat, type Patient } from '../../src/websocket/heartbeat.js';
+import { defer, Inbox, within } from '../support/inbox.js';
+import { openRaw } from '../support/raw-client.js';
+import { Opcode, pong } from '../support/raw-frames.js';
+import { serve } from '../support/serve.js';
+
+/** A silent client, and how its websocket ends. */
+async function openSilentClient(options: WebsocketOptions) {
+  const closed = defer<unknown>();
+  const site = await serve(
+    requireWebsocket(async ({ websocket }) => closed.resolve(await websocket.closed), options),
+  );
+  return { client: await openRaw(site.port), closed: closed.promise };
+}
+
+describe('a websocket', () => {
+  test('is pinged when nothing has been heard for the interval, and ended after two pings without an answer', async () => {
+    const { client, closed } = await openSilentClient({ heartbeat: 20 });
+    expect(await within(closed, 'end')).toEqual({ code: 1006, reason: '', wasClean: false });
+    await client.end();
+    expect(client.frames.map(({ opcode }) => opcode)).toEqual([Opcode.ping, Opcode.ping]);
+  });
+
+  test('stays open as long as its peer answers', async () => {
+    const { client } = await openSilentClient({ heartbeat: 20 });
+    for (let answered = 0; answered < 5; answered++) {
+      const ping = (await client.nextFrame())!;
+      expect(ping.opcode).toBe(Opcode.ping);
+      client.write(pong(ping.payload));
+    }
+    client.destroy();
+  });
+
+  test('is never pinged where the heartbeat is off', async () => {
+    // Measured by the heartbeat of another: eight of its intervals pass.
+    const quiet = await openSilentClient({ heartbeat: false });
+    const other = await openSilentClient({ heartbeat: 10 });
+    for (let i = 0; i < 8; i++) other.client.write(pong((await other.client.nextFrame())!.payload));
+    expect(quiet.client.frames).toEqual([]);
+    quiet.client.destroy();
+    other.client.destroy();
+  });
+});
+
+/** A connection that tells what the heartbeat does with it. */
+function newPatient(isPaused = false) {
+  const events = new Inbox<string>();
+  const patient = {
+    isPaused,
+    ping: () => events.push('ping'),
+    terminate: () => {
+      events.push('terminate');
+    },
+  } satisfies Patient;
+  return { patient, events };
+}
+
+describe('the beat', () => {
+  test('hears any byte of the peer, and not only a pong', async () => {
+    const { patient, events } = newPatient();
+    let bytesRead = 0;
+    const beat = new Beat(20, patient, {
+      get bytesRead() {
+        return bytesRead;
+      },
+    });
+    startBeat(beat);
+    for (let i = 0; i < 5; i++) {
+      expect(await events.next()).toBe('ping');
+      bytesRead++;
+    }
+    expect([await events.next(), await events.next(), await events.next()]).toEqual([
+      'ping',
+      'ping',
+      'terminate',
+    ]);
+    stopBeat(beat);
+  });
+
+  test('demands no pong while we have paused reading, and goes on pinging', async () => {
+    const { patient, events } = newPatient(true);
+    const beat = new Beat(8, patient, { bytesRead: 0 });
+    startBeat(beat);
+    for (let i = 0; i < 10; i++) expect(await events.next()).toBe('ping');
+    // Reading again, the peer has two pings to answer, like any other.
+    patient.isPaused = false;
+    const seen: string[] = [];
+    while (seen.at(-1) !== 'terminate') seen.push(await events.next());
+    expect(seen.filter((event) => event === 'ping').length).toBeLessThanOrEqual(2);
+    stopBeat(beat);
+  });
+
+  test('stops at once, also in the middle of others', async () => {
+    const [first, second, third] = [newPatient(), newPatient(), newPatient()];
+    const beats = [first, second, third].map(({ patient }) => new Beat(10, patient, { bytesRead: 0 }));
+    for (const beat of beats) startBeat(beat);
+    stopBeat(beats[1]!);
+    stopBeat(beats[1]!);
+    expect([await first.events.next(), await third.events.next()]).toEqual(['ping', 'ping']);
+    expect(second.events.rest()).toEqual([]);
+    for (const beat of beats) stopBeat(beat);
+  });
+});

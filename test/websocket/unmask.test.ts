@@ -1,0 +1,62 @@
+import { describe, expect, test } from 'vitest';
+import { unmask } from '../../src/websocket/unmask.js';
+
+const KEY = Buffer.from([0x37, 0xfa, 0x21, 0x3d]);
+
+/** Bytes that tell their place, so that one that moves or is masked by another byte of the key is seen. */
+function numbered(length: number): Buffer {
+  return Buffer.from(Array.from({ length }, (_, index) => (index * 7 + (index >> 8)) & 0xff));
+}
+
+/** Key and masked payload, `offset` bytes into memory of their own. */
+function masked(payload: Buffer, offset = 0, key = KEY): Buffer {
+  const memory = Buffer.from(new ArrayBuffer(offset + 4 + payload.length + 4));
+  memory.fill(0xaa);
+  const bytes = memory.subarray(offset, offset + 4 + payload.length);
+  bytes.set(key);
+  payload.forEach((byte, index) => (bytes[4 + index] = byte ^ (key[index & 3] as number)));
+  return bytes;
+}
+
+describe('unmask', () => {
+  test.for([0, 1, 2, 3, 4, 5, 125, 126, 127, 128, 129, 130, 131, 132, 1024, 65_535, 65_536, 100_003])(
+    'unmasks %d bytes, wherever they lie in memory, and nothing else',
+    (length) => {
+      for (let offset = 0; offset < 4; offset++) {
+        const bytes = masked(numbered(length), offset);
+        const memory = Buffer.from(bytes.buffer);
+        unmask(bytes, 0, 4, bytes.length);
+        expect(bytes.subarray(4).equals(numbered(length))).toBe(true);
+        expect(bytes.subarray(0, 4)).toEqual(KEY);
+        const around = [...memory.subarray(0, offset), ...memory.subarray(offset + bytes.length)];
+        expect(around.every((byte) => byte === 0xaa)).toBe(true);
+        expect(around).toHaveLength(offset + 4);
+      }
+    },
+  );
+
+  test('twice changes nothing', () => {
+    for (const length of [3, 127, 128, 1001]) {
+      const bytes = masked(numbered(length), 1);
+      const before = Buffer.from(bytes);
+      unmask(bytes, 0, 4, bytes.length);
+      unmask(bytes, 0, 4, bytes.length);
+      expect(bytes).toEqual(before);
+    }
+  });
+
+  test.for([1, 2, 3, 4, 100, 127, 128, 129, 131, 1000])(
+    'tells whether all of %d bytes are ASCII, wherever one is that is not',
+    (length) => {
+      const ascii = Buffer.alloc(length, 0x7f);
+      const bytes = masked(ascii, 3);
+      expect(unmask(bytes, 0, 4, bytes.length)).toBe(true);
+      for (let at = 0; at < length; at++) {
+        const other = Buffer.from(ascii);
+        other[at] = 0x80;
+        const each = masked(other, 3);
+        expect(unmask(each, 0, 4, each.length)).toBe(false);
+      }
+    },
+  );
+});
