@@ -11,6 +11,8 @@ export default defineConfig({
       { find: /^dwebsocket\/express$/, replacement: source('./src/express.ts') },
       { find: /^dwebsocket\/groups$/, replacement: source('./src/groups/index.ts') },
       { find: /^dwebsocket\/testing$/, replacement: source('./src/testing/index.ts') },
+      // Another version of `ws`: WS=/path/to/ws/wrapper.mjs
+      ...(process.env.WS === undefined ? [] : [{ find: /^ws$/, replacement: process.env.WS }]),
     ],
   },
   test: {

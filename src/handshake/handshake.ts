@@ -1,14 +1,8 @@
 import type { IncomingMessage } from 'node:http';
-import * as ws from 'ws';
+import { trustOf } from '../internals/express.js';
+import { extension, PerMessageDeflate, subprotocol } from '../internals/ws.js';
 import { isOrigin, SAME_ORIGIN, type Policy } from '../options/options.js';
 import { describe, optionError } from '../shared/errors.js';
-
-// The parsers of ws, which its types leave out.
-const { extension, PerMessageDeflate, subprotocol } = ws as unknown as {
-  extension: { parse(header: string): Record<string, object[]> };
-  subprotocol: { parse(header: string): Set<string> };
-  PerMessageDeflate: new (options: object) => { accept(offers: object[]): void };
-};
 
 /** What becomes of a handshake: it is accepted, or refused with an ordinary HTTP response. */
 export type Verdict = Acceptance | Refusal;
@@ -185,7 +179,7 @@ function judgeSameOrigin(req: IncomingMessage, origin: string): Refusal | undefi
       'behind a proxy let it forward the Host header (nginx: proxy_set_header Host $http_host; ' +
       'Vite: leave out changeOrigin, or add rewriteWsOrigin: true)' +
       // Only Express knows whom to trust.
-      (findTrust(req) === undefined
+      (trustOf(req) === undefined
         ? ''
         : ", or let it send X-Forwarded-Host and set app.set('trust proxy', …)"),
   );
@@ -194,19 +188,10 @@ function judgeSameOrigin(req: IncomingMessage, origin: string): Refusal | undefi
 /** The host as Express sees it: that of `X-Forwarded-Host`, where the app trusts the proxy that sent it. */
 function hostOf(req: IncomingMessage): string | undefined {
   const forwarded = req.headers['x-forwarded-host'];
-  if (typeof forwarded !== 'string' || !findTrust(req)?.(req.socket.remoteAddress, 0)) {
+  if (typeof forwarded !== 'string' || !trustOf(req)?.(req.socket.remoteAddress, 0)) {
     return req.headers.host;
   }
   return forwarded.split(',', 1)[0]?.trim();
-}
-
-/** Express's setting `trust proxy`, as a function: whether this app trusts a proxy. */
-function findTrust(
-  req: IncomingMessage,
-): ((address: string | undefined, hop: number) => boolean) | undefined {
-  const { app } = req as { app?: { get?: (setting: string) => unknown } };
-  const trusts = app?.get?.('trust proxy fn');
-  return typeof trusts === 'function' ? (trusts as ReturnType<typeof findTrust>) : undefined;
 }
 
 function isSameHost(origin: string, host: string | undefined): boolean {

@@ -1,5 +1,6 @@
 import { channel } from 'node:diagnostics_channel';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { serverOf } from '../internals/node.js';
 
 // Node publishes on these channels for the requests that it emits itself, and not for upgrades. Tracers and error
 // trackers (Sentry, for one) begin and isolate a request there (Node's documentation, diagnostics_channel, HTTP).
@@ -18,5 +19,5 @@ export function publishFinish(response: ServerResponse): void {
   if (!onFinish.hasSubscribers) return;
   const request = response.req;
   const { socket } = request;
-  onFinish.publish({ request, response, socket, server: (socket as { server?: object }).server });
+  onFinish.publish({ request, response, socket, server: serverOf(socket) });
 }

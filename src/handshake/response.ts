@@ -1,5 +1,6 @@
 import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http';
 import { Writable } from 'node:stream';
+import { closeResponse, forgetHeaders, isLastOnConnection } from '../internals/node.js';
 import { debug } from '../shared/notices.js';
 import { nextTick } from '../shared/real-timers.js';
 import { onRefused } from '../websocket/diagnostics.js';
@@ -42,11 +43,9 @@ export function answer(
  * connection stays.
  */
 export function connectionWithUpgrade(res: ServerResponse): string {
-  // Not in Node's types: `maxRequestsPerSocket` has been reached.
-  const { maxRequestsOnConnectionReached } = res as { maxRequestsOnConnectionReached?: boolean };
   const isLast =
     !res.shouldKeepAlive ||
-    maxRequestsOnConnectionReached === true ||
+    isLastOnConnection(res) ||
     // An earlier middleware has said so.
     /(?:^|,)\s*close\s*(?:,|$)/i.test(String(res.getHeader('Connection')));
   if (isLast) return 'Upgrade, close';
@@ -82,34 +81,6 @@ class Sink extends Writable {
 }
 
 type Socket = Parameters<ServerResponse['assignSocket']>[0];
-
-// Not in Node's types: `_header` is the text of the headers, and `headersSent` is whether there is one.
-type WithHeader = ServerResponse & { _header: string | null; _headerSent: boolean; _hasBody: boolean };
-
-const HEADER = 'HTTP/1.1 101 Switching Protocols\r\n\r\n';
-
-/**
- * Marks the headers of a response as sent, by the 101.
- *
- * `writeHead` leaves the text of all headers on the response, to be written with the body; it never is, and takes 400
- * bytes for as long as the websocket lives. So all responses share a short one. Since it is marked as written, `end()`
- * needs no socket to emit 'finish'.
- */
-export function markHeadersSent(res: ServerResponse): void {
-  (res as WithHeader)._header = HEADER;
-  (res as WithHeader)._headerSent = true;
-}
-
-/** Whether {@link markHeadersSent} has been called, and nothing has been written since. */
-export function saysSwitched(res: ServerResponse): boolean {
-  return (res as WithHeader)._header === HEADER;
-}
-
-/** Makes a response again one whose headers have not been sent, with a body. */
-export function forgetHeaders(res: ServerResponse): void {
-  (res as WithHeader)._header = null;
-  (res as WithHeader)._hasBody = true;
-}
 
 /**
  * Lets the app answer a response whose connection has been taken: a route, an error handler, or the 404 of an app that
@@ -173,12 +144,4 @@ function closeForGood(res: ServerResponse): void {
   publishFinish(res);
   closeResponse(res);
   forgetHeaders(res);
-}
-
-/** Emits 'close' on a response that has no socket; harmless when done before. */
-export function closeResponse(res: ServerResponse): void {
-  if (res.closed) return;
-  res.destroyed = true;
-  (res as { _closed?: boolean })._closed = true;
-  res.emit('close');
 }

@@ -1,7 +1,9 @@
 import type { IncomingMessage, OutgoingHttpHeader, ServerResponse } from 'node:http';
 import { WebSocketServer } from 'ws';
 import { judgeHandshake, refusal, type Verdict } from '../handshake/handshake.js';
-import { forgetHeaders, markHeadersSent, refuse, SWITCHED } from '../handshake/response.js';
+import { refuse, SWITCHED } from '../handshake/response.js';
+import { forgetHeaders, markHeadersSent, rawHeaderNames } from '../internals/node.js';
+import type { ServerOptions } from '../internals/ws.js';
 import type { Policy } from '../options/options.js';
 import { judgeWithoutUpgrade } from '../server/attach.js';
 import { isShuttingDown, stateOf } from '../server/server-state.js';
@@ -41,7 +43,7 @@ export class Acceptor {
       perMessageDeflate: policy.perMessageDeflate,
       closeTimeout: policy.closeTimeout,
       handleProtocols: () => (this.#protocol === '' ? false : this.#protocol),
-    } as ConstructorParameters<typeof WebSocketServer>[0]);
+    } as ServerOptions);
     this.#server.on('headers', (lines) => {
       lines.push(...this.#headers);
     });
@@ -170,9 +172,7 @@ const BEYOND_ASCII = /[\x80-\xff]/;
 
 function headersFor101(res: ServerResponse): string[] {
   const lines: string[] = [];
-  // Not in Node's types: it is documented for ClientRequest only, and both have it from OutgoingMessage.
-  const names = (res as ServerResponse & { getRawHeaderNames(): string[] }).getRawHeaderNames();
-  for (const name of names) {
+  for (const name of rawHeaderNames(res)) {
     if (NOT_FOR_101.test(name)) continue;
     for (const value of asList(res.getHeader(name))) lines.push(`${name}: ${value}`);
   }

@@ -1,12 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import {
-  awaitAnswer,
-  endResponse,
-  markHeadersSent,
-  saysSwitched,
-  SWITCHED,
-  takeAnswer,
-} from '../handshake/response.js';
+import { awaitAnswer, endResponse, SWITCHED, takeAnswer } from '../handshake/response.js';
+import { hasSharedHeader, markHeadersSent } from '../internals/node.js';
 import { closeExchange, closeRequest } from '../server/upgrade.js';
 import { CloseCode, closeCodeBehind, closeCodeFor } from '../shared/close-codes.js';
 import { WebsocketClosedError } from '../shared/errors.js';
@@ -105,7 +99,7 @@ export class Exchange implements EndListener {
     if (method === 'render' && typeof args.at(-1) === 'function') return;
     if (this.#running > 0 && !this.#isPassedOn && !this.#isFailed) this.#usedByHandler(method);
     // The handler has ended, and something that it has begun goes on: as on any route, it may answer late.
-    else if (!this.#isEnding && saysSwitched(this.#res)) this.#awaitAnswer();
+    else if (!this.#isEnding && hasSharedHeader(this.#res)) this.#awaitAnswer();
   }
 
   #usedByHandler(method: string): void {

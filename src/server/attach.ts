@@ -1,6 +1,7 @@
 import { channel, subscribe, unsubscribe } from 'node:diagnostics_channel';
 import * as http from 'node:http';
 import * as https from 'node:https';
+import { serverOf } from '../internals/node.js';
 import { refusal, type Refusal } from '../handshake/handshake.js';
 import { checkNames, checkTime } from '../options/checks.js';
 import { optionError } from '../shared/errors.js';
@@ -65,7 +66,7 @@ export function watchServers(): void {
 }
 
 function onConnection(message: unknown): void {
-  const { server } = (message as { socket: { server?: unknown } }).socket;
+  const server = serverOf((message as { socket: object }).socket);
   if (isServer(server)) attachUnlessKnown(server);
 }
 
@@ -73,14 +74,14 @@ function isServer(server: unknown): server is Server {
   return server instanceof http.Server || server instanceof https.Server;
 }
 
-function serverOf(req: http.IncomingMessage): Server | undefined {
-  const server = (req.socket as { server?: unknown } | undefined)?.server;
+function httpServerOf(req: http.IncomingMessage): Server | undefined {
+  const server = serverOf(req.socket);
   return isServer(server) ? server : undefined;
 }
 
 /** Remembers that a request has reached a route or middleware of ours through its server. */
 export function noteRoute(req: http.IncomingMessage): void {
-  const server = serverOf(req);
+  const server = httpServerOf(req);
   if (server !== undefined) stateOf(server).servesRoutes = true;
 }
 
@@ -118,7 +119,7 @@ const LATE = refusal(
  * A server that listens and is met here for the first time gets its websockets at once, for the requests to come.
  */
 export function judgeWithoutUpgrade(req: http.IncomingMessage): Refusal {
-  const server = serverOf(req);
+  const server = httpServerOf(req);
   if (server === undefined) return UNKNOWN_SERVER;
   if (!server.listening) return HANDED_OVER;
   const { attachment } = stateOf(server);

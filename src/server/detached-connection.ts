@@ -2,6 +2,7 @@ import { STATUS_CODES, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Refusal } from '../handshake/handshake.js';
+import { allowsHalfOpen, responseOn } from '../internals/node.js';
 import { debug } from '../shared/notices.js';
 import { clearTimeout, setTimeout } from '../shared/real-timers.js';
 import { stateOf, type Detached, type Server } from './server-state.js';
@@ -105,9 +106,9 @@ export class DetachedConnection implements Detached {
     return socket;
   }
 
-  /** The response that the socket belongs to. The name is private to Node, and there is no public one. */
+  /** The response that the socket belongs to. */
   get #response(): ServerResponse | undefined {
-    return (this.socket as { _httpMessage?: ServerResponse | null })._httpMessage ?? undefined;
+    return responseOn(this.socket);
   }
 
   #restartTimeout(): void {
@@ -125,7 +126,7 @@ export class DetachedConnection implements Detached {
   };
 
   readonly #onEnd = (): void => {
-    if ((this.#server as { httpAllowHalfOpen?: boolean }).httpAllowHalfOpen !== true) this.socket.end();
+    if (!allowsHalfOpen(this.#server)) this.socket.end();
   };
 
   readonly #onClose = (): void => {

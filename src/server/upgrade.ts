@@ -1,8 +1,10 @@
-import { ServerResponse, type IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { refusal, type Refusal } from '../handshake/handshake.js';
 import { publishFinish, publishStart } from '../handshake/http-channels.js';
-import { closeResponse, tellRefusal } from '../handshake/response.js';
+import { tellRefusal } from '../handshake/response.js';
+import { learnRouterSymbols, reserveFields } from '../internals/express.js';
+import { closeResponse, createResponse } from '../internals/node.js';
 import { debug } from '../shared/notices.js';
 import { clearTimeout, nextTick, setTimeout } from '../shared/real-timers.js';
 import { DetachedConnection } from './detached-connection.js';
@@ -44,10 +46,10 @@ export class Upgrade implements Undecided {
     this.socket = socket;
     this.#connection = connection;
     this.#head = head;
-    this.res = createResponse(server, req, socket);
+    this.res = createResponse(server, req, socket.writableHighWaterMark);
     this.res.shouldKeepAlive = false;
     Object.defineProperty(req, KEY, { value: this, writable: true });
-    prepareShapes(req, this.res);
+    prepareRequest(req, this.res);
     stateOf(server).pending.add(this);
     socket.on('close', this.#onClientGone);
     this.res.on('finish', this.#onAnswered);
@@ -84,7 +86,7 @@ export class Upgrade implements Undecided {
   /** Takes the socket away from the response, which keeps its headers. The request no longer knows of its upgrade. */
   take(): { socket: Socket; head: Buffer } {
     this.#become('accepted');
-    learnSymbols(this.req);
+    learnRouterSymbols(this.req);
     (this.req as { [KEY]?: Upgrade | undefined })[KEY] = undefined;
     this.res.detachSocket(this.socket);
     // ws has its own listeners from now on.
@@ -151,71 +153,17 @@ export class Upgrade implements Undecided {
   }
 }
 
-// Under which a server holds the class that was given to `createServer`: one symbol of Node for all servers.
-let responseClassKey: symbol | undefined;
-
-/** As Node makes one: of the server's own class. */
-function createResponse(server: Server, req: IncomingMessage, socket: Socket): ServerResponse {
-  responseClassKey ??= Object.getOwnPropertySymbols(server).find(
-    ({ description }) => description === 'ServerResponse',
-  );
-  // Node's types leave the options out.
-  type ResponseClass = new (req: IncomingMessage, options: object) => ServerResponse;
-  const own =
-    responseClassKey && (server as unknown as Record<symbol, ResponseClass | undefined>)[responseClassKey];
-  return new (own ?? ServerResponse)(req, { highWaterMark: socket.writableHighWaterMark });
-}
-
 /** The upgrade that a request is, or `undefined` where no attached server has brought it, or a route has taken it. */
 export function upgradeOf(req: IncomingMessage): Upgrade | undefined {
   return (req as { [KEY]?: Upgrade })[KEY];
 }
 
-/**
- * Names what Express and our wrappers are going to put on a request and its response, before Express changes their
- * prototypes: V8 makes each property that is added after that a hidden class for this one object. Named before, all
- * requests share theirs, which saves 2 KB of 9.6 for as long as a websocket lives.
- *
- * To Express, Connect and their middleware a property that is `undefined` is one that is not there.
- */
-function prepareShapes(req: Routed, res: ServerResponse & { locals?: unknown }): void {
-  req.isWebsocket = undefined;
-  req.websocket = undefined;
-  req.res = undefined;
-  req.next = undefined;
-  req.baseUrl = undefined;
-  req.originalUrl = undefined;
-  req._parsedUrl = undefined;
-  req.route = undefined;
-  req.params = undefined;
-  for (const symbol of routingSymbols) (req as unknown as Record<symbol, unknown>)[symbol] = undefined;
-  res.locals = undefined;
-  res.statusCode = 200;
-  (res as { statusMessage: string | undefined }).statusMessage = undefined;
-}
-
-/** A request with what Express and our wrappers put on it. */
-interface Routed extends IncomingMessage {
-  isWebsocket?: unknown;
-  websocket?: unknown;
-  res?: unknown;
-  next?: unknown;
-  baseUrl?: unknown;
-  originalUrl?: unknown;
-  _parsedUrl?: unknown;
-  route?: unknown;
-  params?: unknown;
-}
-
-// Express 5's router keeps the matched route under a symbol that is its own: learned from the first request that came
-// through it.
-let routingSymbols: readonly symbol[] = [];
-
-function learnSymbols(req: IncomingMessage): void {
-  if (routingSymbols.length > 0) return;
-  routingSymbols = Object.getOwnPropertySymbols(req).filter((symbol) =>
-    symbol.description?.startsWith('router.'),
-  );
+/** Reserves what the wrappers and Express put on a request. */
+function prepareRequest(req: IncomingMessage, res: ServerResponse): void {
+  const marked = req as { isWebsocket?: unknown; websocket?: unknown };
+  marked.isWebsocket = undefined;
+  marked.websocket = undefined;
+  reserveFields(req, res);
 }
 
 /** What Node does with a request and its response when their connection is gone; harmless when done before. */

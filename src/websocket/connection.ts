@@ -1,16 +1,5 @@
-import type { Writable } from 'node:stream';
-import { WebSocket } from 'ws';
-import { clearTimeout, setTimeout } from '../shared/real-timers.js';
+import { InternalWebSocket } from '../internals/ws.js';
 import { readAhead, type Receiver, type ReadTarget } from './reader.js';
-
-// Otherwise the class below fails with "Class extends value undefined", which names no cure.
-if ((WebSocket as unknown) === undefined) {
-  throw new Error(
-    'dwebsocket runs in Node, but "ws" was loaded as its version for browsers, which is empty: the condition "browser" is set. ' +
-      'In Jest with jsdom, begin the test file with /** @jest-environment node */, or set ' +
-      "testEnvironmentOptions: { customExportConditions: ['node'] }; in a bundler, build for Node (platform or target: 'node')",
-  );
-}
 
 /** What happens to a connection, told to its owner. */
 export interface ConnectionHandlers<Owner> {
@@ -40,23 +29,14 @@ export interface ConnectionHandlers<Owner> {
  * `emit` calls the owner's handlers, which all connections share. Before there is an owner, and for other events, it is
  * the emitter that it always was.
  */
-export class Connection<Owner = unknown> extends WebSocket implements ReadTarget {
+export class Connection<Owner = unknown> extends InternalWebSocket implements ReadTarget {
   declare owner: Owner;
   /** Those of the owner; typed so that a connection of anybody is a `Connection`. */
   declare handlers: ConnectionHandlers<never> | undefined;
-  /** Of `ws`: milliseconds that the peer has to answer our close frame, looked at when that is sent. */
-  declare _closeTimeout: number;
-  /** Of `ws`: the timer for that. */
-  declare _closeTimer: NodeJS.Timeout | null;
-  /** Of `ws`: the stream that parses frames, and the socket. */
-  declare readonly _receiver: Receiver | null | undefined;
-  declare readonly _socket: Writable | null | undefined;
-  /** Ours, in its place. */
-  declare closeTimer: NodeJS.Timeout | undefined;
 
   /** Reads frames before `ws` does, as a server. To be called before the socket delivers anything. */
   readAhead(maxPayload: number): void {
-    readAhead(this._receiver as Receiver, this, { maxPayload, inflates: this.extensions !== '' });
+    readAhead(this.receiver as Receiver, this, { maxPayload, inflates: this.extensions !== '' });
   }
 
   override emit(event: string | symbol, first?: unknown, second?: unknown): boolean {
@@ -72,7 +52,7 @@ export class Connection<Owner = unknown> extends WebSocket implements ReadTarget
 
   override resume(): void {
     super.resume();
-    this._receiver?.reader?.resume();
+    (this.receiver as Receiver | undefined)?.reader?.resume();
   }
 
   flow(): void {
@@ -105,37 +85,8 @@ export class Connection<Owner = unknown> extends WebSocket implements ReadTarget
 
   /** Sends our close frame, or ends the connection when both sides have sent theirs. */
   sendClose(code?: number, reason?: string | Buffer): void {
-    endOnce(this._receiver);
-    endOnce(this._socket);
+    this.endStreamsOnce();
     super.close(code, reason);
-    this.#takeCloseTimer();
+    this.useRealCloseTimer();
   }
-
-  /** To be called when the connection has ended. */
-  stopCloseTimer(): void {
-    if (this.closeTimer !== undefined) clearTimeout(this.closeTimer);
-  }
-
-  /** A test may have put a fake clock in the place of the global timers, which `ws` uses. */
-  #takeCloseTimer(): void {
-    if (this._closeTimer === null || this.closeTimer !== undefined) return;
-    globalThis.clearTimeout(this._closeTimer);
-    this._closeTimer = null;
-    this.closeTimer = setTimeout(() => this._socket?.destroy(), this._closeTimeout);
-  }
-}
-
-/**
- * `ws` ends both streams again when the socket ends and when it closes, and Node makes of each time an error, with its
- * stack, that nobody gets to see: three of them were a tenth of what it costs to connect, echo and close.
- */
-function endOnce(stream: Writable | null | undefined): void {
-  if (stream && !Object.hasOwn(stream, 'end')) stream.end = endUnlessEnded;
-}
-
-function endUnlessEnded(this: Writable, ...rest: unknown[]): Writable {
-  // Who gives a callback is told.
-  if (this.writableEnded && rest.length === 0) return this;
-  const { end } = Object.getPrototypeOf(this) as { end: (this: Writable, ...rest: unknown[]) => Writable };
-  return end.apply(this, rest);
 }

@@ -1,12 +1,11 @@
 import { constants, isUtf8 } from 'node:buffer';
 import { Writable } from 'node:stream';
+import { fragmentsOf } from '../internals/ws.js';
 import { addPiece } from './pieces.js';
 import { unmask } from './unmask.js';
 
-/** The `Receiver` of `ws`, which parses frames. */
+/** The `Receiver` of `ws` behind a reader. */
 export interface Receiver extends Writable {
-  /** Private to `ws`: the payloads of the fragments of a message whose end has not come. */
-  readonly _fragments: Buffer[];
   /** Ours, since {@link readAhead}. */
   reader?: FrameReader;
 }
@@ -285,7 +284,7 @@ export class FrameReader {
 
   /** `ws` has each fragment as a view into what it came in. */
   #joinFragments(): void {
-    const { _fragments: fragments } = this.#receiver;
+    const fragments = fragmentsOf(this.#receiver);
     const last = fragments.pop();
     if (last !== undefined) addPiece(fragments, last);
   }

@@ -665,7 +665,7 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
         return websocket.#outbox.write(frame);
       },
       closeWithin: (websocket, timeout, code, reason) => {
-        websocket.#connection._closeTimeout = timeout;
+        websocket.#connection.closeTimeout = timeout;
         return websocket.close(code, reason);
       },
       terminate: (websocket) => {

@@ -4,6 +4,7 @@ import { readSources } from './sources.js';
 /** The rooms of `src`, from the ground up: a file imports from its own room and from those before it, types included. */
 const ROOMS = [
   'shared',
+  'internals',
   'options',
   'websocket',
   'handshake',

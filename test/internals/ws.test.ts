@@ -1,0 +1,96 @@
+// Each test looks at one private name of `ws`. When one fails with a new version, its name says what has moved and what the
+// package does with it. `.ci/run` runs it with the oldest and the newest `ws` that package.json allows.
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { Socket } from 'node:net';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { WebSocketServer } from 'ws';
+import {
+  extension,
+  fragmentsOf,
+  InternalWebSocket,
+  PerMessageDeflate,
+  subprotocol,
+  type ServerOptions,
+} from '../../src/internals/ws.js';
+import { openRaw, type RawClient } from '../support/raw-client.js';
+import { binary, more } from '../support/raw-frames.js';
+import { listen } from '../support/serve.js';
+
+const CLOSE_TIMEOUT = 4_321;
+
+async function accept(options: ServerOptions = {}): Promise<{ ws: InternalWebSocket; client: RawClient }> {
+  const server = createServer();
+  const sockets = new WebSocketServer({
+    server,
+    WebSocket: InternalWebSocket,
+    closeTimeout: CLOSE_TIMEOUT,
+    ...options,
+  }) as WebSocketServer & { clients: Set<InternalWebSocket> };
+  const { port } = await listen(server);
+  const connected = once(sockets, 'connection');
+  const client = await openRaw(port);
+  const [ws] = (await connected) as [InternalWebSocket];
+  onTestFinished(() => {
+    ws.stopCloseTimer();
+    ws.terminate();
+    client.destroy();
+  });
+  return { ws, client };
+}
+
+test('_receiver: is the stream that the frames of a client go into; the reader stands before it', async () => {
+  const { ws, client } = await accept();
+  const write = vi.spyOn(ws.receiver!, 'write');
+  const message = once(ws, 'message');
+  client.write(binary('abc'));
+  await message;
+  const chunks = write.mock.calls.map(([chunk]) => chunk as Buffer);
+  expect(Buffer.concat(chunks)).toHaveLength(binary('abc').length);
+});
+
+test('_fragments: holds the payloads of a message that has not ended; the reader joins them', async () => {
+  const { ws, client } = await accept();
+  const message = once(ws, 'message');
+  client.write(binary('ab', { fin: false }), more('cd', { fin: false }));
+  await expect.poll(() => fragmentsOf(ws.receiver!).map(String)).toEqual(['ab', 'cd']);
+  fragmentsOf(ws.receiver!).splice(0, 2, Buffer.from('abcd'));
+  client.write(more('ef'));
+  expect(String((await message)[0])).toBe('abcdef');
+});
+
+test('_socket: is the connection; it is ended once, and destroyed when the close timer ends', async () => {
+  const { ws } = await accept();
+  expect(Reflect.get(ws, '_socket') as Socket).toMatchObject({ writable: true });
+});
+
+test('_closeTimeout and _closeTimer: how long the peer may take to answer a close frame, on a global timer', async () => {
+  const { ws } = await accept();
+  expect(Reflect.get(ws, '_closeTimeout')).toBe(CLOSE_TIMEOUT);
+  ws.closeTimeout = 1_234;
+  expect(Reflect.get(ws, '_closeTimer')).toBeNull();
+  ws.close(1000);
+  expect(Reflect.get(ws, '_closeTimer')).toMatchObject({ _idleTimeout: 1_234 });
+});
+
+test('maxFragments: 0 is no limit, for the reader bounds their bytes', async () => {
+  const { ws, client } = await accept({ maxFragments: 0, maxBufferedChunks: 0 });
+  const message = once(ws, 'message');
+  client.write(
+    binary('', { fin: false }),
+    ...Array.from({ length: 20_000 }, () => more('', { fin: false })),
+    more('x'),
+  );
+  expect(String((await message)[0])).toBe('x');
+});
+
+test('extension, subprotocol and PerMessageDeflate: judge the headers of a handshake before it is accepted', () => {
+  expect(extension.parse('permessage-deflate; client_max_window_bits')).toHaveProperty('permessage-deflate');
+  expect(() => extension.parse(';')).toThrow(SyntaxError);
+  expect([...subprotocol.parse('a, b')]).toEqual(['a', 'b']);
+  expect(() => subprotocol.parse('a, a')).toThrow(SyntaxError);
+  const deflate = new PerMessageDeflate({ isServer: true });
+  expect(() => {
+    deflate.accept([{ server_max_window_bits: ['7'] }]);
+  }).toThrow();
+});
