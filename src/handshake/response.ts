@@ -1,57 +1,11 @@
 import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http';
 import { Writable } from 'node:stream';
-import { closeResponse, forgetHeaders, isLastOnConnection } from '../internals/node.js';
-import { debug } from '../shared/notices.js';
+import { closeResponse, forgetHeaders } from '../internals/node.js';
 import { nextTick } from '../shared/real-timers.js';
-import { onRefused } from '../websocket/diagnostics.js';
-import type { Refusal } from './handshake.js';
 import { publishFinish } from './http-channels.js';
 
 /** The status of an accepted handshake (RFC 6455, 4.2.2). */
 export const SWITCHED = 101;
-
-/** Tells operators that a handshake gets a status of ours. */
-export function tellRefusal(request: IncomingMessage, status: number, reason: string): void {
-  debug('%s: refused with %d, %s', request.url, status, reason);
-  if (onRefused.hasSubscribers) onRefused.publish({ request, status, reason });
-}
-
-/** Refuses with an ordinary HTTP response, after which the connection closes. */
-export function refuse(req: IncomingMessage, res: ServerResponse, { status, text, headers }: Refusal): void {
-  tellRefusal(req, status, text);
-  res.setHeader('Connection', 'close');
-  answer(res, status, text, headers);
-}
-
-/** Answers with a text that a person understands. */
-export function answer(
-  res: ServerResponse,
-  status: number,
-  text: string,
-  headers: Readonly<Record<string, string>> = {},
-): void {
-  res.statusCode = status;
-  for (const [name, value] of Object.entries(headers)) res.setHeader(name, value);
-  const body = `${text}\n`;
-  res.setHeader('Content-Type', 'text/plain; charset=utf-8');
-  res.setHeader('Content-Length', Buffer.byteLength(body));
-  res.end(body);
-}
-
-/**
- * The header `Connection` for an answer that names an upgrade. Node leaves out what it would say there itself: whether the
- * connection stays.
- */
-export function connectionWithUpgrade(res: ServerResponse): string {
-  const isLast =
-    !res.shouldKeepAlive ||
-    isLastOnConnection(res) ||
-    // An earlier middleware has said so.
-    /(?:^|,)\s*close\s*(?:,|$)/i.test(String(res.getHeader('Connection')));
-  if (isLast) return 'Upgrade, close';
-  // HTTP/1.0 closes unless the answer says otherwise.
-  return res.req.httpVersionMinor === 0 ? 'Upgrade, keep-alive' : 'Upgrade';
-}
 
 /**
  * Takes what is written to the response of a websocket, and drops it. It stands where a response has its socket, so it
@@ -144,4 +98,16 @@ function closeForGood(res: ServerResponse): void {
   publishFinish(res);
   closeResponse(res);
   forgetHeaders(res);
+}
+
+/** Does what Node does with a request and its response when their connection is gone; harmless when done before. */
+export function closeExchange(req: IncomingMessage, res: ServerResponse): void {
+  closeResponse(res);
+  closeRequest(req);
+}
+
+/** Brings 'close' on a request. */
+export function closeRequest(req: IncomingMessage): void {
+  // Read to its end, a request closes by itself and is not taken for one that was broken off.
+  if (!req.destroyed) req.resume();
 }

@@ -93,5 +93,5 @@ export function createResponse(server: Server, req: IncomingMessage, highWaterMa
   );
   const classes = server as unknown as Record<symbol, ResponseClass | undefined>;
   const Own = responseClassKey === undefined ? undefined : classes[responseClassKey];
-  return new (Own ?? (ServerResponse))(req, { highWaterMark });
+  return new (Own ?? ServerResponse)(req, { highWaterMark });
 }

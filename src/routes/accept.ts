@@ -1,13 +1,15 @@
 import type { IncomingMessage, OutgoingHttpHeader, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
 import { judgeHandshake, refusal, type Verdict } from '../handshake/handshake.js';
-import { refuse, SWITCHED } from '../handshake/response.js';
+import { refuse } from '../handshake/answer.js';
+import { SWITCHED } from '../handshake/response.js';
 import { forgetHeaders, markHeadersSent, rawHeaderNames } from '../internals/node.js';
 import type { ServerOptions } from '../internals/ws.js';
 import type { Policy } from '../options/options.js';
 import { judgeWithoutUpgrade } from '../server/attach.js';
 import { isShuttingDown, stateOf } from '../server/server-state.js';
-import { closeExchange, upgradeOf, type Upgrade } from '../server/upgrade.js';
+import { upgradeOf, type Upgrade } from '../server/upgrade.js';
 import { debug, pathOf, warnOnce } from '../shared/notices.js';
 import { Connection } from '../websocket/connection.js';
 import { onOpen } from '../websocket/diagnostics.js';
@@ -64,7 +66,7 @@ export class Acceptor {
     refuseWith: typeof refuse = refuse,
   ): Websocket | undefined {
     const upgrade = upgradeOf(req);
-    if (upgrade?.decided === true) {
+    if (upgrade !== undefined && upgrade.state !== 'pending') {
       debug('%s: reached its route after it had been answered, or the client had left', req.url);
       return undefined;
     }
@@ -100,7 +102,7 @@ export class Acceptor {
   #accept(upgrade: Upgrade, protocol: string, listener: EndListener): Websocket | undefined {
     const { req, res } = upgrade;
     makeHeaders(res);
-    const { socket, head } = upgrade.take();
+    const { socket, head } = upgrade.accept();
     this.#protocol = protocol;
     this.#headers = headersFor101(res);
     markHeadersSent(res);
@@ -110,19 +112,19 @@ export class Acceptor {
     if (isLatin1) socket.setDefaultEncoding('latin1');
     try {
       this.#server.handleUpgrade(req, socket, head, (ws) => {
-        websocket = this.#welcome(upgrade, ws as Connection<Websocket>, listener);
+        websocket = this.#welcome(upgrade, socket, ws as Connection<Websocket>, listener);
       });
     } catch (error) {
       // Somebody else has given this socket to ws.
       forgetHeaders(res);
-      closeExchange(req, res);
+      upgrade.lose();
       throw error;
     } finally {
       if (isLatin1) socket.setDefaultEncoding('utf8');
     }
     if (websocket === undefined) {
       debug('%s: the client left before the handshake', req.url);
-      closeExchange(req, res);
+      upgrade.lose();
       return undefined;
     }
     debug('%s: accepted%s', req.url, protocol === '' ? '' : `, speaking ${protocol}`);
@@ -130,8 +132,13 @@ export class Acceptor {
     return websocket;
   }
 
-  #welcome(upgrade: Upgrade, connection: Connection<Websocket>, listener: EndListener): Websocket {
-    const { req, socket } = upgrade;
+  #welcome(
+    upgrade: Upgrade,
+    socket: Duplex,
+    connection: Connection<Websocket>,
+    listener: EndListener,
+  ): Websocket {
+    const { req } = upgrade;
     connection.readAhead(this.policy.maxPayload);
     const websocket = createWebsocket(
       connection,
@@ -141,6 +148,7 @@ export class Acceptor {
       stateOf(upgrade.server).open,
       listener,
     );
+    upgrade.websocket = websocket;
     markRequest(req, websocket);
     return websocket;
   }

@@ -1,16 +1,24 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { awaitAnswer, endResponse, SWITCHED, takeAnswer } from '../handshake/response.js';
+import type { refuse } from '../handshake/answer.js';
+import {
+  awaitAnswer,
+  closeExchange,
+  closeRequest,
+  endResponse,
+  SWITCHED,
+  takeAnswer,
+} from '../handshake/response.js';
 import { hasSharedHeader, markHeadersSent } from '../internals/node.js';
-import { closeExchange, closeRequest } from '../server/upgrade.js';
+import { upgradeOf } from '../server/upgrade.js';
 import { CloseCode, closeCodeBehind, closeCodeFor } from '../shared/close-codes.js';
 import { WebsocketClosedError } from '../shared/errors.js';
 import { debug, pathOf, warnOnce } from '../shared/notices.js';
 import { clearTimeout, setImmediate, setTimeout } from '../shared/real-timers.js';
 import { onError } from '../websocket/diagnostics.js';
-import { endListenerOf, existingSignal, Websocket, type EndListener } from '../websocket/websocket.js';
+import { endListenerOf, existingSignal, type EndListener, type Websocket } from '../websocket/websocket.js';
 import { isAbort } from './aborts.js';
+import type { Acceptor } from './accept.js';
 import { MethodGuard } from './method-guard.js';
-import { openWebsocketOf } from './request.js';
 import { asError, failAlone, isError, textOf, type AnyHandler } from './serve-http.js';
 import type { Next } from './types.js';
 
@@ -21,7 +29,13 @@ const ERROR_HANDLER_TIMEOUT = 5_000;
 const BARE_CLOSE_FRAME = 4;
 
 /**
- * A WebSocket request with its response, from the first handler to 'close': runs the handlers, closes the websocket when
+ * Who may answer: `handlers` talk over the websocket, and those behind them only when they are `passed on` to; `nobody` any
+ * more, when the response ends.
+ */
+type Turn = 'handlers' | 'passed on' | 'nobody';
+
+/**
+ * A WebSocket request with its response, from the handshake to 'close': runs the handlers, closes the websocket when
  * the last of them has ended, and ends the response when the websocket has.
  *
  * One object with the state of it, and no closure or promise that lasts as long as the connection: as an async
@@ -32,28 +46,52 @@ export class Exchange implements EndListener {
   readonly #res: ServerResponse;
   /** What warnings are given once for: the options of the route. */
   readonly #route: object;
-  #websocket!: Websocket;
+  #websocket: Websocket | undefined;
   // More than one where a wrapped handler calls another.
   #running = 0;
-  #isPassedOn = false;
+  #turn: Turn = 'handlers';
   /** The close code for what was answered. */
   #answer: number | undefined;
-  #isFailed = false;
-  #error: unknown;
-  #isEnding = false;
+  #failure: { readonly error: unknown } | undefined;
 
-  constructor(req: IncomingMessage, res: ServerResponse, route: object) {
+  constructor(req: IncomingMessage, res: ServerResponse, route: object, websocket?: Websocket) {
     this.#req = req;
     this.#res = res;
     this.#route = route;
+    this.#websocket = websocket;
+  }
+
+  /**
+   * Completes the handshake of a request; `undefined` when it was refused, or when the client has left or been answered.
+   *
+   * @throws What a function among the options has thrown.
+   */
+  static open(
+    acceptor: Acceptor,
+    req: IncomingMessage,
+    res: ServerResponse,
+    refuseWith?: typeof refuse,
+  ): Exchange | undefined {
+    const exchange = new Exchange(req, res, acceptor.policy);
+    exchange.#websocket = acceptor.open(req, res, exchange, refuseWith);
+    return exchange.#websocket === undefined ? undefined : exchange;
+  }
+
+  get websocket(): Websocket {
+    return this.#websocket as Websocket;
+  }
+
+  /** Lets any later route talk over the websocket and answer, wrapped or not. */
+  leaveToApp(): void {
+    this.#turn = 'passed on';
+    this.#awaitAnswer(this.#res.statusCode);
   }
 
   /** Runs a handler on the websocket of this exchange. */
-  run(handler: AnyHandler, websocket: Websocket, next: Next | undefined): void {
-    this.#websocket = websocket;
+  run(handler: AnyHandler, next: Next | undefined): void {
     this.#running++;
     // An earlier next() has led to this handler.
-    this.#isPassedOn = false;
+    if (this.#turn === 'passed on') this.#turn = 'handlers';
     if (!this.#res.headersSent) markHeadersSent(this.#res);
     guard.install(this.#res);
     const { bytesWritten } = this.#req.socket;
@@ -81,11 +119,13 @@ export class Exchange implements EndListener {
 
   /** The connection has ended. */
   websocketEnded(): void {
-    if (this.#running === 0) return;
-    // A handler that ends with its websocket ends the response in order. Loggers and clean-up written for HTTP do not
-    // wait for one that goes on.
+    // Handlers that have ended end the response when the websocket has closed.
+    if (this.#running === 0 && this.#turn === 'handlers') return;
+    // Who ends with the websocket ends the response in order. Loggers and clean-up written for HTTP do not wait for one
+    // that goes on.
     setImmediate(() => {
       if (this.#running > 0) closeExchange(this.#req, this.#res);
+      else if (this.#turn === 'passed on') this.#endLeft();
     });
   }
 
@@ -97,9 +137,10 @@ export class Exchange implements EndListener {
   responseUsed(method: string, args: readonly unknown[]): void {
     // `render` with a callback only makes a text.
     if (method === 'render' && typeof args.at(-1) === 'function') return;
-    if (this.#running > 0 && !this.#isPassedOn && !this.#isFailed) this.#usedByHandler(method);
+    if (this.#running > 0 && this.#turn === 'handlers' && this.#failure === undefined)
+      this.#usedByHandler(method);
     // The handler has ended, and something that it has begun goes on: as on any route, it may answer late.
-    else if (!this.#isEnding && hasSharedHeader(this.#res)) this.#awaitAnswer();
+    else if (this.#turn !== 'nobody' && hasSharedHeader(this.#res)) this.#awaitAnswer();
   }
 
   #usedByHandler(method: string): void {
@@ -107,7 +148,7 @@ export class Exchange implements EndListener {
       if (this.#res.headersSent) throw headersSent(method);
       return;
     }
-    if (!this.#websocket.isClosed()) {
+    if (!this.websocket.isClosed()) {
       warnOnce(this.#route, 'WEBSOCKET_RESPONSE', `${pathOf(this.#req)}: ${responseUseless(method)}`);
     }
     takeAnswer(this.#res, SWITCHED, (status) => {
@@ -122,41 +163,42 @@ export class Exchange implements EndListener {
         if (hasFailed) return;
         hasFailed = true;
         // A handler inside of this one has failed, and was given this `next`.
-        if (this.#isFailed && error === this.#error) this.#tellApp(handler, error, next);
+        if (error === this.#failure?.error) this.#tellApp(handler, error, next);
         else this.#fail(handler, error, next);
       } else if (next !== undefined) {
         // The peer sees the end of what it is passed on to: a wrapped handler, or an answer.
-        this.#isPassedOn = true;
+        this.#turn = 'passed on';
         if (!this.#res.writableEnded) this.#awaitAnswer();
         next(error);
       }
     };
   }
 
-  #awaitAnswer(): void {
-    awaitAnswer(this.#res, SWITCHED, (status) => {
+  #awaitAnswer(status = SWITCHED): void {
+    awaitAnswer(this.#res, status, (status) => {
       this.#answered(status);
     });
   }
 
   #answered(status: number): void {
-    this.#answer = this.#isPassedOn ? closeCodeBehind(status) : closeCodeFor(status);
+    const isPassedOn = this.#turn === 'passed on';
+    this.#answer = isPassedOn ? closeCodeBehind(status) : closeCodeFor(status);
     // A handler that has passed it on may still talk.
-    if (this.#running === 0 || !this.#isPassedOn) void this.#websocket.close(this.#answer);
+    if (this.#running === 0 || !isPassedOn) void this.websocket.close(this.#answer);
   }
 
   /** A handler that returns at once and has done nothing was hardly meant to close the websocket. */
   #handlerReturned(bytesWritten: number): void {
     const isIdle =
       this.#running === 1 &&
-      !this.#isPassedOn &&
-      !this.#isFailed &&
+      this.#turn === 'handlers' &&
+      this.#failure === undefined &&
       this.#res.socket === null &&
-      !this.#websocket.isClosed();
+      !this.websocket.isClosed();
     this.#handlerEnded();
     if (!isIdle) return;
     // Only now, since compression sends later.
-    void this.#websocket.closed.then(() => {
+    void this.websocket.closed.then(() => {
       if (this.#req.socket.bytesWritten - bytesWritten > BARE_CLOSE_FRAME) return;
       warnOnce(
         this.#route,
@@ -176,22 +218,21 @@ export class Exchange implements EndListener {
   #handlerEnded(): void {
     this.#running--;
     if (this.#running > 0) return;
-    if (!this.#isPassedOn || this.#answer !== undefined) void this.#websocket.close(this.#answer);
-    if (this.#isFailed) return;
-    void this.#websocket.closed.then(() => {
+    if (this.#turn !== 'passed on' || this.#answer !== undefined) void this.websocket.close(this.#answer);
+    if (this.#failure !== undefined) return;
+    void this.websocket.closed.then(() => {
       this.#end();
     });
   }
 
   #fail(handler: AnyHandler, error: unknown, next: Next | undefined): void {
-    const websocket = this.#websocket;
-    if (this.#isFailed) return;
+    const { websocket } = this;
+    if (this.#failure !== undefined) return;
     if (isQuietEnd(error, websocket)) {
       debug('%s: the handler ended since the websocket had closed: %s', this.#req.url, textOf(error));
       return;
     }
-    this.#isFailed = true;
-    this.#error = error;
+    this.#failure = { error };
     debug('%s: the handler failed: %s', this.#req.url, textOf(error));
     if (onError.hasSubscribers) onError.publish({ websocket, error });
     // Without a reason: what went wrong is not for the client.
@@ -226,11 +267,27 @@ export class Exchange implements EndListener {
 
   /** Ends the response as the end of any response: loggers log, sessions are saved, 'finish' and 'close' come. */
   #end(): void {
-    this.#isEnding = true;
+    if (this.#turn === 'nobody') return;
+    this.#turn = 'nobody';
     endResponse(this.#res);
-    this.#isEnding = false;
     closeRequest(this.#req);
   }
+
+  /** The same where a route may have ended the response with its websocket. */
+  #endLeft(): void {
+    if (this.#res.closed) closeRequest(this.#req);
+    else this.#end();
+  }
+}
+
+/**
+ * Returns the exchange of a request that was accepted. It can be that of another installed copy of the package.
+ *
+ * @throws {WebsocketError} It is of a version that this one does not know.
+ */
+export function exchangeOf(req: IncomingMessage): Exchange | undefined {
+  const websocket = upgradeOf(req)?.websocket;
+  return websocket && (endListenerOf(websocket) as Exchange | undefined);
 }
 
 /** Those that send something; the others set headers, or do both. */
@@ -244,9 +301,7 @@ const LATE_METHODS = ['render', 'sendFile', 'sendfile', 'download'];
 const guard = new MethodGuard<ServerResponse>(
   [...BODY_METHODS, ...HEADER_METHODS, ...LATE_METHODS],
   (res, method, args) => {
-    const websocket = openWebsocketOf(res.req);
-    const listener = websocket instanceof Websocket ? endListenerOf(websocket) : undefined;
-    if (listener instanceof Exchange) listener.responseUsed(method, args);
+    exchangeOf(res.req)?.responseUsed(method, args);
   },
 );
 

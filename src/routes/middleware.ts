@@ -1,16 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { isWebsocketUpgrade, refusal, type Refusal } from '../handshake/handshake.js';
-import { awaitAnswer } from '../handshake/response.js';
 import { checkBoolean, checkObject } from '../options/checks.js';
 import { resolveOptions, type Policy, type WebsocketOptions } from '../options/options.js';
 import { judgeWithoutUpgrade, noteRoute, watchServers } from '../server/attach.js';
-import { closeRequest, upgradeOf } from '../server/upgrade.js';
-import { closeCodeBehind } from '../shared/close-codes.js';
+import { upgradeOf } from '../server/upgrade.js';
 import { debug } from '../shared/notices.js';
-import { setImmediate } from '../shared/real-timers.js';
 import { createEndedWebsocket, type Websocket } from '../websocket/websocket.js';
 import { Acceptor } from './accept.js';
-import { markRequest, markRequestLazily, openWebsocketOf } from './request.js';
+import { Exchange } from './exchange.js';
+import { markRequest, markRequestLazily } from './request.js';
 import { asNext, warnOfFailure } from './serve-http.js';
 import type { WebsocketRoute } from './types.js';
 
@@ -61,12 +59,12 @@ export function createMiddleware(options: WebsocketMiddlewareOptions, defaults?:
     noteRoute(req);
     if (!isWebsocketUpgrade(req)) {
       markRequest(req, null);
-    } else if (upgradeOf(req) !== undefined) {
-      markRequestLazily(req, () => (acceptAll ? open(acceptor, req, res) : leaveClosed(req)));
-    } else if (openWebsocketOf(req) === undefined) {
+    } else if (upgradeOf(req) === undefined) {
       const { text } = judgeWithoutUpgrade(req);
       debug('%s: handled as plain HTTP, %s', req.url, text);
       markRequest(req, null);
+    } else if (upgradeOf(req)?.websocket === undefined) {
+      markRequestLazily(req, () => (acceptAll ? open(acceptor, req, res) : leaveClosed(req)));
     }
     asNext(next)?.();
   };
@@ -86,31 +84,23 @@ function leaveClosed(req: IncomingMessage): null {
  * has left, gets a websocket that has ended, and its response is one that nobody will read.
  */
 function open(acceptor: Acceptor, req: IncomingMessage, res: ServerResponse): Websocket {
-  if (upgradeOf(req)?.decided === true) return leaveEnded(acceptor, req);
-  const end = (): void => {
-    // A route that ends with its websocket ends the response itself.
-    setImmediate(() => {
-      if (!res.writableEnded && !res.closed) res.end();
-      closeRequest(req);
-    });
-  };
-  let websocket: Websocket | undefined;
+  if (upgradeOf(req)?.state !== 'pending') return leaveEnded(acceptor, req);
+  const opened = openExchange(acceptor, req, res);
+  const exchange = opened ?? new Exchange(req, res, acceptor.policy, leaveEnded(acceptor, req));
+  exchange.leaveToApp();
+  if (opened === undefined) exchange.websocketEnded();
+  return exchange.websocket;
+}
+
+function openExchange(acceptor: Acceptor, req: IncomingMessage, res: ServerResponse): Exchange | undefined {
   try {
-    websocket = acceptor.open(req, res, { websocketEnded: end }, refusePast);
+    return Exchange.open(acceptor, req, res, refusePast);
   } catch (error) {
     // A function among the options has failed.
     warnOfFailure(acceptor, error);
     refusePast(req, res, refusal(500, 'Internal Server Error'));
+    return undefined;
   }
-  if (websocket === undefined) {
-    websocket = leaveEnded(acceptor, req);
-    end();
-  }
-  const opened = websocket;
-  awaitAnswer(res, res.statusCode, (status) => {
-    void opened.close(closeCodeBehind(status));
-  });
-  return opened;
 }
 
 function leaveEnded({ policy }: Acceptor, req: IncomingMessage): Websocket {

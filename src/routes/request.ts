@@ -1,5 +1,4 @@
 import type { IncomingMessage } from 'node:http';
-import { upgradeOf } from '../server/upgrade.js';
 import type { Websocket } from '../websocket/websocket.js';
 
 // Shared by all requests: these are the two answers of req.isWebsocket().
@@ -35,9 +34,4 @@ export function markRequestLazily(req: Marked, touch: () => Websocket | null): v
     // Who copies a request, as loggers do, must not accept its websocket.
     enumerable: false,
   });
-}
-
-/** The websocket of a request that has been accepted; does not touch one that is only looked for when it is touched. */
-export function openWebsocketOf(req: IncomingMessage): Websocket | undefined {
-  return upgradeOf(req) === undefined ? ((req as Marked).websocket ?? undefined) : undefined;
 }

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { answer } from '../handshake/response.js';
+import { answer } from '../handshake/answer.js';
 import { describe } from '../shared/errors.js';
 import { warnOnce } from '../shared/notices.js';
 import type { Next } from './types.js';

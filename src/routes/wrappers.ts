@@ -1,13 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { isWebsocketUpgrade } from '../handshake/handshake.js';
-import { answer, connectionWithUpgrade } from '../handshake/response.js';
+import { answer, connectionWithUpgrade } from '../handshake/answer.js';
 import { checkHandler } from '../options/checks.js';
 import { resolveOptions, type MessageKind, type Policy, type WebsocketOptions } from '../options/options.js';
 import { noteRoute, watchServers } from '../server/attach.js';
-import { endListenerOf, type Websocket } from '../websocket/websocket.js';
 import { Acceptor } from './accept.js';
-import { Exchange } from './exchange.js';
-import { markRequest, openWebsocketOf } from './request.js';
+import { Exchange, exchangeOf } from './exchange.js';
+import { markRequest } from './request.js';
 import { asNext, failAlone, serveHttp, type AnyHandler } from './serve-http.js';
 import type {
   AcceptWebsocketHandler,
@@ -146,30 +145,17 @@ function serveWebsocket(
   res: ServerResponse,
   next: Next | undefined,
 ): void {
-  let exchange: Pick<Exchange, 'run'>;
-  let websocket: Websocket | undefined;
+  let exchange: Exchange | undefined;
   try {
-    websocket = openWebsocketOf(req);
-    if (websocket !== undefined) {
-      // A wrapped handler inside or behind another: the websocket closes when both have ended.
-      exchange = exchangeOf(websocket) ?? new Exchange(req, res, acceptor.policy);
-    } else {
-      const own = (exchange = new Exchange(req, res, acceptor.policy));
-      websocket = acceptor.open(req, res, own);
-    }
+    // A wrapped handler inside or behind another: the websocket closes when both have ended.
+    exchange = exchangeOf(req) ?? Exchange.open(acceptor, req, res);
   } catch (error) {
     // A function among the options has failed, or the websocket belongs to a version that this one does not know.
     if (next === undefined) failAlone(handler, error, res);
     else next(error);
     return;
   }
-  if (websocket !== undefined) exchange.run(handler, websocket, next);
-}
-
-/** Returns what runs the handlers of a websocket; known by its shape, for it can be that of another installed copy. */
-function exchangeOf(websocket: Websocket): Pick<Exchange, 'run'> | undefined {
-  const listener = endListenerOf(websocket) as Partial<Exchange> | undefined;
-  return typeof listener?.run === 'function' ? (listener as Exchange) : undefined;
+  exchange?.run(handler, next);
 }
 
 function demandWebsocket(req: IncomingMessage, res: ServerResponse): void {

@@ -2,21 +2,35 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { refusal, type Refusal } from '../handshake/handshake.js';
 import { publishFinish, publishStart } from '../handshake/http-channels.js';
-import { tellRefusal } from '../handshake/response.js';
+import { tellRefusal } from '../handshake/answer.js';
+import { closeExchange } from '../handshake/response.js';
 import { learnRouterSymbols, reserveFields } from '../internals/express.js';
-import { closeResponse, createResponse } from '../internals/node.js';
+import { createResponse } from '../internals/node.js';
 import { debug } from '../shared/notices.js';
 import { clearTimeout, nextTick, setTimeout } from '../shared/real-timers.js';
 import { DetachedConnection } from './detached-connection.js';
 import { stateOf, type Server, type Undecided } from './server-state.js';
+import type { Websocket } from '../websocket/websocket.js';
 
 // Versioned and shared: a route that was wrapped by another copy of the package finds what ours has attached.
 const KEY = Symbol.for('dwebsocket.upgrade.1');
 
 /**
- * Where an upgrade request is: `pending` until a route accepts it, the app answers it, or the client leaves.
+ * Where an upgrade request is: `pending` until its answer begins, a route accepts it, or the client leaves. `gone` also
+ * stands for a client that leaves while it is accepted.
  */
-type State = 'pending' | 'accepted' | 'answered' | 'gone';
+export type UpgradeState = 'pending' | 'answered' | 'accepted' | 'gone';
+
+/** What an upgrade needs only while it is pending. */
+interface Waiting {
+  readonly connection: DetachedConnection;
+  readonly head: Buffer;
+  readonly timer: NodeJS.Timeout;
+  readonly onAnswered: () => void;
+  readonly onClientGone: () => void;
+  /** Those who wait in `settled()`. */
+  readonly settle: (() => void)[];
+}
 
 /**
  * One upgrade request on its way through the app, with a real response: either a route takes its socket, or the app
@@ -26,12 +40,10 @@ export class Upgrade implements Undecided {
   readonly req: IncomingMessage;
   readonly res: ServerResponse;
   readonly server: Server;
-  readonly socket: Socket;
-  readonly #head: Buffer;
-  readonly #connection: DetachedConnection;
-  #state: State = 'pending';
-  #timer: NodeJS.Timeout | undefined;
-  #resolveSettled: (() => void) | undefined;
+  /** The websocket of a request that a route has accepted. */
+  websocket: Websocket | undefined;
+  #state: UpgradeState = 'pending';
+  #waiting: Waiting | undefined;
 
   constructor(
     server: Server,
@@ -43,20 +55,28 @@ export class Upgrade implements Undecided {
     const { socket } = connection;
     this.server = server;
     this.req = req;
-    this.socket = socket;
-    this.#connection = connection;
-    this.#head = head;
     this.res = createResponse(server, req, socket.writableHighWaterMark);
     this.res.shouldKeepAlive = false;
-    Object.defineProperty(req, KEY, { value: this, writable: true });
+    Object.defineProperty(req, KEY, { value: this });
     prepareRequest(req, this.res);
     stateOf(server).pending.add(this);
-    socket.on('close', this.#onClientGone);
-    this.res.on('finish', this.#onAnswered);
+    this.#waiting = {
+      connection,
+      head,
+      timer: setTimeout(() => {
+        this.#onTimeout(connection);
+      }, timeout).unref(),
+      onAnswered: () => {
+        this.#onAnswered(connection);
+      },
+      onClientGone: () => {
+        this.#onClientGone();
+      },
+      settle: [],
+    };
+    socket.on('close', this.#waiting.onClientGone);
+    this.res.on('finish', this.#waiting.onAnswered);
     this.res.assignSocket(socket);
-    this.#timer = setTimeout(() => {
-      this.#onTimeout();
-    }, timeout).unref();
   }
 
   /** Sends the request through the app. */
@@ -65,69 +85,70 @@ export class Upgrade implements Undecided {
     this.server.emit('request', this.req, this.res);
   }
 
-  /** Whether a route has taken the socket, an answer has begun, or the client has left. */
-  get decided(): boolean {
-    return (
-      this.#state !== 'pending' || this.res.headersSent || this.res.writableEnded || this.socket.destroyed
-    );
+  /** An answer that has begun, and a socket that is destroyed, count before their events come. */
+  get state(): UpgradeState {
+    if (this.#waiting === undefined) return this.#state;
+    if (this.res.headersSent || this.res.writableEnded) return 'answered';
+    return this.#waiting.connection.socket.destroyed ? 'gone' : 'pending';
   }
 
   settled(): Promise<void> {
-    if (this.decided) return Promise.resolve();
-    return new Promise((resolve) => {
-      const previous = this.#resolveSettled;
-      this.#resolveSettled = () => {
-        previous?.();
-        resolve();
-      };
-    });
+    if (this.state !== 'pending') return Promise.resolve();
+    return new Promise((resolve) => this.#waiting?.settle.push(resolve));
   }
 
-  /** Takes the socket away from the response, which keeps its headers. The request no longer knows of its upgrade. */
-  take(): { socket: Socket; head: Buffer } {
-    this.#become('accepted');
+  /** Takes the socket away from the response, which keeps its headers. The state must be `pending`. */
+  accept(): { socket: Socket; head: Buffer } {
+    const { connection, head } = this.#become('accepted');
     learnRouterSymbols(this.req);
-    (this.req as { [KEY]?: Upgrade | undefined })[KEY] = undefined;
-    this.res.detachSocket(this.socket);
+    this.res.detachSocket(connection.socket);
     // ws has its own listeners from now on.
-    return { socket: this.#connection.release(), head: this.#head };
+    return { socket: connection.release(), head };
+  }
+
+  /** Ends an upgrade that was accepted, and whose client has left before it got its websocket. */
+  lose(): void {
+    this.#state = 'gone';
+    closeExchange(this.req, this.res);
   }
 
   abandon(text: string): void {
-    if (this.decided) {
-      this.#resolveSettled?.();
-      return;
+    if (this.state === 'pending') {
+      this.refuse(refusal(503, text));
+      this.#leave();
+    } else if (this.#waiting !== undefined) {
+      // The answer that has begun may go on.
+      for (const resolve of this.#waiting.settle) resolve();
     }
-    this.refuse(refusal(503, text));
-    this.#leave();
   }
 
-  /** Refuses past the response, which no longer has a connection. */
+  /** Refuses past the response, which no longer has a connection. Does nothing when an answer or a websocket is there. */
   refuse(verdict: Refusal): void {
+    if (this.#waiting === undefined) return;
     tellRefusal(this.req, verdict.status, verdict.text);
-    this.res.detachSocket(this.socket);
-    this.#become('answered');
-    this.#connection.answer(verdict);
+    const { connection } = this.#become('answered');
+    this.res.detachSocket(connection.socket);
+    connection.answer(verdict);
   }
 
-  readonly #onAnswered = (): void => {
+  #onAnswered(connection: DetachedConnection): void {
     debug('%s: answered by the app with %d', this.req.url, this.res.statusCode);
     publishFinish(this.res);
     this.#become('answered');
-    this.res.detachSocket(this.socket);
-    this.#connection.end();
+    this.res.detachSocket(connection.socket);
+    connection.end();
     this.#leave();
-  };
+  }
 
-  readonly #onClientGone = (): void => {
+  #onClientGone(): void {
     debug('%s: the client left before it was answered', this.req.url);
     this.#become('gone');
     this.#leave();
-  };
+  }
 
-  #onTimeout(): void {
+  #onTimeout(connection: DetachedConnection): void {
     // The answer that has begun may go on. No route can want what the client sends any more.
-    if (this.decided) this.#connection.discardInput();
+    if (this.state !== 'pending') connection.discardInput();
     else {
       this.abandon(
         'no route has answered this upgrade request in time; does a middleware forget to call next()?',
@@ -135,14 +156,17 @@ export class Upgrade implements Undecided {
     }
   }
 
-  #become(state: State): void {
+  /** Leaves `pending`; returns what was needed until then. */
+  #become(state: UpgradeState): Waiting {
+    const waiting = this.#waiting as Waiting;
+    this.#waiting = undefined;
     this.#state = state;
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
+    clearTimeout(waiting.timer);
     stateOf(this.server).pending.delete(this);
-    this.socket.removeListener('close', this.#onClientGone);
-    this.res.removeListener('finish', this.#onAnswered);
-    this.#resolveSettled?.();
+    waiting.connection.socket.removeListener('close', waiting.onClientGone);
+    this.res.removeListener('finish', waiting.onAnswered);
+    for (const resolve of waiting.settle) resolve();
+    return waiting;
   }
 
   /** The exchange is over: 'close' comes on both, as with any request. */
@@ -153,7 +177,7 @@ export class Upgrade implements Undecided {
   }
 }
 
-/** The upgrade that a request is, or `undefined` where no attached server has brought it, or a route has taken it. */
+/** The upgrade that a request is; `undefined` where no attached server has brought it. */
 export function upgradeOf(req: IncomingMessage): Upgrade | undefined {
   return (req as { [KEY]?: Upgrade })[KEY];
 }
@@ -164,16 +188,4 @@ function prepareRequest(req: IncomingMessage, res: ServerResponse): void {
   marked.isWebsocket = undefined;
   marked.websocket = undefined;
   reserveFields(req, res);
-}
-
-/** What Node does with a request and its response when their connection is gone; harmless when done before. */
-export function closeExchange(req: IncomingMessage, res: ServerResponse): void {
-  closeResponse(res);
-  closeRequest(req);
-}
-
-/** Brings 'close' on a request. */
-export function closeRequest(req: IncomingMessage): void {
-  // Read to its end, a request closes by itself and is not taken for one that was broken off.
-  if (!req.destroyed) req.resume();
 }

@@ -187,10 +187,11 @@ describe.for(ways)('two copies of the package in one process, $name', ({ one, ot
 
 describe('a websocket that no copy can have made', () => {
   const route = first.requireWebsocket(() => expect.unreachable());
-  /** As an app does that has put something else on the request. */
+  /** As another version does that has accepted the request. */
   const takeAway = (req: IncomingMessage): void => {
-    const { socket } = upgradeOf(req)!.take();
-    Object.assign(req, { websocket: { send: () => {} } });
+    const upgrade = upgradeOf(req)!;
+    const { socket } = upgrade.accept();
+    upgrade.websocket = { send: () => {} } as unknown as first.Websocket;
     socket.end('HTTP/1.1 101 Switching Protocols\r\n\r\n');
   };
 
