@@ -198,11 +198,31 @@ describe('after an outage', () => {
       add(...next);
       publish(next[0]!);
     });
-    await tail.catchUp(1_000);
+    while (got.length < 1_007) await tail.catchUp(1_000);
     expect(got).toEqual(texts(rows(1, 4, 1_010)));
     publish(rows(1, 1_011, 1_011)[0]!);
     expect(got).toHaveLength(1_008);
     expect(missed).toEqual([]);
+  });
+
+  test('has caught up when it has read what was missed, also when new messages come without end', async () => {
+    const { tail, add, publish, whileReading, got } = await openTail(rows(1, 1, 3));
+    add(...rows(1, 4, 6));
+    let next = 7;
+    let isOver = false;
+    whileReading(() => {
+      if (isOver) return;
+      const row = rows(1, next, next++)[0]!;
+      add(row);
+      publish(row);
+      // Else the test would never end.
+      if (next > 1_000) throw new Error('it still reads');
+    });
+    await tail.catchUp(1_000);
+    expect(got).toEqual(texts(rows(1, 4, 6)));
+    isOver = true;
+    while (got.length < next - 4) await tail.catchUp(0);
+    expect(got).toEqual(texts(rows(1, 4, next - 1)));
   });
 
   test('says nothing when nothing came', async () => {

@@ -203,6 +203,7 @@ class RedisStreamBackplane implements Backplane {
   }
 
   #catchUpLater(): void {
+    if (this.#isClosed) return;
     clearTimeout(this.#retry);
     // When the link is not up, its being back calls for it.
     this.#retry = setTimeout(() => {

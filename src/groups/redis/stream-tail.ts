@@ -66,10 +66,7 @@ export class StreamTail {
 
   /** Begins at the end: what is there now is not for us. Called when the channel is subscribed. */
   begin(): Promise<void> {
-    return this.#readOnce(async () => {
-      await this.#moveToEnd();
-      if (this.#hasMore()) await this.#read(0);
-    });
+    return this.#readOnce(() => this.#moveToEnd());
   }
 
   /** What the stream ends with as far as we know; `false` while that is not known. */
@@ -105,20 +102,22 @@ export class StreamTail {
   #readOnce(read: () => Promise<void>): Promise<void> {
     this.#reading ??= Promise.resolve()
       .then(read)
-      .finally(() => (this.#reading = undefined));
+      .finally(() => (this.#reading = undefined))
+      .then(() => {
+        // Nobody waits for what has come meanwhile: in a busy group that never ends.
+        if (this.#hasMore()) void this.catchUp(0).catch(this.#options.failed);
+      });
     return this.#reading;
   }
 
   async #read(cutFor: number): Promise<void> {
-    do {
-      this.#dropped = undefined;
-      let page = await this.#readNext(cutFor);
-      while (page !== undefined) {
-        for (const entry of page.entries) this.#deliver(entry);
-        page = page.isMore ? await this.#readNext(cutFor) : undefined;
-      }
-      this.#touched = now();
-    } while (this.#hasMore());
+    this.#dropped = undefined;
+    let page = await this.#readNext(cutFor);
+    while (page !== undefined) {
+      for (const entry of page.entries) this.#deliver(entry);
+      page = page.isMore ? await this.#readNext(cutFor) : undefined;
+    }
+    this.#touched = now();
     this.#expectsNote = false;
   }
 
