@@ -1,16 +1,20 @@
 import { format, resolveConfig } from 'prettier';
 import type { Candidate } from './candidates.js';
-import type { Cell, Row } from './rows.js';
+import type { Section } from './rows/index.js';
+import type { Cell, Row } from './rows/row.js';
 
-/** docs/faults.md: the table, what was wanted, and what was seen instead. */
+/** The cells of each row, in the order of the candidates. */
+export type Results = Map<Row, Cell[]>;
+
+/** docs/faults.md: a table for each section, then what was seen in each row. */
 export async function renderPage(
-  rows: Row[],
+  sections: Section[],
   candidates: Candidate[],
-  table: Cell[][],
+  results: Results,
   versions: string[],
 ): Promise<string> {
   const lines = [
-    '# What becomes of clients and apps that misbehave',
+    '# When clients and apps misbehave',
     '',
     '<!-- Written by bench/faults/run.ts; change it there. -->',
     '',
@@ -18,39 +22,62 @@ export async function renderPage(
     'node scripts/setup.mjs bench && npx tsx bench/faults/run.ts',
     '```',
     '',
-    'Each cell is measured in a process of its own, with a server built as the documentation of the library says:',
-    '**ok**: as it should be; **lost**: a message, an answer or an error gets lost, and the process lives; **hangs**:',
-    'somebody waits for ever (2 seconds, here); **dies**: the process ends; –: the library has nothing of the kind.',
+    'This page compares libraries in situations that happen sooner or later: a client breaks a rule, a connection',
+    'breaks, a handler throws. Each app is built as the documentation of its library says. Each cell is measured in a',
+    'process of its own.',
     '',
-    `| what happens | ${candidates.map(({ name }) => name).join(' | ')} |`,
-    `| --- |${' --- |'.repeat(candidates.length)}`,
-    ...rows.map(({ name }, i) => `| ${name} | ${(table[i] ?? []).map(show).join(' | ')} |`),
+    '- **ok**: the library does what [the second part](#what-was-seen) says under “Wanted”.',
+    '- **lost**: a message, an answer, a header or an error is lost or changed. The process lives.',
+    '- **grows**: one client makes the resident memory of the process rise by more than 64 MiB.',
+    '- **hangs**: a client, a handler or the app waits for ever. The measurement gives up after some seconds.',
+    '- **dies**: the process ends.',
+    '- –: the library does not offer what the row needs.',
     '',
-    `Node.js ${process.versions.node}, ${versions.join(', ')}.`,
+    'Some kinds of fault do not show to a client: types that do not compile, monitoring agents that miss a request, and a',
+    'warning that the developer does not get. For dwebsocket, tests cover them: `test/types`,',
+    '`test/http-channels.test.ts` and `test/notices.test.ts`.',
     '',
-    '## What was wanted, and what was seen',
+    `Measured on Node.js ${process.versions.node} with ${versions.join(', ')}.`,
     '',
-    ...rows.flatMap((row, i) => describeRow(row, candidates, table[i] ?? [])),
+    ...sections.flatMap((section) => renderTable(section, candidates, results)),
+    '## What was seen',
+    '',
+    ...[...results].flatMap(([row, cells]) => describeRow(row, candidates, cells)),
   ];
   const options = await resolveConfig(new URL(import.meta.url));
   return format(lines.join('\n'), { ...options, parser: 'markdown' });
 }
 
-function show({ outcome }: Cell): string {
+function renderTable({ title, rows }: Section, candidates: Candidate[], results: Results): string[] {
+  return [
+    `## ${title}`,
+    '',
+    `| what happens | ${candidates.map(({ name }) => name).join(' | ')} |`,
+    `| --- |${' --- |'.repeat(candidates.length)}`,
+    ...rows.map((row) => `| ${row.name} | ${(results.get(row) ?? []).map(showOutcome).join(' | ')} |`),
+    '',
+  ];
+}
+
+function showOutcome({ outcome }: Cell): string {
   return outcome === 'ok' || outcome === '–' ? outcome : `**${outcome}**`;
 }
 
+/** Libraries with the same outcome and the same detail share a line. */
 function describeRow({ name, wanted }: Row, candidates: Candidate[], cells: Cell[]): string[] {
-  const seen = candidates.map((candidate, i) => {
+  const seen = new Map<string, string[]>();
+  candidates.forEach((candidate, i) => {
     const { outcome, detail } = cells[i] as Cell;
-    return `- ${candidate.name}: ${outcome}, ${detail.replaceAll(/[<>|`]/g, ' ')}`;
+    if (outcome === '–') return;
+    const line = `${showOutcome({ outcome, detail })}, ${detail.replaceAll(/[<>|`]/g, ' ')}`;
+    seen.set(line, [...(seen.get(line) ?? []), candidate.name]);
   });
   return [
-    `### A ${/^the /.test(name) ? 'server where ' : 'client that '}${name}`,
+    `### ${name}`,
     '',
     `Wanted: ${wanted}.`,
     '',
-    ...seen,
+    ...[...seen].map(([line, names]) => `- ${names.join(', ')}: ${line}`),
     '',
   ];
 }

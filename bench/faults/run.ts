@@ -1,47 +1,50 @@
 /**
- * Measures what becomes of each fault with each library, and writes docs/faults.md:
+ * Measures how each library behaves in each situation, and writes docs/faults.md:
  *
- *     npx tsx bench/faults/run.ts [part of a row's name]
+ *     npx tsx bench/faults/run.ts [part of a row's name [candidate]]
  *
  * Each cell has a process of its own. With a part of a name only those rows are measured, and nothing is written.
  */
 import { createRequire } from 'node:module';
 import { readFile, writeFile } from 'node:fs/promises';
 import { candidates } from './candidates.js';
-import { renderPage } from './page.js';
-import { rows, type Cell, type Row } from './rows.js';
+import { renderPage, type Results } from './page.js';
+import { sections } from './rows/index.js';
+import type { Cell, Row } from './rows/row.js';
 import { Subject, until } from './subject.js';
 
-const filter = process.argv[2] ?? '';
-const chosen = rows.filter(({ name }) => name.includes(filter));
-const table: Cell[][] = [];
-for (const row of chosen) {
+const [, , filter = '', only] = process.argv;
+const measured = candidates.filter(({ name }) => only === undefined || name === only);
+const results: Results = new Map();
+for (const row of sections.flatMap(({ rows }) => rows)) {
+  if (!row.name.includes(filter)) continue;
   console.log(row.name);
   const cells: Cell[] = [];
-  for (const candidate of candidates) {
+  for (const candidate of measured) {
     const cell = await measure(candidate.module, row);
     console.log(`  ${candidate.name.padEnd(20)} ${cell.outcome.padEnd(6)} ${cell.detail}`);
     cells.push(cell);
   }
-  table.push(cells);
+  results.set(row, cells);
 }
 if (filter === '') {
   const versions = await Promise.all(candidates.flatMap(({ packages }) => packages).map(readVersion));
   const page = new URL('../../docs/faults.md', import.meta.url);
-  await writeFile(page, await renderPage(chosen, candidates, table, [...new Set(versions)]));
+  await writeFile(page, await renderPage(sections, candidates, results, [...new Set(versions)]));
 }
 
 async function measure(candidate: string, row: Row): Promise<Cell> {
   const { apps } = (await import(`./candidates/${candidate}.ts`)) as { apps: Record<string, unknown> };
-  if (apps[row.app] === null) return { outcome: '–', detail: 'has no such thing' };
+  if (apps[row.app] === null) return { outcome: '–', detail: '' };
   const subject = new Subject(candidate, row.app);
   try {
     if (!(await subject.start())) return { outcome: 'dies', detail: `at its start: ${subject.lastWords}` };
     const cell = await row
       .play(subject)
       .catch((error: unknown): Cell => ({ outcome: 'hangs', detail: String(error) }));
-    // A process takes a moment to die.
+    // A process takes a moment to die, and answers no more.
     await until(() => subject.hasDied, 300);
+    await subject.memory().catch(() => undefined);
     return subject.hasDied ? { outcome: 'dies', detail: subject.lastWords } : cell;
   } finally {
     await subject.end();

@@ -6,19 +6,21 @@ import {
   type RawClientOptions,
 } from '../../test/support/raw-client.js';
 import { text } from '../../test/support/raw-frames.js';
-import type { AppName } from './app.js';
-import type { FromChild, ToChild } from './child.js';
+import { DECISION, type AppName } from './app.js';
+import type { FromChild, Memory, ToChild } from './child.js';
 
-/** How long something that should come at once may take. */
-export const DEADLINE = 2_000;
+/** How long something that should come at once may take; less than the 5 seconds of Node's `keepAliveTimeout`. */
+export const DEADLINE = 4_000;
 
 /** A library under test, in a process of its own. */
 export class Subject {
   port = 0;
-  errorReported = false;
   stopped = false;
+  /** What the app has told, oldest first. */
+  readonly told: string[] = [];
   readonly #child: ChildProcess;
   readonly #clients: RawClient[] = [];
+  #memory: Memory | undefined;
   #stderr = '';
 
   constructor(candidate: string, app: AppName) {
@@ -29,15 +31,16 @@ export class Subject {
     });
     this.#child.stderr?.on('data', (chunk: Buffer) => (this.#stderr += chunk.toString()));
     this.#child.on('message', (message: FromChild) => {
-      if (message === 'error reported') this.errorReported = true;
-      else if (message === 'stopped') this.stopped = true;
+      if (message === 'stopped') this.stopped = true;
+      else if ('told' in message) this.told.push(message.told);
+      else if ('memory' in message) this.#memory = message.memory;
       else this.port = message.port;
     });
   }
 
-  /** Whether it listens; `false` when it has died of its own start. */
+  /** Whether it listens; `false` when it has died at its start. */
   async start(): Promise<boolean> {
-    await until(() => this.port !== 0 || this.hasDied, 10_000);
+    await until(() => this.port !== 0 || this.hasDied, 30_000);
     return !this.hasDied;
   }
 
@@ -54,18 +57,27 @@ export class Subject {
       .slice(0, 120);
   }
 
+  /** Connects and sends a handshake, or what `options` says. */
   async knock(options: RawClientOptions = {}): Promise<RawClient> {
     const client = await connectRaw(this.port, { path: '/ws', ...options });
     this.#clients.push(client);
     return client;
   }
 
-  /** Whether a client that behaves, and waits a little before it speaks, gets its answer. */
+  /** Connects and waits for the 101. */
+  async open(options?: RawClientOptions): Promise<RawClient> {
+    const client = await this.knock(options);
+    const { status } = await client.response(DEADLINE);
+    if (status !== 101) throw new Error(`the handshake was answered with ${status}`);
+    return client;
+  }
+
+  /** Whether a client that behaves, and speaks only after the middleware of `guarded` has decided, gets its answer. */
   async serves(path = '/ws'): Promise<boolean> {
     try {
       const client = await this.knock({ path });
       if ((await client.response(DEADLINE)).status !== 101) return false;
-      await new Promise((resolve) => setTimeout(resolve, 200));
+      await new Promise((resolve) => setTimeout(resolve, 2 * DECISION));
       client.write(text('Hello'));
       return await gets(client, 'Hello');
     } catch {
@@ -73,8 +85,26 @@ export class Subject {
     }
   }
 
+  /** Whether the app has told this in time. */
+  tells(what: string, deadline = DEADLINE): Promise<boolean> {
+    return until(() => this.told.includes(what), deadline);
+  }
+
+  /** Memory of the process; rejects when it does not answer in time. */
+  async memory(): Promise<Memory> {
+    this.#memory = undefined;
+    this.#send('memory');
+    await until(() => this.#memory !== undefined || this.hasDied, 30_000);
+    if (this.#memory === undefined) throw new Error('the process does not answer');
+    return this.#memory;
+  }
+
   stop(): void {
-    this.#child.send('stop' satisfies ToChild);
+    this.#send('stop');
+  }
+
+  closeAllConnections(): void {
+    this.#send('closeAllConnections');
   }
 
   async end(): Promise<void> {
@@ -84,12 +114,16 @@ export class Subject {
     this.#child.kill('SIGKILL');
     await ended;
   }
+
+  #send(message: ToChild): void {
+    if (this.#child.connected) this.#child.send(message);
+  }
 }
 
 /** Whether this message comes in time. */
-export async function gets(client: RawClient, message: string): Promise<boolean> {
+export async function gets(client: RawClient, message: string, deadline = DEADLINE): Promise<boolean> {
   const has = () => messagesOf(client).some(({ payload }) => payload.toString() === message);
-  await client.until(has, message, DEADLINE).catch(() => {});
+  await client.until(has, message, deadline).catch(() => {});
   return has();
 }
 

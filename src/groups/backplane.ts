@@ -55,7 +55,12 @@ export interface BackplaneEvents {
   readonly cutOff: (error: Error) => void;
   /** The outage is over, and all subscriptions are in force again. */
   readonly back: () => void;
-  /** Messages of others have been lost for good; how many, when that is known. */
+  /**
+   * Messages of others have been lost for good; how many, when that is known.
+   *
+   * MUST come only after the position is fixed from which messages arrive again. An app reads its state again on it, and
+   * must learn of each later loss.
+   */
   readonly missed: (channel: string, count: number | undefined) => void;
   /** Messages that were kept (`'later'`) could not go out in the end. */
   readonly dropped: (channel: string, count: number, error: Error) => void;

@@ -1,11 +1,16 @@
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { LONG_REASON } from '../app.js';
+import { describeMessages, LONG_REASON, makeBroadcast, PINGS, type Tell } from '../app.js';
 
-/** A websocket that tells of messages with events: that of `ws`, which most libraries hand out. */
+/** A websocket that emits messages as events: that of `ws`, which most libraries hand out. */
 export interface EventSocket {
   on(event: 'message', listener: (data: Buffer) => void): unknown;
+  on(event: 'close', listener: () => void): unknown;
   send(data: string): void;
+  ping(): void;
+  /** Not before ws 8; express-ws comes with ws 7. */
+  pause?(): void;
+  resume?(): void;
   close(code?: number, reason?: string): void;
 }
 
@@ -23,12 +28,43 @@ export const handlers = {
     await nextMessage(socket, AbortSignal.timeout(50)).catch(() => socket.send('late'));
     socket.send(await nextMessage(socket));
   },
+  async collects(socket: EventSocket, tell: Tell): Promise<void> {
+    const messages: Buffer[] = [];
+    const pings = setInterval(() => socket.ping(), 100);
+    socket.on('message', (data) => messages.push(data));
+    socket.on('close', () => {
+      clearInterval(pings);
+      tell(describeMessages(messages));
+    });
+    socket.pause?.();
+    await sleep(1_000);
+    socket.resume?.();
+  },
+  ticks(socket: EventSocket): void {
+    const timer = setInterval(() => socket.send('tick'), 1_000);
+    socket.on('close', () => clearInterval(timer));
+  },
+  pings(socket: EventSocket): void {
+    socket.on('message', (data) => {
+      for (let i = 0; i < PINGS; i++) socket.ping();
+      socket.send(data.toString());
+    });
+  },
+  broadcasts(socket: EventSocket, clients: Iterable<EventSocket>): void {
+    socket.on('message', () => {
+      const news = makeBroadcast();
+      for (const client of clients) client.send(news);
+    });
+  },
+  longReason(socket: EventSocket): void {
+    socket.on('message', () => socket.close(4000, LONG_REASON));
+  },
   async throws(socket: EventSocket): Promise<void> {
     await nextMessage(socket);
     throw new Error('thrown by the handler');
   },
-  longReason(socket: EventSocket): void {
-    socket.on('message', () => socket.close(4000, LONG_REASON));
+  throwsAtOnce(): void {
+    throw new Error('thrown by the handler');
   },
 };
 

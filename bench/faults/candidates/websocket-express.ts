@@ -1,38 +1,44 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Router, WebSocketExpress } from 'websocket-express';
-import { decide, LONG_REASON, running, type App, type Apps } from '../app.js';
+import { Router, WebSocketExpress, type WSRequestHandler } from 'websocket-express';
+import { LONG_REASON, running, type App, type Apps, type Running, type Tell } from '../app.js';
 import { handlers, type EventSocket } from './events.js';
-import { addSocketIo } from './socket-io.js';
+import * as parts from './express-parts.js';
+import { addAsyncListener, addSocketIo } from './neighbours.js';
 
 interface Socket extends EventSocket {
   nextMessage(options?: { timeout: number }): Promise<{ data: Buffer }>;
 }
 
-const route =
-  (handler: (socket: Socket) => unknown): App =>
-  (onError) => {
-    const app = new WebSocketExpress();
-    app.ws('/ws', async (_req, res) => {
-      await handler((await res.accept()) as unknown as Socket);
-    });
-    app.use(((_error: unknown, _req: unknown, _res: unknown, next: (error?: unknown) => void) => {
-      onError();
-      next(_error);
-    }) as never);
-    return running(app.createServer());
+function serve(addRoutes: (app: WebSocketExpress) => unknown): Running {
+  const app = new WebSocketExpress();
+  addRoutes(app);
+  return running(app.createServer());
+}
+
+const accept =
+  (handler: (socket: Socket) => unknown): WSRequestHandler =>
+  async (_req, res) => {
+    await handler((await res.accept()) as unknown as Socket);
   };
+
+const route =
+  (handler: (socket: Socket, tell: Tell) => unknown): App =>
+  (tell) =>
+    serve((app) => {
+      app.ws(
+        '/ws',
+        accept((socket) => handler(socket, tell)),
+      );
+      app.use(parts.reportError(tell));
+    });
 
 export const apps: Apps = {
   echo: route(handlers.echo),
-  guarded: () => {
-    const app = new WebSocketExpress();
-    app.use(async (req: { url: string }, _res: unknown, next: () => void) => {
-      await decide(req.url);
-      next();
-    });
-    app.ws('/ws', async (_req, res) => handlers.echo((await res.accept()) as unknown as Socket));
-    return running(app.createServer());
-  },
+  guarded: () =>
+    serve((app) => {
+      app.use(parts.decideFirst);
+      app.ws('/ws', accept(handlers.echo));
+    }),
   pull: route(async (socket) => {
     const { data: first } = await socket.nextMessage();
     await sleep(50);
@@ -44,28 +50,65 @@ export const apps: Apps = {
     const { data } = await socket.nextMessage();
     socket.send(data.toString());
   }),
-  throws: route(async (socket) => {
-    await socket.nextMessage();
-    throw new Error('thrown by the handler');
-  }),
+  collects: route(handlers.collects),
+  ticks: route(handlers.ticks),
+  compressed: null,
+  pings: route(handlers.pings),
+  fetches: null,
   longReason: route(async (socket) => {
     await socket.nextMessage();
     socket.close(4000, LONG_REASON);
   }),
+  answers: () =>
+    serve((app) => {
+      app.ws('/ws', async (_req, res) => {
+        await res.accept();
+        res.json({ ok: true });
+      });
+    }),
+  throws: route(async (socket) => {
+    await socket.nextMessage();
+    throw new Error('thrown by the handler');
+  }),
+  lateErrorPage: (tell) =>
+    serve((app) => {
+      app.ws('/ws', accept(handlers.throwsAtOnce));
+      app.use(parts.answerErrorLater(tell));
+    }),
+  // Middleware of others is for plain HTTP only: its `res` has no events.
+  accessLog: null,
+  router: () =>
+    serve((app) => {
+      const router = new Router();
+      router.ws('/ws', accept(handlers.echo));
+      app.use('/api', router);
+    }),
+  uploads: (tell) =>
+    serve((app) => {
+      // What others have written is added with `useHTTP`, as its README says.
+      parts.addUploads({ use: app.useHTTP.bind(app), post: app.post.bind(app) }, tell);
+      app.ws('/ws', accept(handlers.echo));
+    }),
+  header: null,
+  fileOrigin: null,
+  broadcasts: null,
   beside: () => {
-    const app = new WebSocketExpress();
-    // As its README says for socket.io, in the syntax of Express 5.
-    app.ws('/socket.io/{*rest}', (_req, res) => res.abandon());
-    app.ws('/ws', async (_req, res) => handlers.echo((await res.accept()) as unknown as Socket));
-    const server = app.createServer();
+    const { server, stop } = serve((app) => {
+      // As its README says for socket.io, in the syntax of Express 5.
+      app.ws('/socket.io/{*rest}', (_req, res) => res.abandon());
+      app.ws('/ws', accept(handlers.echo));
+    });
     addSocketIo(server);
-    return running(server);
+    return { server, stop };
   },
-  router: () => {
-    const app = new WebSocketExpress();
-    const router = new Router();
-    router.ws('/ws', async (_req, res) => handlers.echo((await res.accept()) as unknown as Socket));
-    app.use('/api', router);
-    return running(app.createServer());
+  neighbour: () => {
+    const result = serve((app) => app.ws('/ws', accept(handlers.echo)));
+    addAsyncListener(result.server);
+    return result;
   },
+  events: () =>
+    serve((app) => {
+      parts.addEvents(app);
+      app.ws('/ws', accept(handlers.echo));
+    }),
 };
