@@ -3,7 +3,7 @@ import { isWebsocketUpgrade } from '../handshake/handshake.js';
 import { answer, connectionWithUpgrade } from '../handshake/answer.js';
 import { checkHandler } from '../options/checks.js';
 import { resolveOptions, type MessageKind, type Policy, type WebsocketOptions } from '../options/options.js';
-import { noteRoute, watchServers } from '../server/attach.js';
+import { noteRoute, watchServers } from '../server/watch-servers.js';
 import { Acceptor } from './accept.js';
 import { Exchange, exchangeOf } from './exchange.js';
 import { markRequest } from './request.js';

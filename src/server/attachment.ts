@@ -44,9 +44,9 @@ const TOO_MANY_HEADERS = refusal(
 
 /**
  * Whose an upgrade request is: `ours` enters the app as a websocket, `plain` as the HTTP request that it also is,
- * `theirs` belongs to the other listeners, and `nobodys` is refused.
+ * `theirs` belongs to the other listeners, and that of `nobody` is refused.
  */
-type Verdict = 'ours' | 'plain' | 'theirs' | 'nobodys';
+type Verdict = 'ours' | 'plain' | 'theirs' | 'nobody';
 
 /** Gives a server its websockets, and takes them away again. */
 export class Attachment {
@@ -159,25 +159,46 @@ export class Attachment {
   #decide(req: IncomingMessage): Verdict {
     const kind = isWebsocketUpgrade(req) ? 'ours' : 'plain';
     if (this.#others() > 0) return this.owns !== undefined && this.#isOwn(req) ? kind : 'theirs';
-    return kind === 'plain' || this.owns === undefined || this.#isOwn(req) ? kind : 'nobodys';
+    return kind === 'plain' || this.owns === undefined || this.#isOwn(req) ? kind : 'nobody';
   }
 
   /** Acts on an upgrade request; `false` leaves it to the other listeners. */
   #handle(req: IncomingMessage, socket: Duplex, head: Buffer): boolean {
-    const verdict = this.#judge(req);
-    if (verdict === 'theirs') {
-      if (this.owns === undefined) this.#watch(req, socket);
-      return false;
+    switch (this.#judge(req)) {
+      case 'theirs':
+        if (this.owns === undefined) this.#watch(req, socket);
+        return false;
+      case 'nobody':
+        this.#whenItsTurn(socket, (connection) => {
+          refuse(req, connection, NOT_ANSWERED);
+        });
+        return true;
+      case 'plain':
+        this.#whenItsTurn(socket, (connection) => {
+          if (hasAllHeaders(this.#server, req)) replayAsPlainHttp(this.#server, req, connection, head);
+          else refuse(req, connection, TOO_MANY_HEADERS);
+        });
+        return true;
+      case 'ours':
+        this.#whenItsTurn(socket, (connection) => {
+          this.#enter(req, connection, head);
+        });
+        return true;
     }
+  }
+
+  /** Takes a socket over from Node, and goes on once the earlier requests on it are answered. */
+  #whenItsTurn(socket: Duplex, proceed: (connection: DetachedConnection) => void): void {
     const connection = new DetachedConnection(this.#server, socket);
     connection.afterAnswers(() => {
-      if (verdict === 'nobodys') refuse(req, connection, NOT_ANSWERED);
-      else if (!hasAllHeaders(this.#server, req)) refuse(req, connection, TOO_MANY_HEADERS);
-      else if (verdict === 'plain') replayAsPlainHttp(this.#server, req, connection, head);
-      else if (isShuttingDown(this.#server)) refuse(req, connection, SHUTTING_DOWN);
-      else new Upgrade(this.#server, req, connection, head, this.handshakeTimeout).enter();
+      proceed(connection);
     });
-    return true;
+  }
+
+  #enter(req: IncomingMessage, connection: DetachedConnection, head: Buffer): void {
+    if (!hasAllHeaders(this.#server, req)) refuse(req, connection, TOO_MANY_HEADERS);
+    else if (isShuttingDown(this.#server)) refuse(req, connection, SHUTTING_DOWN);
+    else new Upgrade(this.#server, req, connection, head, this.handshakeTimeout).enter();
   }
 
   #watch(req: IncomingMessage, socket: Duplex): void {
@@ -210,6 +231,14 @@ export class Attachment {
         'it must return true or false at once',
     );
   }
+}
+
+/** The attachment of a server, which is created when it is first asked for. */
+export function attachmentOf(server: Server): Attachment {
+  const state = stateOf(server);
+  const attachment = (state.attachment as Attachment | undefined) ?? new Attachment(server);
+  state.attachment = attachment;
+  return attachment;
 }
 
 /** For requests that do not enter the app. */
