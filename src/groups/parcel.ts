@@ -1,6 +1,7 @@
 import { debug } from '../shared/notices.js';
 import { asBytes, encodeFrame, type Data } from '../websocket/frame.js';
-import { sendFrame, Websocket } from '../websocket/websocket.js';
+import { sendFrame } from '../websocket/operations.js';
+import { Websocket } from '../websocket/websocket.js';
 import type { Member } from './member.js';
 
 /**

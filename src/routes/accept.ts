@@ -13,7 +13,8 @@ import { upgradeOf, type Upgrade } from '../server/upgrade.js';
 import { debug, pathOf, warnOnce } from '../shared/notices.js';
 import { Connection } from '../websocket/connection.js';
 import { onOpen } from '../websocket/diagnostics.js';
-import { createWebsocket, type EndListener, type Websocket } from '../websocket/websocket.js';
+import type { EndListener } from '../websocket/operations.js';
+import { createWebsocket, type Websocket } from '../websocket/websocket.js';
 import { markRequest } from './request.js';
 
 const SHUTTING_DOWN = refusal(503, 'the server is shutting down; try again in a moment');

@@ -4,7 +4,8 @@ import { CloseCode } from '../shared/close-codes.js';
 import { debug } from '../shared/notices.js';
 import { clearTimeout, setTimeout } from '../shared/real-timers.js';
 import { checkClose } from '../websocket/arguments.js';
-import { closeWithin, terminateWebsocket, type Websocket } from '../websocket/websocket.js';
+import { closeWithin, terminateWebsocket } from '../websocket/operations.js';
+import type { Websocket } from '../websocket/websocket.js';
 import { checkServer, stateOf, type Server } from './server-state.js';
 
 /** Options of {@link closeWebsockets}. */

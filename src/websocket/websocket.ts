@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Message, Policy } from '../options/options.js';
 import { CloseCode } from '../shared/close-codes.js';
-import { WebsocketClosedError, WebsocketError } from '../shared/errors.js';
+import { WebsocketClosedError } from '../shared/errors.js';
 import { falseLater, later, rejectLater } from '../shared/later.js';
 import { debug, pathOf, warnOnce } from '../shared/notices.js';
 import { setImmediate } from '../shared/real-timers.js';
@@ -11,12 +11,16 @@ import { Connection, type ConnectionHandlers } from './connection.js';
 import { onClose, onReceive, onSend } from './diagnostics.js';
 import type { Data } from './frame.js';
 import { Beat, startBeat, stopBeat } from './heartbeat.js';
+import { LateSends, warnOfLateSends } from './late-sends.js';
 import { MessageQueue, type Waiter } from './message-queue.js';
 import { Messages } from './messages.js';
+import { provideOperations, type EndListener, type Operations } from './operations.js';
 import { Outbox } from './outbox.js';
 import { PendingPings } from './pending-pings.js';
 import { keepsExcess, withoutExcess } from './pieces.js';
+import { Pongs } from './pongs.js';
 import { LONGEST_TEXT } from './reader.js';
+import { Sleepers } from './sleepers.js';
 
 /** How a websocket ended. */
 export interface CloseInfo {
@@ -40,11 +44,6 @@ export interface SendOptions {
 
 const TEXT_TOO_LONG = `a text may have at most ${String(LONGEST_TEXT)} bytes`;
 
-const LATE_SENDS_TOLERATED = 100;
-
-/** So many pongs may wait for the peer to read; each takes some 300 bytes. */
-const MOST_PONGS = 1_000;
-
 /** What the memory of a small Buffer takes beside its bytes; see `COST_OF_A_MESSAGE` for the rest. */
 const COST_OF_A_COPY = 200;
 
@@ -52,12 +51,6 @@ const COST_OF_A_COPY = 200;
 let answerInTurn: (websocket: Websocket, unread: number) => void;
 
 // Only for this package: users never construct a websocket.
-
-/** @internal */
-export interface EndListener {
-  /** The connection of the websocket has ended. */
-  websocketEnded(): void;
-}
 
 /**
  * Makes the websocket of a connection whose handshake is complete. `openWebsockets`, where it is found while it is open,
@@ -80,71 +73,6 @@ export let createWebsocket: (
  * @internal
  */
 export let createEndedWebsocket: (request: IncomingMessage, policy: Policy) => Websocket;
-
-/**
- * What this package does with a websocket, and its users cannot.
- *
- * @internal
- */
-export interface Operations {
-  /** Returns whether `value` is a websocket of the copy of the package that has these operations. */
-  isOwn(value: object): boolean;
-  /** Sends a frame that was encoded once for many websockets; `data` and `binary` are what it holds. */
-  sendFrame(
-    websocket: Websocket,
-    frame: Buffer,
-    data: Data,
-    binary: boolean | undefined,
-  ): PromiseLike<boolean>;
-  /** Closes like {@link Websocket.close}; the peer has `timeout` milliseconds to answer, not the route's `closeTimeout`. */
-  closeWithin(websocket: Websocket, timeout: number, code: number, reason: string): PromiseLike<void>;
-  /** Cuts the connection, without a closing handshake. */
-  terminate(websocket: Websocket): void;
-  /** Returns who is told of the end of a websocket. */
-  endListenerOf(websocket: Websocket): EndListener | undefined;
-  /** Returns the signal of a websocket, if anybody has asked for it. */
-  existingSignal(websocket: Websocket): AbortSignal | undefined;
-}
-
-// On the prototype, and under a name that another installed copy of the package knows, too: a websocket of that copy
-// brings the operations that can reach into its private fields. A change that the other copy would not understand
-// needs a new number, here and at the state of a server.
-const OPERATIONS = Symbol.for('dwebsocket.websocket.1');
-
-const existingOperationsOf = (value: unknown): Operations | undefined =>
-  (value as { [OPERATIONS]?: Operations } | null | undefined)?.[OPERATIONS];
-
-/** @throws {WebsocketError} It is no websocket of a copy that this one knows. */
-function operationsOf(websocket: Websocket): Operations {
-  const operations = existingOperationsOf(websocket);
-  if (operations !== undefined) return operations;
-  throw new WebsocketError(
-    'ERR_WEBSOCKET_COPY',
-    'this websocket belongs to another version of dwebsocket, or to another package; ' +
-      '"npm ls dwebsocket" lists the installed versions; install a single one',
-  );
-}
-
-/** @internal */
-export const sendFrame: Operations['sendFrame'] = (websocket, frame, data, binary) =>
-  operationsOf(websocket).sendFrame(websocket, frame, data, binary);
-
-/** @internal */
-export const closeWithin: Operations['closeWithin'] = (websocket, timeout, code, reason) =>
-  operationsOf(websocket).closeWithin(websocket, timeout, code, reason);
-
-/** @internal */
-export const terminateWebsocket: Operations['terminate'] = (websocket) => {
-  operationsOf(websocket).terminate(websocket);
-};
-
-/** @internal */
-export const endListenerOf: Operations['endListenerOf'] = (websocket) =>
-  operationsOf(websocket).endListenerOf(websocket);
-
-/** @internal */
-export const existingSignal: Operations['existingSignal'] = (websocket) =>
-  operationsOf(websocket).existingSignal(websocket);
 
 /**
  * The unread messages of a websocket: the client of tests waits on them with a clock of its own.
@@ -185,16 +113,14 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
   #ignoring = false;
   #endTold = false;
   #sleepEndTold = false;
-  #lateSends = 0;
-  #unreadAtLateSend = 0;
   // Made only for those who ask.
   #beat: Beat | undefined;
   #closed: { promise: Promise<CloseInfo>; resolve: (info: CloseInfo) => void } | undefined;
   #controller: AbortController | undefined;
-  #sleepers: Set<() => void> | undefined;
+  #sleepers: Sleepers | undefined;
   #pings: PendingPings | undefined;
-  #pongsWaiting = 0;
-  #owedPong: Buffer | undefined;
+  #pongs: Pongs | undefined;
+  #lateSends: LateSends | undefined;
 
   private constructor(
     connection: Connection<Websocket>,
@@ -394,18 +320,8 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
       this.#sleepEndTold = true;
       return later(false);
     }
-    return new Promise((resolve) => {
-      const sleepers = (this.#sleepers ??= new Set());
-      const timer = setTimeout(() => {
-        sleepers.delete(wake);
-        resolve(true);
-      }, ms);
-      const wake = (): void => {
-        clearTimeout(timer);
-        resolve(false);
-      };
-      sleepers.add(wake);
-    });
+    this.#sleepers ??= new Sleepers();
+    return this.#sleepers.sleep(ms);
   }
 
   /** How it ended; resolves when the connection has ended, never rejects. */
@@ -453,7 +369,9 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
       else websocket.#closeInTurn(CloseCode.messageTooBig, TEXT_TOO_LONG, 'this side');
     },
     ping: (websocket, data) => {
-      websocket.#answerPing(data);
+      if (!websocket.#maySend()) return;
+      websocket.#pongs ??= new Pongs(websocket.#connection);
+      websocket.#pongs.answer(data);
     },
     pong: (websocket, data) => {
       websocket.#beat?.heard();
@@ -551,26 +469,6 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
     return this.#state === 'open' || this.#state === 'answering';
   }
 
-  /**
-   * We answer pings, and not `ws`, which ends a peer that sends 60 of them in one packet. While the peer does not read,
-   * and many pongs wait, only the latest ping is answered (RFC 6455, 5.5.3).
-   */
-  #answerPing(data: Buffer): void {
-    if (!this.#maySend()) return;
-    if (this.#pongsWaiting === MOST_PONGS) {
-      // A copy: what we get is a view into all that the socket delivered.
-      this.#owedPong = Buffer.from(data);
-      return;
-    }
-    this.#pongsWaiting++;
-    this.#connection.pong(data, undefined, () => {
-      this.#pongsWaiting--;
-      const owed = this.#owedPong;
-      this.#owedPong = undefined;
-      if (owed !== undefined) this.#answerPing(owed);
-    });
-  }
-
   #beginClose(state: State, code: number, reason: string, by: string): void {
     if (this.#state !== 'open') return;
     this.#state = state;
@@ -580,11 +478,8 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
     if (this.#beat !== undefined) stopBeat(this.#beat);
     this.#queue.end();
     this.#outbox.end();
-    if (this.#sleepers !== undefined && this.#sleepers.size > 0) {
-      this.#sleepEndTold = true;
-      for (const wake of this.#sleepers) wake();
-      this.#sleepers = undefined;
-    }
+    if (this.#sleepers?.wake() === true) this.#sleepEndTold = true;
+    this.#sleepers = undefined;
     this.#pings?.end(this.#closedError());
     this.#controller?.abort(this.#closedError());
   }
@@ -612,21 +507,8 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
   }
 
   #sendLate(): PromiseLike<boolean> {
-    const { length } = this.#queue;
-    if (length !== this.#unreadAtLateSend) {
-      // It answers what had come before the close, and ends with that.
-      this.#unreadAtLateSend = length;
-      this.#lateSends = 0;
-    }
-    if (++this.#lateSends === LATE_SENDS_TOLERATED) {
-      warnOnce(
-        this.#policy,
-        'WEBSOCKET_LATE_SENDS',
-        `a handler has sent ${String(LATE_SENDS_TOLERATED)} messages to a websocket that is closed ` +
-          `(${pathOf(this.#request)}); end its loop with "while (!websocket.isClosed())", ` +
-          '"while (await websocket.sleep(ms))" or "if (!(await websocket.send(message))) break"',
-      );
-    }
+    this.#lateSends ??= new LateSends();
+    if (this.#lateSends.count(this.#queue.length)) warnOfLateSends(this.#policy, this.#request);
     return falseLater();
   }
 
@@ -656,7 +538,7 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
       return websocket;
     };
     queueOf = (websocket) => websocket.#queue;
-    const operations: Operations = {
+    const operations: Operations<Websocket> = {
       isOwn: (value) => #state in value,
       sendFrame: (websocket, frame, data, binary) => {
         if (!websocket.#maySend()) return websocket.#sendLate();
@@ -674,11 +556,7 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
       endListenerOf: (websocket) => websocket.#listener,
       existingSignal: (websocket) => websocket.#controller?.signal,
     };
-    Object.defineProperty(Websocket.prototype, OPERATIONS, { value: operations });
-    // `instanceof` knows the websockets of other copies.
-    Object.defineProperty(Websocket, Symbol.hasInstance, {
-      value: (value: unknown) => existingOperationsOf(value)?.isOwn(value as object) === true,
-    });
+    provideOperations(Websocket, operations);
   }
 }
 
