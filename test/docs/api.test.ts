@@ -104,7 +104,7 @@ test('connect takes the options that the page names', () => {
       ([, option]) => option,
     );
   expect(namesUnder('Options of connect')).toEqual(listOf('OWN').sort());
-  const [, shared = ''] = /^Those of a route that a client has, too \((.*)\), and:$/m.exec(text) ?? [];
+  const [, shared = ''] = /^`connect` takes these options of a route \((.*)\), and:$/m.exec(text) ?? [];
   expect(shared).toBe(
     listOf('SHARED')
       .map((option) => `\`${option}\``)

@@ -20,10 +20,10 @@ test.for(Object.entries(SETTINGS))(
   'TypeScript finds no fault in any of it, %s',
   { timeout: 120_000 },
   ([, settings]) => {
-    // Those in Chinese documents are the same, and it takes a while.
-    const different = [...new Map(of('ts').map((block) => [block.code, block])).values()];
-    expect(different.length).toBeGreaterThan(0);
-    expect(checkTypes(different, settings)).toEqual([]);
+    // Chinese documents have the same code (chinese.test.ts), and compiling takes a while.
+    const english = of('ts').filter(({ path }) => !path.endsWith('.zh-CN.md'));
+    expect(english.length).toBeGreaterThan(0);
+    expect(checkTypes(english, settings)).toEqual([]);
   },
 );
 

@@ -8,17 +8,33 @@ import { openDocument } from './scenario.js';
 
 const readme = openDocument('README.md');
 
-test('its first screen has the example, the installation, the two commands, and when not to use it', () => {
-  const firstScreen = readDocument('README.md').text.split('\n').slice(0, 40).join('\n');
-  for (const part of [
-    'app.get(',
-    'npm install express dwebsocket',
-    'npm start',
-    'npm test',
+test('the first screen has five points, the installation, the example and the chart, in this order', () => {
+  const { text } = readDocument('README.md');
+  const firstScreen = text.split('\n').slice(0, 40).join('\n');
+  expect(firstScreen.match(/^- \*\*/gm)).toHaveLength(5);
+  const parts = ['\n- **', 'npm install express dwebsocket', "app.get('/echo'", '(docs/benchmark.svg)'];
+  const positions = parts.map((part) => firstScreen.indexOf(part));
+  expect(positions).not.toContain(-1);
+  expect(positions).toEqual(positions.toSorted((a, b) => a - b));
+});
+
+test('what a visitor asks next has a heading each, in this order', () => {
+  const { text } = readDocument('README.md');
+  const headings = [...text.matchAll(/^## (.+)$/gm)].map(([, heading]) => heading);
+  const wanted = [
+    'What a handler can do',
+    'In a fresh clone',
+    'Coming from …',
+    'Limits',
     'When not to use it',
-  ]) {
-    expect(firstScreen).toContain(part);
-  }
+  ];
+  expect(headings.filter((heading) => wanted.includes(heading ?? ''))).toEqual(wanted);
+});
+
+test('the two commands of a fresh clone stand alone under their heading, and the top leads to it', () => {
+  expect(readme.find('in-a-fresh-clone', 'sh').code).toMatch(/^npm start .*\nnpm test .*$/);
+  const [top = ''] = readDocument('README.md').text.split('\n## ');
+  expect(top).toContain('(#in-a-fresh-clone)');
 });
 
 test('the first example serves both protocols', async () => {
