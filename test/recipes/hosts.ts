@@ -1,6 +1,6 @@
 import type { RequestHandler } from 'express';
 
-/** Before all routes, `app.use(onlyHosts(['localhost', '127.0.0.1']))`: refuses requests for a host of another name. */
+/** Refuses requests for other hosts. Use it before all routes: `app.use(onlyHosts(['localhost', '127.0.0.1']))`. */
 export function onlyHosts(names: readonly string[]): RequestHandler {
   return (req, res, next) => {
     if (names.includes(req.hostname)) next();
