@@ -40,7 +40,7 @@ export function showStatus(websocket, element) {
 }
 
 function explainClose(code, wasOpen) {
-  if (!wasOpen) return 'the server refused, or cannot be reached';
+  if (!wasOpen) return 'the server cannot be reached, or refused the handshake';
   const texts = {
     1001: 'the server is shutting down or restarting (1001)',
     1006: 'the connection was lost (1006)',

@@ -37,7 +37,7 @@ describeInBrowser('the page behind a login', ({ visit }) => {
     const page = await visit('/account/');
     expect((await page.reload())?.status()).toBe(401);
     await press(page, 'Connect all the same');
-    await seeStatus(page, 'Closed: the server refused, or cannot be reached');
+    await seeStatus(page, 'Closed: the server cannot be reached, or refused');
   });
 
   test('knows who has logged in, counts on, and leaves at a logout in another tab', async () => {

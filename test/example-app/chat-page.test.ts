@@ -107,7 +107,7 @@ describeInBrowser('the chat', ({ visit, stopApp, startApp }) => {
     await name.press('Enter');
     expect(await page.locator('.status').textContent()).toBe('Not connected');
     expect(await name.evaluate("document.getElementById('name').validationMessage")).toBe(
-      'A name needs more than blanks.',
+      'Enter a name that is not only spaces.',
     );
     expect(await page.evaluate("sessionStorage.getItem('name')")).toBe(null);
     await enter(page, ' Ada ');

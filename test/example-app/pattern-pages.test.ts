@@ -125,7 +125,7 @@ describeInBrowser('the pages of the patterns', ({ visit }) => {
     await type('sort pear apple fig');
     await screen.filter({ hasText: /apple\s+fig\s+pear/ }).waitFor();
     await type('rm -rf /');
-    await screen.filter({ hasText: 'rm: I do not know that. Try: help' }).waitFor();
+    await screen.filter({ hasText: 'rm: unknown command. Try: help' }).waitFor();
     await type('exit');
     await seeStatus(page, 'Closed: done');
     await type('date');
