@@ -35,7 +35,7 @@ export async function measureVisits(usual: Settings): Promise<Result> {
     tables: [
       {
         caption: 'New connections a second',
-        head: ['', 'connections a second', 'µs of CPU for each', 'dwebsocket is faster by'],
+        head: ['', 'connections a second', 'µs of CPU for each', 'ratio of dwebsocket to it'],
         rows: candidates.map((candidate) => [
           candidate.title,
           thousands(figure(rounds, candidate, byRate)),

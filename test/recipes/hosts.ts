@@ -4,6 +4,6 @@ import type { RequestHandler } from 'express';
 export function onlyHosts(names: readonly string[]): RequestHandler {
   return (req, res, next) => {
     if (names.includes(req.hostname)) next();
-    else res.status(421).send('there is no such host here');
+    else res.status(421).send('this server has no host of that name; check the URL');
   };
 }
