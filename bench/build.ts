@@ -8,25 +8,25 @@ const bench = fileURLToPath(new URL('.', import.meta.url));
 const root = dirname(dirname(join(bench, 'x')));
 const out = join(bench, 'dist');
 
-/** Where a compiled child process begins. */
+/** The compiled entry files of the child processes. */
 export const modules = {
   server: new URL('dist/server.js', import.meta.url),
   load: new URL('dist/load/main.js', import.meta.url),
   crowdServer: new URL('dist/crowd-server.js', import.meta.url),
 };
 
-/** The program `bun` that npm has installed. */
+/** Returns the path of the program `bun` that npm installed. */
 export function bunBinary(): string {
   return join(bench, 'node_modules', '.bin', 'bun');
 }
 
 /**
- * Turns the benchmark's own TypeScript into plain JavaScript: a loader that does so on the way (and names every
- * function for it) would be measured, too.
+ * Compiles the benchmark's own TypeScript to plain JavaScript. A loader that compiles at run time (and names every
+ * function for it) would add its own cost to the results.
  */
 export function compileBench(): void {
   rmSync(out, { recursive: true, force: true });
-  // Not readdir's recursion, which follows the link to the package, and its own folder in it, time and again.
+  // A recursive readdir would follow the link to the package, which contains this folder again.
   for (const source of ts.sys.readDirectory(bench, ['.ts'], ['node_modules'])) {
     const { outputText } = ts.transpileModule(readFileSync(source, 'utf8'), {
       compilerOptions: {
@@ -42,8 +42,8 @@ export function compileBench(): void {
 }
 
 /**
- * `import 'dwebsocket'` means the built package, as a user gets it: that beside us, built anew when its source has
- * changed, or another one, to compare two (`BENCH_PACKAGE=../other npm run bench -- echo`).
+ * Links `import 'dwebsocket'` to the built package, as a user gets it. This is the package of this checkout, built again
+ * when its source has changed. `BENCH_PACKAGE=../other npm run bench -- echo` measures another one.
  */
 export function linkPackage(): void {
   const link = join(bench, 'node_modules', 'dwebsocket');

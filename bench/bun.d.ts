@@ -1,4 +1,4 @@
-/** The little of Bun's types that the candidate needs. */
+/** The part of Bun's types that the candidate needs. */
 declare module 'bun' {
   interface BunServer {
     readonly port: number;

@@ -5,7 +5,7 @@ import type { Dialect } from './load/script.js';
 export interface Candidate {
   name: string;
   title: string;
-  /** Whose version is told; the first is the one that the row is about. */
+  /** The packages whose versions the report lists; the first is the package of the row. */
   packages: readonly string[];
   dialect: Dialect;
   path: string;
@@ -13,7 +13,7 @@ export interface Candidate {
   runtime?: 'bun';
 }
 
-/** What `groups` of a candidate are asked for: each message `burst` times, in one process or over this Redis. */
+/** The argument of a candidate's `groups`: it sends each message `burst` times, in one process or over this Redis. */
 export interface GroupsArgument {
   burst: number;
   redis?: string;
@@ -39,29 +39,29 @@ export const socketIo: Candidate = {
   dialect: 'socket.io',
   path: '/socket.io/?EIO=4&transport=websocket',
 };
-/** Its adapter for Redis 7, which its documentation recommends. */
+/** The adapter that the documentation of Socket.IO recommends for Redis 7. */
 export const socketIoSharded: Candidate = {
   ...socketIo,
   name: 'socket.io-sharded',
   title: 'socket.io, sharded adapter',
 };
-/** Native servers, as anchors: what C++ does without Node's streams, and without Express. */
+/** Native servers for comparison: C++ without Node's streams and without Express. */
 export const bun: Candidate = { ...candidate('bun', 'Bun.serve', ['bun']), runtime: 'bun' };
 export const uws = candidate('uws', 'uWebSockets.js', ['@trufflesuite/uws-js-unofficial']);
 export const net = candidate('net', 'net, without parsing', []);
 
-/** Those a user would choose from instead of ours, in the order of the tables. */
+/** The libraries that a user could choose instead of ours, in the order of the tables. */
 export const peers = [expressWs, websocketExpress, tinyws, crossws, fastify, socketIo];
 
-/** Another runtime, native code, and no WebSocket at all: limits, and not to choose from. */
+/** Another runtime, native code, and a server without WebSocket: they show limits, and are no alternatives. */
 export const anchors = [bun, uws, net];
 
-/** Whose versions matter where these are compared. */
+/** Returns the packages whose versions the results of these candidates depend on. */
 export function packagesOf(candidates: readonly Candidate[]): string[] {
   return [...new Set(candidates.flatMap(({ packages }) => packages))];
 }
 
-/** The versions that are measured, by package. */
+/** Returns the measured version of each package. */
 export function versionsOf(packages: readonly string[]): Record<string, string> {
   return Object.fromEntries(
     packages.map((name) => {

@@ -1,4 +1,4 @@
-/** The server of the 150,000: one Express app in each of several node:cluster workers. */
+/** The server for 150,000 connections: one Express app in each of several node:cluster workers. */
 import cluster, { type Worker } from 'node:cluster';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
@@ -7,7 +7,7 @@ import { requireWebsocket } from 'dwebsocket';
 import express from 'express';
 import { answer } from './ipc.js';
 
-/** What one worker takes, or all together. */
+/** The memory and CPU of one worker, or the sum over all. */
 export interface CrowdUsage {
   connections: number;
   heap: number;
@@ -17,21 +17,21 @@ export interface CrowdUsage {
 }
 
 const answers = {
-  /** Starts the workers; each listens on all addresses, and the primary deals out the connections. */
+  /** Starts the workers. Each listens on all addresses, and the primary process distributes the connections. */
   async start({ workers, addresses }: { workers: number; addresses: string[] }): Promise<number> {
     cluster.setupPrimary({ serialization: 'advanced' });
-    // The port that is free on the first address is taken for all.
+    // A port that is free on the first address is used on all.
     const port = await findPort();
     for (let index = 0; index < workers; index++) {
       const worker = cluster.fork();
-      // A cluster worker reads its messages from its first tick, and would lose this one.
+      // A cluster worker reads messages from its first tick on. Sent earlier, this one would be lost.
       await once(worker, 'message');
       await ask(worker, { port, addresses });
     }
     return port;
   },
 
-  /** What all workers take after the garbage has been collected. */
+  /** Returns the usage of all workers after a garbage collection. */
   async usage(): Promise<CrowdUsage> {
     const total: CrowdUsage = { connections: 0, heap: 0, rss: 0, cpu: 0 };
     for (const worker of Object.values(cluster.workers ?? {})) {

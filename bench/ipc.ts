@@ -1,12 +1,12 @@
 import { fork, type ChildProcess } from 'node:child_process';
 
-/** What a child process can be asked: each name with the function that answers it. */
-// eslint-disable-next-line @typescript-eslint/no-explicit-any -- the arguments are checked where they are asked for
+/** The functions of a child process that its parent can call, by name. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- ask() checks the arguments
 export type Answers = Record<string, (argument: any) => unknown>;
 
 type Reply = { value: unknown } | { error: string };
 
-/** The child's side: answers one question after the other, and ends with its parent. */
+/** Serves calls of the parent process, and exits when the parent has ended. */
 export function answer(answers: Answers): void {
   process.on('message', ({ name, argument }: { name: string; argument: unknown }) => {
     void reply(answers[name], argument).then((message) => process.send?.(message));
@@ -22,14 +22,14 @@ async function reply(ask: ((argument: unknown) => unknown) | undefined, argument
   }
 }
 
-/** How a child process is started, where not by this Node. */
+/** How a child process is started, if not like this one. */
 export interface ChildOptions {
   execArgv?: string[];
-  /** The program that runs the module: another runtime. */
+  /** The program of another runtime that runs the module. */
   execPath?: string;
 }
 
-/** The parent's side of a child process: one question at a time. */
+/** A child process, as its parent sees it. Calls its functions, one at a time. */
 export class Child<A extends Answers> {
   readonly #process: ChildProcess;
   readonly #title: string;
@@ -39,9 +39,9 @@ export class Child<A extends Answers> {
     this.#title = title;
     this.#process = fork(module, {
       execArgv,
-      // Node's own format is known to Node alone.
+      // Only Node understands the 'advanced' format.
       ...(execPath === undefined ? { serialization: 'advanced' } : { execPath }),
-      env: quietEnvironment(),
+      env: childEnvironment(),
     });
     this.#process.on('message', (message) => this.#settle?.(message as Reply));
     this.#process.on('exit', (code, signal) =>
@@ -64,16 +64,16 @@ export class Child<A extends Answers> {
       else this.#process.send({ name, argument });
     });
     this.#settle = undefined;
-    if ('error' in reply) throw new Error(`${this.#title}, asked "${name}": ${reply.error}`);
+    if ('error' in reply) throw new Error(`${this.#title}, call of "${name}": ${reply.error}`);
     return reply.value as Awaited<ReturnType<A[N]>>;
   }
 
-  /** Stops the process where it is: it takes no CPU until it goes on. */
+  /** Pauses the process: it uses no CPU until `resume()`. */
   pause(): void {
     this.#process.kill('SIGSTOP');
   }
 
-  goOn(): void {
+  resume(): void {
     this.#process.kill('SIGCONT');
   }
 
@@ -85,8 +85,8 @@ export class Child<A extends Answers> {
   }
 }
 
-// As in production, and without the loaders and debuggers of whoever runs the benchmark.
-function quietEnvironment(): NodeJS.ProcessEnv {
+// As in production, and without the loaders and debuggers of the shell that runs the benchmark.
+function childEnvironment(): NodeJS.ProcessEnv {
   const environment: NodeJS.ProcessEnv = { ...process.env, NODE_ENV: 'production' };
   delete environment.NODE_OPTIONS;
   delete environment.NODE_DEBUG;

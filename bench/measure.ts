@@ -11,42 +11,42 @@ export type LoadChild = Child<LoadAnswers>;
 export interface Settings {
   quick: boolean;
   rounds: number;
-  /** Seconds before each measurement, for the compiler. */
+  /** Seconds before each measurement, in which the engine compiles hot code. */
   warmUp: number;
   /** Seconds of each measurement. */
   window: number;
 }
 
-/** So many times the usual rounds, for candidates that are close together; a quick run stays quick. */
+/** Multiplies the usual rounds, for candidates that are close together; not in a quick run. */
 export function moreRounds({ quick, rounds }: Settings, factor: number): number {
   return quick ? rounds : factor * rounds;
 }
 
-/** What one window has shown. */
+/** The result of one measurement. */
 export interface Sample {
   /** Echoes, deliveries or visits a second. */
   rate: number;
   /** Microseconds of the server's CPU for each of them. */
   cpu: number;
-  /** How much of a core the load took: near 1 it may have been the limit. */
+  /** How much of a core the load used: near 1, the load may have been the bottleneck. */
   loadCpu: number;
 }
 
-/** What a server child is asked to serve: a part that its candidate has. */
+/** Which part of a candidate a server process serves, and with which argument. */
 interface Task {
   part: string;
   argument?: unknown;
 }
 
-/** A server and its load, at rest between its turns. */
+/** A server and its load, paused between its turns. */
 interface Runner {
   server: ServerChild;
   load: LoadChild;
 }
 
-/** How often, and how long, each candidate has its turn. */
+/** How many turns each candidate has, and how long they are. */
 export interface Turns {
-  /** Servers of each candidate: two processes of one kind differ by up to a tenth, all their life. */
+  /** Servers of each candidate. Two processes of one candidate differ by up to a tenth until they end. */
   processes: number;
   rounds: number;
   /** Seconds of a turn. */
@@ -54,14 +54,14 @@ export interface Turns {
   warmUp: number;
 }
 
-/** Seconds after a process goes on in which it is not measured. */
+/** Seconds after a process resumes that are not measured. */
 const SETTLE = 0.05;
 
 /**
- * Measures candidates in short turns: all are started and warmed up, then one at a time goes on for a part of a second,
- * while the others are stopped. What the machine does meanwhile falls on all of them, so 3 % can be told apart.
+ * Measures candidates in short turns. All are started and warmed up; then one at a time runs for a part of a second,
+ * while the others are paused. Other load of the machine affects all of them, so differences of 3 % are visible.
  *
- * A round is one turn of each; its figure is the mean over the processes of a candidate.
+ * A round is one turn of each candidate. The value of a round is the mean over the processes of a candidate.
  */
 export async function takeTurns(
   candidates: readonly Candidate[],
@@ -74,25 +74,26 @@ export async function takeTurns(
   const openAll = async (rest: readonly Candidate[], count: number): Promise<void> => {
     const [candidate] = rest;
     if (candidate === undefined) {
-      await playRounds();
+      await measureRounds();
     } else if (count === processes) {
       await openAll(rest.slice(1), 0);
     } else {
       await withServer(candidate, task(candidate), async (server, load, target) => {
         await start(candidate, load, target);
         await load.ask('measure', warmUp);
-        comeToRest(server, load);
+        pauseRunner(server, load);
         runners.set(candidate, [...(runners.get(candidate) ?? []), { server, load }]);
         await openAll(rest, count + 1);
       });
     }
   };
-  const playRounds = async (): Promise<void> => {
+  const measureRounds = async (): Promise<void> => {
     for (let round = 0; round < rounds; round++) {
       const first = round % candidates.length;
       for (const candidate of [...candidates.slice(first), ...candidates.slice(0, first)]) {
         const turns: Sample[] = [];
-        for (const runner of runners.get(candidate) as Runner[]) turns.push(await playTurn(runner, seconds));
+        for (const runner of runners.get(candidate) as Runner[])
+          turns.push(await measureTurn(runner, seconds));
         samples.get(candidate)?.push(meanOf(turns));
       }
       process.stderr.write('.');
@@ -102,16 +103,16 @@ export async function takeTurns(
   return samples;
 }
 
-function comeToRest(server: ServerChild, load: LoadChild): void {
+function pauseRunner(server: ServerChild, load: LoadChild): void {
   load.pause();
   server.pause();
 }
 
-async function playTurn({ server, load }: Runner, seconds: number): Promise<Sample> {
-  server.goOn();
-  load.goOn();
+async function measureTurn({ server, load }: Runner, seconds: number): Promise<Sample> {
+  server.resume();
+  load.resume();
   const turn = await sample(server, load, { warmUp: SETTLE, window: seconds });
-  comeToRest(server, load);
+  pauseRunner(server, load);
   return turn;
 }
 
@@ -125,7 +126,7 @@ function meanOf(turns: readonly Sample[]): Sample {
   };
 }
 
-/** Starts a server in a child process and a load in another, and ends both whatever happens. */
+/** Starts a server in one child process and a load in another, and always ends both. */
 export function withServer<T>(
   candidate: Candidate,
   task: Task,
@@ -136,7 +137,7 @@ export function withServer<T>(
   );
 }
 
-/** The same with several servers of one candidate. */
+/** Does the same with several servers of one candidate. */
 export async function withServers<T>(
   candidate: Candidate,
   count: number,
@@ -164,13 +165,13 @@ export async function withServers<T>(
     );
     return await use(servers, load, targets);
   } finally {
-    // Before the servers, whose end would be a fault to it.
+    // The load ends first: it would report the end of a server as an error.
     await load.stop();
     await Promise.all(servers.map((server) => server.stop()));
   }
 }
 
-/** Lets a running load warm up, and measures it for one window; the CPU is that of all its servers. */
+/** Lets a running load warm up, and measures it once. The CPU is the sum over all its servers. */
 export async function sample(
   servers: ServerChild | ServerChild[],
   load: LoadChild,
@@ -181,7 +182,7 @@ export async function sample(
   const before = await Promise.all(all.map((server) => server.ask('usage')));
   const { count, seconds, cpu } = await load.ask('measure', settings.window);
   const after = await Promise.all(all.map((server) => server.ask('usage')));
-  if (count === 0) throw new Error('nothing came back');
+  if (count === 0) throw new Error('the server sent no reply');
   const rate = count / seconds;
   const share = all.reduce(
     (sum, _, index) => sum + cpuShare(before[index] as Usage, after[index] as Usage),
@@ -198,8 +199,8 @@ function cpuShare(before: Usage, after: Usage): number {
 export type Rounds<S> = Map<Candidate, S[]>;
 
 /**
- * Measures all candidates in turn, and all again in the next round, beginning with another: what the machine does
- * meanwhile falls on all of them.
+ * Measures all candidates in turn, once in each round. Each round begins with another candidate, so that other load of
+ * the machine affects all of them.
  */
 export async function interleave<S>(
   candidates: readonly Candidate[],
@@ -217,12 +218,12 @@ export async function interleave<S>(
   return samples;
 }
 
-/** The median over the rounds of one figure. */
+/** Returns the median of one figure over the rounds. */
 export function figure<S>(rounds: Rounds<S>, candidate: Candidate, of: (sample: S) => number): number {
   return median((rounds.get(candidate) ?? []).map(of));
 }
 
-/** The median over the rounds of the ratio of two candidates in the same round. */
+/** Returns the median over the rounds of the ratio of two candidates in the same round. */
 export function ratio<S>(
   rounds: Rounds<S>,
   candidate: Candidate,
@@ -233,7 +234,7 @@ export function ratio<S>(
   return median((rounds.get(candidate) ?? []).map((one, round) => of(one) / of(others[round] as S)));
 }
 
-/** How far the ratios of the rounds lie apart: from the lowest to the highest of the middle half. */
+/** Returns the lowest and the highest ratio of the middle half of the rounds. */
 export function spread<S>(
   rounds: Rounds<S>,
   candidate: Candidate,

@@ -1,8 +1,8 @@
 /**
- * The benchmark: `npm run bench`, all of it; `npm run bench -- echo heap`, some parts; `-- --quick`, in two minutes.
+ * Runs the benchmark: `npm run bench` all parts, `npm run bench -- echo heap` some parts, `-- --quick` in two minutes.
  *
- * A whole run writes docs/performance.md and docs/benchmark.svg; a part alone replaces its own section. A quick run
- * only prints: too short for figures that anybody quotes.
+ * A full run writes docs/performance.md and docs/benchmark.svg; a run of some parts replaces their sections. A quick run
+ * only prints, because it is too short for reliable figures.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { compileBench, linkPackage } from './build.js';
@@ -47,7 +47,7 @@ async function run(words: string[]): Promise<void> {
   const names = words.filter((word) => word !== '--quick');
   const unknown = names.find((name) => parts[name] === undefined);
   if (unknown !== undefined) {
-    throw new Error(`there is no part "${unknown}"; there are ${Object.keys(parts).join(', ')}`);
+    throw new Error(`unknown part "${unknown}"; use ${Object.keys(parts).join(', ')}`);
   }
   const settings: Settings = quick
     ? { quick, rounds: 1, warmUp: 0.3, window: 0.5 }
@@ -70,7 +70,7 @@ async function run(words: string[]): Promise<void> {
   if (!quick) publish(measured);
 }
 
-// The numbers are kept, so that a part that is run alone replaces only its own.
+// A file keeps all results, so that a run of one part replaces only the results of that part.
 function publish(measured: Record<string, Measured>): void {
   const kept = existsSync(resultsFile)
     ? (JSON.parse(readFileSync(resultsFile, 'utf8')) as Record<string, Measured>)

@@ -1,4 +1,4 @@
-/** The child process with the server under test: one candidate, one part, then it is asked what that has cost. */
+/** The child process with the server under test: serves one part of one candidate, and reports its CPU and memory. */
 import { once } from 'node:events';
 import type { AddressInfo, Server } from 'node:net';
 import { answer } from './ipc.js';
@@ -6,7 +6,7 @@ import { answer } from './ipc.js';
 type Candidate = Record<string, (argument: unknown) => Server | Promise<Server>>;
 
 export interface Usage {
-  /** Milliseconds by this process's clock. */
+  /** Milliseconds on the clock of this process. */
   time: number;
   /** Milliseconds of CPU, user and system, of all threads. */
   cpu: number;
@@ -30,9 +30,9 @@ const answers = {
 
   usage,
 
-  /** The same after the garbage has been collected; needs --expose-gc. */
+  /** Returns the usage after a garbage collection; needs --expose-gc. */
   async settled(): Promise<Usage> {
-    // Weak references and finalizers are only let go of in later turns.
+    // Weak references and finalizers are released only in later turns of the event loop.
     for (let turn = 0; turn < 5; turn++) {
       globalThis.gc?.();
       await new Promise((resolve) => setTimeout(resolve, 20));
@@ -40,7 +40,7 @@ const answers = {
     return usage();
   },
 
-  /** From now on the highest memory is kept. */
+  /** Records the highest memory from now on. */
   watchMemory(): void {
     highest = usage();
     setInterval(() => {

@@ -6,15 +6,15 @@ import morgan from 'morgan';
 const folder = mkdtempSync(join(tmpdir(), 'dwebsocket-example-'));
 process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
 
-/** The access log of this process, for /log/ to follow. */
+/** The access log of this process, which /log/ shows. */
 export const logFile = join(folder, 'access.log');
 
-/** Morgan, as in any Express app. It logs a WebSocket, too: with 101, when it has ended. */
+/** Morgan, as in any Express app. It also logs a websocket, with 101, after it has ended. */
 export const accessLog = morgan('tiny', {
   stream: { write: append },
 });
 
-/** A log that cannot be written is no reason for a server to end. */
+/** Appends a line. If that fails, the server prints the error and continues. */
 function append(line: string): void {
   try {
     appendFileSync(logFile, line);

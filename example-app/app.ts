@@ -22,11 +22,11 @@ import { websocket } from './routes/websocket.js';
 
 const folder = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 
-/** Builds the example app. It never listens: server.ts does, and so do the tests. */
+/** Builds the example app, but does not listen: server.ts and the tests do. */
 export function createApp(rooms = new Rooms()): Express {
   const app = express();
 
-  // Helmet's defaults, made stricter where the pages allow it. Nothing here is special to WebSockets.
+  // Helmet's defaults, stricter where the pages allow it. WebSockets need no special settings.
   app.use(
     helmet({
       contentSecurityPolicy: {
@@ -65,7 +65,7 @@ export function createApp(rooms = new Rooms()): Express {
   app.use('/chat/', chat(rooms));
 
   app.use(express.static(folder('public')));
-  // Each page shows the route that serves it, as it is on disk.
+  // Each page shows the source of the route that serves it.
   const asText = { setHeaders: (res: Response) => void res.type('text/plain') };
   app.use('/source', express.static(folder('.'), asText));
   app.use('/docs', express.static(folder('../docs'), asText));

@@ -1,7 +1,7 @@
-/** Frames are this many pixels wide, with four bytes for each: red, green, blue, alpha. */
+/** The width of a frame in pixels. A pixel has four bytes: red, green, blue, alpha. */
 const width = 160;
 
-/** Draws the edges of an image, bright on dark: each pixel becomes the difference to those right of it and below. */
+/** Draws the edges of an image, bright on dark: each pixel becomes its difference to the pixels right of it and below. */
 export function drawEdges(pixels: Buffer): Buffer {
   const edges = Buffer.alloc(pixels.length);
   const light = (at: number) => (pixels[at] ?? 0) + (pixels[at + 1] ?? 0) + (pixels[at + 2] ?? 0);

@@ -16,18 +16,17 @@ server.on('listening', () => {
 
 server.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EADDRINUSE') fail(`Port ${PORT} is taken. Try another one: PORT=8001 npm start`);
-  if (error.code === 'EACCES')
-    fail(`Port ${PORT} is not for everybody. Try another one: PORT=8000 npm start`);
+  if (error.code === 'EACCES') fail(`You may not use port ${PORT}. Try another one: PORT=8000 npm start`);
   throw error;
 });
 
-// `close` tells every open websocket that the server goes away (1001). When the last one has ended nothing is left
-// to do, and the process ends by itself, with 0. A second signal ends it at once.
+// `close()` closes every open websocket with 1001 (going away). After the last one has ended, the process exits with
+// code 0. A second signal ends it at once.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => {
     console.log(`${signal}: closing`);
     server.close();
-    // Browsers hold connections open on which they have not asked for anything yet; Node waits for those.
+    // Browsers keep connections open without a request, and Node would wait for them.
     setTimeout(() => server.closeAllConnections(), 1000).unref();
   });
 }

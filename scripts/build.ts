@@ -1,9 +1,9 @@
 /**
- * Builds `dist`: one CommonJS implementation, and a thin ESM face for each entry point of package.json.
+ * Builds `dist`: one CommonJS implementation, and a thin ESM wrapper for each entry point of package.json.
  *
- * Two builds would be two instances: a route wrapped through `import` would be unknown to a server attached through
- * `require`. A face only names what the CommonJS file exports, so that every way of loading meets in the same module.
- * The names are written out, since bundlers cannot see through `export *` from CommonJS.
+ * Two builds would be two instances: a server attached through `require` would not know a route wrapped through `import`.
+ * A wrapper only re-exports the CommonJS file, so that `import` and `require` load the same module. It lists all names,
+ * because bundlers cannot resolve `export *` from CommonJS.
  */
 import { execFileSync } from 'node:child_process';
 import { rmSync, writeFileSync } from 'node:fs';

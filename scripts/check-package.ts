@@ -1,10 +1,10 @@
 /**
- * Checks what `npm publish` would publish, as its users get it: `dist` is packed, the tarball is linted, installed in a
- * fresh folder, and used from ESM, from CommonJS and from TypeScript.
+ * Checks the package as users get it: packs `dist`, lints the tarball, installs it in a fresh folder, and uses it from
+ * ESM, from CommonJS and from TypeScript.
  *
  *     npm run build && npm run check:package [-- other/node another/node]
  *
- * The consumer runs on this Node and on each one named. Needs the npm registry.
+ * The consumer runs on this Node and on each named one. Needs the npm registry.
  */
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -53,20 +53,21 @@ try {
 }
 
 function pack(): Packed {
-  if (!existsSync(join(root, 'dist/index.js'))) throw new Error('there is nothing to pack: npm run build');
+  if (!existsSync(join(root, 'dist/index.js'))) throw new Error('dist is missing; run npm run build first');
   const output = npm(root, 'pack', '--json', '--ignore-scripts', '--pack-destination', folder);
   const [packed] = JSON.parse(output) as Packed[];
-  if (packed === undefined) throw new Error(`npm pack made nothing: ${output}`);
+  if (packed === undefined) throw new Error(`npm pack created no tarball; it printed: ${output}`);
   return packed;
 }
 
-/** The tarball holds what a user needs, and nothing runs when it is installed. */
+/** Checks that the tarball has only files for users, and that installing it runs no script. */
 function checkFiles({ files }: Packed): void {
   const wanted =
     /^(dist|src)\/.+\.(js|mjs|ts|mts|map)$|^dist\/package\.json$|^docs\/[^/]+\.(md|svg)$|^(package\.json|(README(\.zh-CN)?|CHANGELOG|CONTRIBUTING|SECURITY)\.md|LICENSE)$/;
   const paths = files.map(({ path }) => path);
   const strays = paths.filter((path) => !wanted.test(path));
-  if (strays.length > 0) throw new Error(`not for users, but in the tarball: ${strays.join(', ')}`);
+  if (strays.length > 0)
+    throw new Error(`the tarball has files that are not for users: ${strays.join(', ')}; exclude them`);
   for (const path of [
     'README.md',
     'CHANGELOG.md',
@@ -76,24 +77,27 @@ function checkFiles({ files }: Packed): void {
     'dist/index.js',
     'dist/index.mjs',
   ]) {
-    if (!paths.includes(path)) throw new Error(`${path} is missing in the tarball`);
+    if (!paths.includes(path))
+      throw new Error(`${path} is missing in the tarball; add it to "files" of package.json`);
   }
   const { scripts = {} } = readManifest();
   for (const name of ['preinstall', 'install', 'postinstall']) {
-    if (name in scripts) throw new Error(`package.json has a script that runs on installation: ${name}`);
+    if (name in scripts)
+      throw new Error(`package.json has a script that runs on installation; remove "${name}"`);
   }
 }
 
-/** Source maps and declaration maps lead to sources that are in the tarball. */
+/** Checks that source maps and declaration maps point to sources in the tarball. */
 function checkMaps({ files }: Packed): void {
   const maps = files.map(({ path }) => path).filter((path) => path.endsWith('.map'));
-  if (maps.length === 0) throw new Error('the tarball has no source maps');
+  if (maps.length === 0)
+    throw new Error('the tarball has no source maps; set "sourceMap" in tsconfig.build.json');
   for (const path of maps) {
     const file = join(folder, 'node_modules/dwebsocket', path);
     const { sources } = JSON.parse(readFileSync(file, 'utf8')) as { sources: string[] };
     for (const source of sources) {
       if (!existsSync(resolve(dirname(file), source)))
-        throw new Error(`${path} leads to ${source}, which is not there`);
+        throw new Error(`${path} points to ${source}, which does not exist`);
     }
   }
 }
@@ -125,7 +129,7 @@ function useFromJavaScript(node: string): void {
   );
 }
 
-/** Compiles without `skipLibCheck`, as strict as can be, with each way to resolve modules; runs what comes out. */
+/** Compiles strictly and without `skipLibCheck`, with each way to resolve modules, and runs the output. */
 function useFromTypeScript(): void {
   const require = createRequire(join(folder, 'package.json'));
   const strict = [
@@ -170,10 +174,10 @@ function report({ size, unpackedSize }: Packed): void {
     `The package: ${packed} packed, ${unpacked} unpacked; ` +
       `${dependencies.length} transitive dependencies: ${dependencies.join(', ')}`,
   );
-  // Near enough: a line of code more is no reason to change both.
-  const isNear = (said: string | undefined, bytes: number) => Math.abs(Number(said) / bytes - 1) < 0.05;
+  // A difference below 5 % is allowed, so that one more line of code does not change the documents.
+  const isNear = (written: string | undefined, bytes: number) => Math.abs(Number(written) / bytes - 1) < 0.05;
   for (const file of ['README.md', 'README.zh-CN.md']) {
-    // Other sizes may stand there, too: those of the package are in the line that says where they come from.
+    // A README can contain other sizes, too. Those of the package are in the line that names this script.
     const lines = readFileSync(join(root, file), 'utf8').split('\n');
     const line = lines.find((text) => text.includes('check:package')) ?? '';
     const [, kilobytes] = /([\d.]+) kB/.exec(line) ?? [];

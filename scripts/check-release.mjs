@@ -1,4 +1,4 @@
-// What must have been done by hand before `npm publish` uploads anything; run by it, and by nothing else.
+// Checks what must be done by hand before `npm publish` uploads anything. Only `npm publish` runs it.
 
 import { readFileSync } from 'node:fs';
 
@@ -11,13 +11,13 @@ const heading = read('CHANGELOG.md')
 const missing = [];
 if (!/\d{4}-\d{2}-\d{2}/.test(heading ?? '')) {
   missing.push(
-    `CHANGELOG.md: give ${version} its date, "## ${version} (YYYY-MM-DD)"; it says "${heading ?? 'nothing'}"`,
+    `CHANGELOG.md: ${version} has no date; write "## ${version} (YYYY-MM-DD)" instead of "${heading ?? 'nothing'}"`,
   );
 }
 if (repository === undefined) {
-  missing.push('package.json: set "repository", or the links of the README lead nowhere on npm');
+  missing.push('package.json: "repository" is missing; set it, so that the links of the README work on npm');
 }
 if (missing.length > 0) {
-  console.error(`Not ready to publish:\n  ${missing.join('\n  ')}`);
+  console.error(`The package is not ready to publish:\n  ${missing.join('\n  ')}`);
   process.exit(1);
 }

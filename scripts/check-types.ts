@@ -3,14 +3,14 @@
  *
  *     npm run build && tsx scripts/check-types.ts
  *
- * - `test/types`: as strict as can be and without `skipLibCheck`, with each version of TypeScript that we support, with the
- *   types of Express 5, of Express 4, and of none, with those of each Redis client, as ES modules and as CommonJS, and with
- *   each way to resolve modules; and without `strict`.
- * - The documents: with what `tsc --init` of each TypeScript writes, and without `strict`.
+ * - `test/types`: with the strictest options and without `skipLibCheck`, with each TypeScript that we support; with the
+ *   types of Express 5, of Express 4 and of neither, and with those of each Redis client; as ES modules and as CommonJS;
+ *   with each way to resolve modules; and once without `strict`.
+ * - The documents: with the settings that `tsc --init` of each TypeScript writes, and without `strict`.
  * - Both with each major version of `@types/node`.
  *
- * Needs the npm registry. What does not depend on another is not combined with it; and between the oldest and the newest
- * TypeScript one way to resolve modules is enough, without the types of Redis clients, which take most of the time.
+ * Needs the npm registry. Independent settings are not combined. The versions between the oldest and the newest TypeScript
+ * use one way to resolve modules, and no types of Redis clients, which take most of the time.
  */
 import { execFile, spawn } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -26,7 +26,7 @@ import { readNames } from '../test/docs/names.js';
 const COMPILERS = ['5.6.3', '5.7.3', '5.8.3', '5.9.3', '6.0.3', '7.0.2'];
 const [OLDEST, NEWEST] = [COMPILERS[0], COMPILERS.at(-1)];
 
-/** The newest of each major version but the oldest, which package.json pins: all else is compiled with that. */
+/** The newest of each major version except the oldest. package.json pins the oldest, which all other programs use. */
 const NODE_TYPES = ['22.20.7', '24.19.4', '25.9.9', '26.6.7'];
 
 const RESOLUTIONS = {
@@ -44,9 +44,9 @@ const pinned = (...names: string[]) => names.map((name) => `${name}@${String(dev
 interface Consumer {
   readonly name: string;
   readonly types: readonly string[];
-  /** The files of test/types that are compiled; by default all that need no Redis client. */
+  /** The files of test/types to compile; by default all that need no Redis client. */
   readonly files?: readonly string[];
-  /** A folder of test/types that is compiled in their place, in one way: types of this size take their time. */
+  /** A folder of test/types to compile instead, with one way to resolve modules: these large types take long. */
   readonly folder?: string;
 }
 
@@ -75,10 +75,10 @@ const STRICT = {
 
 const LOOSE = { strict: false, module: 'nodenext', target: 'es2022', skipLibCheck: true, noEmit: true };
 
-/** Those that need `strict`: to find a mistake, or to tell `undefined` from a value. */
+/** The files that need `strict`, to find a mistake or to distinguish `undefined` from a value. */
 const NEED_STRICT = ['mistakes.ts', 'bare.ts', 'undefined-options.ts'];
 
-/** A project, and which compilers are to compile it. */
+/** A project, and the compilers that compile it. */
 interface Program {
   readonly name: string;
   readonly project: string;
@@ -105,18 +105,19 @@ try {
       .map(({ name, project }) => ({ name: `TypeScript ${version}, ${name}`, tsc, project })),
   );
   const failed = await runAll(runs);
-  if (failed > 0) throw new Error(`${failed} of ${runs.length} programs do not compile`);
+  if (failed > 0)
+    throw new Error(`${failed} of ${runs.length} programs do not compile; mend the errors above`);
   console.log(`${runs.length} programs compile: TypeScript ${COMPILERS.join(', ')}`);
 } finally {
-  // When one installation fails the others still write there.
+  // If one installation fails, the others still write into the folder.
   rmSync(folder, { recursive: true, force: true, maxRetries: 10 });
 }
 
 async function pack(): Promise<string> {
-  if (!existsSync(join(root, 'dist/index.js'))) throw new Error('there is nothing to pack: npm run build');
+  if (!existsSync(join(root, 'dist/index.js'))) throw new Error('dist is missing; run npm run build first');
   const output = await npm(root, 'pack', '--json', '--ignore-scripts', '--pack-destination', folder);
   const [packed] = JSON.parse(output) as { filename: string }[];
-  if (packed === undefined) throw new Error(`npm pack made nothing: ${output}`);
+  if (packed === undefined) throw new Error(`npm pack created no tarball; it printed: ${output}`);
   return join(folder, packed.filename);
 }
 
@@ -134,12 +135,13 @@ async function installCompilers(): Promise<Compiler[]> {
   }));
 }
 
-/** A user's project, with a program for each way in which it can be compiled. */
+/** Prepares a user's project, with a program for each way to compile it. */
 async function prepare(consumer: Consumer, tarball: string): Promise<Program[]> {
   const { name, types, files, folder: part } = consumer;
   const home = join(folder, name.replace(' ', '-'));
   await install(home, tarball, ...types, ...pinned('@types/node'));
-  if (existsSync(join(home, 'node_modules/@types/ws'))) throw new Error('@types/ws must not be needed');
+  if (existsSync(join(home, 'node_modules/@types/ws')))
+    throw new Error('the package installs @types/ws; remove that dependency');
   const isWanted = (path: string) =>
     files === undefined
       ? !path.endsWith('.test.ts')
@@ -179,7 +181,7 @@ async function prepare(consumer: Consumer, tarball: string): Promise<Program[]> 
   return programs;
 }
 
-/** The project of somebody who has copied all code of the documents, each piece to a file of its own. */
+/** Prepares a project with all code of the documents, each piece in a file of its own. */
 async function prepareDocuments(tarball: string, installing: Promise<Compiler[]>): Promise<Program[]> {
   const home = join(folder, 'documents');
   const all = readDocuments().flatMap((document) => document.blocks);
@@ -197,7 +199,7 @@ async function prepareDocuments(tarball: string, installing: Promise<Compiler[]>
     const own = join(home, version);
     mkdirSync(own);
     await promisify(execFile)(process.execPath, [tsc, '--init'], { cwd: own });
-    // Most versions write the settings of the version before them, below other comments.
+    // Most versions write the same settings as the version before; only the comments differ.
     const file = join(own, 'tsconfig.json');
     const settings: unknown = ts.parseConfigFileTextToJson(file, readFileSync(file, 'utf8')).config;
     const written = JSON.stringify(settings);
@@ -209,7 +211,7 @@ async function prepareDocuments(tarball: string, installing: Promise<Compiler[]>
       include: ['../code/*.ts'],
     };
     programs.push({
-      name: 'documents, as "tsc --init" has it',
+      name: 'documents, with the settings of "tsc --init"',
       project: writeProject(own, 'project.json', config),
       isFor: (other) => other === version,
     });
@@ -220,7 +222,7 @@ async function prepareDocuments(tarball: string, installing: Promise<Compiler[]>
   return programs;
 }
 
-/** The packages that code imports, and the reader around it, with their types. */
+/** Returns the packages that the code and test/docs/reader.ts import, with their types. */
 function packagesOf(blocks: readonly Block[]): string[] {
   const names = new Set(['express', ...blocks.flatMap(({ code }) => readNames(code).modules)]);
   const packages = [...names].filter((name) => name in devDependencies);
@@ -228,7 +230,7 @@ function packagesOf(blocks: readonly Block[]): string[] {
   return [...packages, ...types];
 }
 
-/** The same for each version of Node's types, which stand nearer to the project than those of its home. */
+/** Prepares the same program with each version of Node's types. They are installed nearer to the project. */
 function withNodeTypes(name: string, home: string, config: object): Promise<Program[]> {
   return Promise.all(
     NODE_TYPES.map(async (version) => {
@@ -258,7 +260,7 @@ interface Run {
   readonly project: string;
 }
 
-/** Compiles as many programs at a time as there are cores; returns how many did not compile. */
+/** Compiles as many programs at a time as there are cores. Resolves with the number that did not compile. */
 async function runAll(runs: readonly Run[]): Promise<number> {
   const waiting = [...runs];
   let failed = 0;
@@ -274,7 +276,7 @@ async function runAll(runs: readonly Run[]): Promise<number> {
   return failed;
 }
 
-/** What the compiler says; nothing when all is well. */
+/** Runs the compiler. Resolves with its output, or with an empty string on success. */
 function compile({ tsc, project }: Run): Promise<string> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [tsc, '-p', project], { stdio: ['ignore', 'pipe', 'inherit'] });

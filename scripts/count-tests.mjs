@@ -1,10 +1,10 @@
-// Adds up what Vitest's JSON reporter wrote, prints `N passed, N failed`, and fails when a run failed or was empty:
+// Adds up reports of Vitest's JSON reporter, prints `N passed, N failed`, and fails if a run failed or was empty:
 //
 //   node scripts/count-tests.mjs report.json again.json,report.json …
-//   node scripts/count-tests.mjs --failed report.json     the files that failed, a line each
-//   node scripts/count-tests.mjs --why report.json        the tests that failed, a line each, with what they said first
+//   node scripts/count-tests.mjs --failed report.json     prints the files that failed, one on a line
+//   node scripts/count-tests.mjs --why report.json        prints the tests that failed, each with its first error line
 //
-// Where a file stands in two reports of one argument, the first report counts: it was run again.
+// If two reports of one argument contain the same file, the first one counts: it is that of a repeated run.
 
 import { readFileSync } from 'node:fs';
 
@@ -22,7 +22,7 @@ function read(report) {
   return JSON.parse(readFileSync(report, 'utf8')).testResults;
 }
 
-// A file also fails without a failed test, by what it leaves behind.
+// A file can fail without a failed test: by sockets or timers that it leaves behind.
 function hasFailed({ status }) {
   return status !== 'passed';
 }

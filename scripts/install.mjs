@@ -8,8 +8,8 @@ import { fileURLToPath } from 'node:url';
 const root = fileURLToPath(new URL('..', import.meta.url));
 
 /**
- * Installs the dependencies of this checkout, or of a folder in it, where they are not what package-lock.json says: all
- * of them, or of those for development `only` the ones that are named. Ends the process where that fails.
+ * Installs the dependencies of this checkout, or of a folder in it, unless they match package-lock.json. With `only`,
+ * installs just these development dependencies. Ends the process if the installation fails.
  *
  * @param {{ folder?: string, only?: readonly string[] }} [what]
  */
@@ -23,21 +23,21 @@ export async function install({ folder = '.', only } = {}) {
   if (status !== 0) process.exit(status);
 }
 
-/** As if those that are named were no development dependencies; package.json and the lock file stay as they are. */
+/** Installs some development dependencies like ordinary ones; package.json and the lock file stay unchanged. */
 function installOnly(home, names) {
   const { devDependencies } = JSON.parse(readFileSync(resolve(home, 'package.json'), 'utf8'));
   const packages = names.map((name) => `${name}@${devDependencies[name]}`);
   return ['install', '--no-save', '--save-prod', '--omit=dev', ...packages];
 }
 
-// The versions are compared, and not the times of the files: after a `npm install` the two lock files are written in
-// any order, and a needless `npm ci` would take node_modules away under whatever is running.
+// Compares versions, not times of files: `npm install` writes the two lock files in any order. A needless `npm ci` would
+// delete node_modules while other programs use it.
 function isInstalled(home, only) {
   const installed = readPackages(home, 'node_modules/.package-lock.json');
   if (installed === undefined) return false;
   const wanted = Object.entries(readPackages(home, 'package-lock.json') ?? {});
   return wanted.every(([path, { version, optional, dev, devOptional }]) => {
-    if (path === '' || optional || devOptional) return true; // ourselves; another platform's binaries
+    if (path === '' || optional || devOptional) return true; // the package itself; binaries of other platforms
     if (only !== undefined && dev && !only.some((name) => path === `node_modules/${name}`)) return true;
     return installed[path]?.version === version;
   });
@@ -49,9 +49,9 @@ function readPackages(home, file) {
   return existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')).packages : undefined;
 }
 
-/** Runs npm, and prints a dot each second; resolves with its exit code. */
+/** Runs npm, prints a dot each second, and resolves with the exit code. */
 function runNpm(home, args) {
-  // npm says where it is when it runs us, which is right on Windows as well; without it `npm` must be on the PATH.
+  // When npm runs this script, it sets its own path, also on Windows. Otherwise `npm` must be on the PATH.
   const npm = process.env.npm_execpath ?? '';
   const [command, ...first] = basename(npm).startsWith('npm-cli') ? [process.execPath, npm] : ['npm'];
   const quiet = ['--no-audit', '--no-fund', '--no-progress', '--loglevel=error'];
@@ -62,7 +62,7 @@ function runNpm(home, args) {
   });
   const timer = setInterval(() => process.stdout.write('.'), 1_000);
   return new Promise((resolveStatus) => {
-    child.on('error', (error) => console.error(`\nnpm could not be run: ${error.message}`));
+    child.on('error', (error) => console.error(`\nnpm did not start: ${error.message}; put npm on the PATH`));
     child.on('close', (status) => {
       clearInterval(timer);
       resolveStatus(status ?? 1);

@@ -1,9 +1,9 @@
-// Installs the dependencies of this checkout, or of a folder in it, where they are not what package-lock.json says:
+// Installs the dependencies of this checkout, or of a folder in it, unless they match package-lock.json:
 //
 //   node scripts/setup.mjs [folder]
 //
-// `npm test` and the others begin with it, so that they work on a fresh clone. It costs a few milliseconds when there is
-// nothing to do.
+// `npm test` and other commands run it first, so that they work on a fresh clone. It takes a few milliseconds if nothing
+// is missing.
 
 import { install } from './install.mjs';
 

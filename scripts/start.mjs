@@ -1,18 +1,18 @@
-// `npm start`: sets up, then runs the example app in this very process.
+// Runs `npm start`: installs what is missing, then runs the example app in this process.
 //
-// One process, because a signal that is sent to npm reaches its child and nothing below that: of
-// `node setup.mjs && tsx server.ts` only the shell would end, and the server would be left behind. (`exec` in
-// package.json takes the shell away; where there is none, as on Windows, the command behind the `||` runs.)
+// npm passes a signal only to its child process. With `node setup.mjs && tsx server.ts` only the shell would end, and the
+// server would keep running. So there is one process: `exec` in package.json replaces the shell. Where `exec` is missing,
+// as on Windows, the command after the `||` runs.
 
 import { install } from './install.mjs';
 
-/** What the example app imports, beside this package; tests hold it to its sources. */
+/** The packages that the example app imports. A test compares the list with the imports. */
 const PACKAGES = ['express', 'express-session', 'helmet', 'morgan', 'tsx'];
 
 await install({ only: process.env.REDIS_URL ? [...PACKAGES, 'redis'] : PACKAGES });
 
-// In a terminal, one Ctrl-C arrives twice: from the terminal, and from npm, which passes on its own. The server stops
-// at the first; only a signal that comes later means that somebody is tired of waiting.
+// In a terminal, one Ctrl-C arrives twice: from the terminal, and from npm, which forwards its own. The first one stops
+// the server. A second one after more than 500 ms is a new Ctrl-C, and ends the process at once.
 for (const signal of ['SIGINT', 'SIGTERM']) {
   let first;
   process.on(signal, () => {

@@ -1,7 +1,7 @@
 import { serve } from 'bun';
 import type { Server } from 'node:http';
 
-/** Bun's own server, as its documentation shows it. What it returns looks to our child process like a server of Node. */
+/** Bun's own server, as its documentation shows it. Returns an object that our child process uses like a Node server. */
 export function echo(): Server {
   const server = serve({
     port: 0,

@@ -16,7 +16,7 @@ export function echo(): Server {
   );
 }
 
-/** A group is a topic. A peer's own `publish` stays in its namespace, its path; that of the server reaches all. */
+/** A group is a topic. `publish` of a peer reaches only its namespace (its path); `publish` of the server reaches all. */
 export async function groups({ burst, redis }: GroupsArgument): Promise<Server> {
   const options: NodeOptions = {
     hooks: {

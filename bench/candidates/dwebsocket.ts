@@ -17,7 +17,7 @@ export function echo(): Server {
   return app.listen(0, '127.0.0.1');
 }
 
-/** Each message of `/sender` goes to all the others, `burst` times. */
+/** Sends each message of `/sender` to all other websockets, `burst` times. */
 export function fanOut({ burst }: { burst: number }): Server {
   const app = express();
   app.get(
@@ -46,7 +46,7 @@ export function fanOut({ burst }: { burst: number }): Server {
   return server;
 }
 
-/** The same with groups, in one process or over a Redis. */
+/** Does the same with groups, in one process or over Redis. */
 export async function groups({ burst, redis }: GroupsArgument): Promise<Server> {
   const groups = createGroups(redis === undefined ? {} : { backplane: await connectBackplane(redis) });
   const groupOf = (req: express.Request) => groups.group(String(req.query.group));
@@ -79,7 +79,7 @@ async function connectBackplane(url: string): Promise<Backplane> {
   return redisBackplane(client);
 }
 
-/** An echo that takes its time: a millisecond for each message. */
+/** Echoes slowly: waits a millisecond for each message. */
 export function slowEcho(): Server {
   const app = express();
   app.get(

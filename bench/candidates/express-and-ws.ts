@@ -3,8 +3,8 @@ import express, { type Request, type Response } from 'express';
 import { WebSocketServer, type WebSocket } from 'ws';
 
 /**
- * What one writes by hand to have a WebSocket in an Express route: the upgrade goes through the app, and the route is
- * an async function that lives as long as the websocket and can use `req` and `res` all the while.
+ * A WebSocket in an Express route, written by hand. The upgrade goes through the app. The route is an async function
+ * that runs as long as the websocket is open, and can use `req` and `res` all the time.
  */
 export function echo(): Server {
   const app = express();
@@ -32,5 +32,6 @@ async function talk(ws: WebSocket, req: Request, res: Response): Promise<void> {
     ws.send(isBinary ? data : data.toString());
   });
   await new Promise((resolve) => ws.on('close', resolve));
-  if (res.headersSent) console.log('never so: the 101 was not written by %s', req.url);
+  // Uses `req` and `res`, so that they stay in memory. `ws` wrote the 101, so this is never true.
+  if (res.headersSent) console.log('the response of %s has sent headers', req.url);
 }

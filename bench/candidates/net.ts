@@ -3,8 +3,8 @@ import { ACCEPT } from '../load/handshake.js';
 import { Script, type ScriptPlan } from '../load/script.js';
 
 /**
- * No WebSocket at all, but the limit of the runtime: it knows beforehand what the clients will send, counts the bytes
- * and writes the answers that are due.
+ * Shows the limit of the runtime, without any WebSocket. It knows beforehand what the clients send, counts the bytes,
+ * and writes the replies that are due.
  */
 export function echo(plan: ScriptPlan): Server {
   const script = new Script(plan);

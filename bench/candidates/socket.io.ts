@@ -17,7 +17,7 @@ export async function groups({ burst, redis }: GroupsArgument): Promise<Server> 
   return serveRooms(burst, redis === undefined ? undefined : createAdapter(...(await connect(redis))));
 }
 
-/** A group is a room. */
+/** Serves groups as rooms. */
 export function serveRooms(burst: number, adapter?: ServerOptions['adapter']): Server {
   const server = createServer();
   const io = new SocketServer(server, { transports: ['websocket'], ...(adapter && { adapter }) });
@@ -34,7 +34,7 @@ export function serveRooms(burst: number, adapter?: ServerOptions['adapter']): S
   return server.listen(0, '127.0.0.1');
 }
 
-/** The two connections that its adapters take. */
+/** Opens the two connections that the adapters of Socket.IO need. */
 export async function connect(url: string) {
   const publisher = createClient({ url });
   const subscriber = publisher.duplicate();

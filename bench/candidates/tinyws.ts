@@ -11,7 +11,7 @@ export function echo(): Server {
     });
   });
   const server = app.listen(0, '127.0.0.1');
-  // Its documentation passes a tinyhttp app, which has a `handler`; an Express app is one.
+  // Its documentation passes a tinyhttp app, which has a method `handler`. An Express app is itself a handler.
   tinyws({ handler: app } as never, server);
   return server;
 }

@@ -1,7 +1,7 @@
 import type { Server } from 'node:http';
 import uws from '@trufflesuite/uws-js-unofficial';
 
-/** µWebSockets under Node, as its README shows it. Its binaries are for the Node of one day: newer ones have none. */
+/** µWebSockets under Node, as its README shows it. It has binaries only for the Node versions of its release date. */
 export function echo(): Promise<Server> {
   return new Promise((resolve, reject) => {
     uws
@@ -12,7 +12,7 @@ export function echo(): Promise<Server> {
         },
       })
       .listen('127.0.0.1', 0, (socket) => {
-        if (!socket) reject(new Error('it does not listen'));
+        if (!socket) reject(new Error('uWebSockets.js could not listen on 127.0.0.1'));
         else
           resolve({
             listening: true,

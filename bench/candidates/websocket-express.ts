@@ -5,7 +5,7 @@ import type { WebSocket } from 'ws';
 export function echo(): Server {
   const app = new WebSocketExpress();
   app.ws('/echo', async (_req, res) => {
-    // Its declarations name the whole module of ws where they mean the class.
+    // Its type declarations name the module `ws` instead of the class `WebSocket`.
     const ws = (await res.accept()) as unknown as WebSocket;
     ws.on('message', (data: Buffer, isBinary) => {
       ws.send(isBinary ? data : data.toString());

@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WebSocketServer } from 'ws';
 
-/** Bare `ws`, as its README shows it. Text is decoded to a string, for that is what a handler works with. */
+/** Bare `ws`, as its README shows it. Text is decoded to a string, because handlers work with strings. */
 export function echo(): Server {
   const server = createServer();
   new WebSocketServer({ server }).on('connection', (ws) => {
@@ -15,7 +15,7 @@ export function echo(): Server {
   return server.listen(0, '127.0.0.1');
 }
 
-/** Each message of `/sender` goes to all the others, `burst` times, as in the README's broadcast. */
+/** Sends each message of `/sender` to all other websockets, `burst` times, like the broadcast of the README. */
 export function fanOut({ burst }: { burst: number }): Server {
   const server = createServer();
   const wss = new WebSocketServer({ server });
@@ -35,7 +35,7 @@ export function fanOut({ burst }: { burst: number }): Server {
   return server.listen(0, '127.0.0.1');
 }
 
-/** An echo that takes its time, one message after the other: `events.on` gives the iteration that `ws` has not. */
+/** Echoes slowly, one message after the other. `ws` has no iterator, so it uses `events.on`. */
 export function slowEcho(): Server {
   const server = createServer();
   new WebSocketServer({ server }).on('connection', (ws) => {

@@ -10,10 +10,10 @@ export interface Target {
   dialect: Dialect;
 }
 
-/** What is done with the bytes behind the handshake. The chunk is overwritten after the call. */
+/** Receives the bytes after the handshake. The chunk is overwritten after the call. */
 export type Receive = (chunk: Buffer) => void;
 
-/** The same server for a connection with a part to play in a group: by its path, or by what Socket.IO lets one say. */
+/** Returns the target for a member or a sender of a group: named by the path, or by the query of Socket.IO. */
 export function inRole(target: Target, role: 'member' | 'sender', group: number): Target {
   const path =
     target.dialect === 'socket.io'
@@ -22,11 +22,11 @@ export function inRole(target: Target, role: 'member' | 'sender', group: number)
   return { ...target, path };
 }
 
-// One buffer for all connections: a chunk is looked at before the next is read. It makes a client that costs less
-// than any server, and little memory for each connection.
+// One buffer for all connections: each chunk is processed before the next is read. So a client takes less CPU than any
+// server, and little memory.
 const readBuffer = Buffer.allocUnsafe(256 * 1024);
 
-/** A WebSocket client of the bare minimum: it does the handshake and hands over bytes. */
+/** A minimal WebSocket client: makes the handshake, and passes on bytes. */
 export class Connection {
   readonly socket: Socket;
   receive: Receive;
@@ -46,7 +46,7 @@ export class Connection {
       if (rest === undefined) return;
       this.#fail = undefined;
       this.receive = () => {
-        throw new Error('nothing was expected yet');
+        throw new Error('the server sent data before the first request');
       };
       ready(this);
       if (rest.length > 0) this.receive(rest);
@@ -74,12 +74,12 @@ export class Connection {
     });
     this.socket.on('close', () => {
       if (this.#fail === undefined) this.onClose();
-      else this.#fail(new Error('closed before the handshake was over'));
+      else this.#fail(new Error('the server closed the connection before the handshake was complete'));
     });
     this.socket.write(handshakeRequest(`${host}:${String(target.port)}`, target.path));
   }
 
-  /** Resolves when messages may be sent; whoever opened it sets `receive` then. */
+  /** Opens a connection. Resolves when messages may be sent; the caller then sets `receive`. */
   static open(target: Target): Promise<Connection> {
     return new Promise((resolve, reject) => {
       const ready = target.dialect === 'socket.io' ? (it: Connection) => greetSocketIo(it, resolve) : resolve;
@@ -94,13 +94,13 @@ export class Connection {
   }
 }
 
-/** Engine.IO's open packet (0) comes, the default namespace is asked for (40) and granted (40). */
+/** Waits for Engine.IO's open packet (0), requests the default namespace (40), and waits for its confirmation (40). */
 function greetSocketIo(connection: Connection, done: (connection: Connection) => void): void {
   const reader = new FrameReader((_opcode, payload) => {
     const packet = payload.toString();
     if (packet.startsWith('0')) connection.socket.write(encodeFrame(Opcode.text, Buffer.from('40'), true));
     else if (packet.startsWith('40')) done(connection);
-    else throw new Error(`not the greeting of Socket.IO: ${packet}`);
+    else throw new Error(`expected a handshake packet of Socket.IO, got: ${packet}`);
   });
   connection.receive = (chunk) => {
     reader.read(chunk);

@@ -3,7 +3,7 @@ import { encodeFrame, FrameReader, Opcode } from './frames.js';
 
 const CLOSE_FRAME = encodeFrame(Opcode.close, Buffer.from([1000 >> 8, 1000 & 0xff]), true);
 
-/** Many connections that are open and say little: each can be asked to echo once, and to close. */
+/** Many open connections with little traffic. Each can echo once, and close. */
 export class Crowd {
   #members: Member[] = [];
 
@@ -12,14 +12,14 @@ export class Crowd {
     this.#members = this.#members.concat(members);
   }
 
-  /** Each says something of its own, some at a time. */
+  /** Sends a different message on each connection, some at a time, and waits for the echoes. */
   async echoOnce(): Promise<void> {
     await openMany(this.#members.length, (index) =>
       (this.#members[index] as Member).echo(`I am ${String(index)}`),
     );
   }
 
-  /** Closes all; resolves when each has been answered and its socket has ended. */
+  /** Closes all. Resolves when the server has answered each close and all sockets have ended. */
   async close(): Promise<number> {
     const closed = await openMany(this.#members.length, (index) => (this.#members[index] as Member).close());
     this.#members = [];
@@ -75,7 +75,7 @@ class Member {
     const text = payload.toString('latin1');
     if (waiting?.opcode === opcode && waiting.text === text) waiting.resolve();
     else {
-      const error = new Error(`not what was asked for: ${String(opcode)} ${text}`);
+      const error = new Error(`unexpected frame: opcode ${String(opcode)}, ${text}`);
       if (waiting === undefined) throw error;
       waiting.reject(error);
     }

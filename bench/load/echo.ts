@@ -3,19 +3,19 @@ import { Script, type ScriptPlan } from './script.js';
 
 export interface EchoPlan extends ScriptPlan {
   connections: number;
-  /** Messages in flight on each connection; with `walkers` set, on all together. */
+  /** Messages in flight on each connection; with `rotating`, on all connections together. */
   inFlight: number;
   /**
-   * The messages in flight walk from connection to connection: the load is the same however many there are, and each
-   * of them takes part.
+   * Sends the next request on another connection. So the load is the same for any number of connections, and all of them
+   * take part.
    */
-  walking?: boolean;
+  rotating?: boolean;
 }
 
-/** Keeps a number of messages in flight: each reply, once checked, is followed by the next request. */
+/** Keeps a number of messages in flight: checks each reply, then sends the next request. */
 export class EchoLoad {
   #messages = 0;
-  readonly #talks: Talk[] = [];
+  readonly #connections: ScriptedConnection[] = [];
   readonly #script: Script;
 
   constructor(plan: EchoPlan) {
@@ -25,24 +25,24 @@ export class EchoLoad {
   static async start(target: Target, plan: EchoPlan): Promise<EchoLoad> {
     const load = new EchoLoad(plan);
     await load.#open(target, plan);
-    const talks = load.#talks;
-    if (plan.walking === true) {
-      for (let walker = 0; walker < plan.inFlight; walker++) {
-        (talks[walker % talks.length] as Talk).send(1);
+    const connections = load.#connections;
+    if (plan.rotating === true) {
+      for (let request = 0; request < plan.inFlight; request++) {
+        (connections[request % connections.length] as ScriptedConnection).send(1);
       }
     } else {
-      for (const talk of talks) talk.send(plan.inFlight);
+      for (const connection of connections) connection.send(plan.inFlight);
     }
     return load;
   }
 
-  /** Echoes so far. */
+  /** The number of echoes so far. */
   get count(): number {
     return this.#messages;
   }
 
   stop(): void {
-    for (const { connection } of this.#talks) connection.destroy();
+    for (const { connection } of this.#connections) connection.destroy();
   }
 
   async #open(target: Target, plan: EchoPlan): Promise<void> {
@@ -53,18 +53,18 @@ export class EchoLoad {
       }),
     );
     for (const [index, connection] of connections.entries()) {
-      const next = plan.walking === true ? (index + plan.inFlight) % plan.connections : index;
-      const talk = new Talk(connection, this.#script, index, (replies) => {
+      const next = plan.rotating === true ? (index + plan.inFlight) % plan.connections : index;
+      const scripted = new ScriptedConnection(connection, this.#script, index, (replies) => {
         this.#messages += replies;
-        (this.#talks[next] as Talk).send(replies);
+        (this.#connections[next] as ScriptedConnection).send(replies);
       });
-      this.#talks.push(talk);
+      this.#connections.push(scripted);
     }
   }
 }
 
-/** One connection and where it is in the script. Each begins elsewhere, so that they don't say the same at once. */
-class Talk {
+/** One connection and its position in the script. Each begins at another message, so that they differ at all times. */
+class ScriptedConnection {
   readonly connection: Connection;
   readonly #script: Script;
   #next: number;

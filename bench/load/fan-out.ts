@@ -2,7 +2,7 @@ import { Connection, inRole, openMany, type Target } from './connection.js';
 import { encodeMessage } from './script.js';
 
 export interface FanOutPlan {
-  /** How many groups there are; on each server the first of them begins with another. */
+  /** How many groups there are. They begin with different servers. */
   groups: number;
   /** On how many of the servers a group has members. */
   spread: number;
@@ -10,38 +10,38 @@ export interface FanOutPlan {
   members: number;
   /** Messages that each trigger sends to each member of its group. */
   burst: number;
-  /** Triggers of a group on their way; at most {@link CYCLE}. */
+  /** Triggers of a group in flight; at most {@link CYCLE}. */
   inFlight: number;
-  /** Milliseconds until each server is told whose members it has. */
+  /** Milliseconds until each server knows its members. */
   settle: number;
 }
 
-/** So many different triggers follow each other. */
+/** The number of different triggers. They repeat in this order. */
 const CYCLE = 64;
 
-/** In each group one connection triggers, and all members must get the messages, each and in order. */
+/** In each group one connection triggers messages, and all members must receive all of them, in order. */
 export class FanOutLoad {
-  readonly #groups: GroupTalk[];
+  readonly #groups: GroupLoad[];
 
-  private constructor(groups: GroupTalk[]) {
+  private constructor(groups: GroupLoad[]) {
     this.#groups = groups;
   }
 
   static async start(targets: readonly Target[], plan: FanOutPlan): Promise<FanOutLoad> {
-    const talks = await openMany(plan.groups, async (group) => {
+    const groups = await openMany(plan.groups, async (group) => {
       const serverAt = (step: number) => targets[(group + step) % targets.length] as Target;
       const members = await openMany(plan.members * plan.spread, (index) =>
         Connection.open(inRole(serverAt(index % plan.spread), 'member', group)),
       );
       const sender = await Connection.open(inRole(serverAt(0), 'sender', group));
-      return new GroupTalk(serverAt(0), plan, members, sender);
+      return new GroupLoad(serverAt(0), plan, members, sender);
     });
     await new Promise((resolve) => setTimeout(resolve, plan.settle));
-    for (const talk of talks) talk.start();
-    return new FanOutLoad(talks);
+    for (const group of groups) group.start();
+    return new FanOutLoad(groups);
   }
 
-  /** Deliveries so far: messages, times those who have got them. */
+  /** The number of deliveries so far: messages times members that received them. */
   get count(): number {
     return this.#groups.reduce((sum, group) => sum + group.count, 0);
   }
@@ -51,14 +51,14 @@ export class FanOutLoad {
   }
 }
 
-class GroupTalk {
+class GroupLoad {
   readonly #plan: FanOutPlan;
   readonly #members: Connection[];
   readonly #sender: Connection;
   readonly #triggers: Buffer[] = [];
-  /** What each member must get in a cycle, over and over. */
+  /** The bytes that each member must receive in a cycle. They repeat. */
   readonly #expected: Buffer;
-  /** How many members still wait for all messages of each trigger on its way. */
+  /** For each trigger in flight, how many members have not received all of its messages. */
   readonly #missing = new Array<number>(CYCLE).fill(0);
   #triggered = 0;
   #delivered = 0;
@@ -107,7 +107,9 @@ class GroupTalk {
       for (let done = 0; done < chunk.length;) {
         const count = Math.min(chunk.length - done, expected.length - at);
         if (chunk.compare(expected, at, at + count, done, done + count) !== 0) {
-          throw new Error(`a wrong message: ${chunk.toString('latin1', done, done + count).slice(0, 200)}`);
+          throw new Error(
+            `received a wrong message: ${chunk.toString('latin1', done, done + count).slice(0, 200)}`,
+          );
         }
         done += count;
         at = (at + count) % expected.length;

@@ -6,7 +6,7 @@ export interface FloodPlan extends ScriptPlan {
   seconds: number;
 }
 
-/** Sends as fast as the sockets take it, for so many seconds; answers are checked, but not waited for. */
+/** Sends as fast as the sockets accept data, for `plan.seconds`. Checks the replies, but does not wait for them. */
 export async function flood(target: Target, plan: FloodPlan): Promise<{ sent: number; echoed: number }> {
   const script = new Script(plan);
   const atOnce = Math.min(script.length, Math.ceil(65_536 / script.requestSize));
@@ -22,15 +22,15 @@ export async function flood(target: Target, plan: FloodPlan): Promise<{ sent: nu
       offset += chunk.length;
       received += chunk.length;
     };
-    const pour = () => {
+    const sendMore = () => {
       if (!flooding) return;
-      const more = connection.socket.write(script.requests(next, atOnce));
+      const canWrite = connection.socket.write(script.requests(next, atOnce));
       next += atOnce;
       sent += atOnce;
-      if (more) setImmediate(pour);
-      else connection.socket.once('drain', pour);
+      if (canWrite) setImmediate(sendMore);
+      else connection.socket.once('drain', sendMore);
     };
-    pour();
+    sendMore();
   }
   await new Promise((resolve) => setTimeout(resolve, plan.seconds * 1000));
   flooding = false;

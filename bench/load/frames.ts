@@ -2,7 +2,7 @@ import { randomFillSync } from 'node:crypto';
 
 export const Opcode = { text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const;
 
-/** A frame as a server sends it, or, with `masked`, as a client must (RFC 6455, 5.2 and 5.3). */
+/** Encodes a frame as a server sends it, or, with `masked`, as a client must (RFC 6455, 5.2 and 5.3). */
 export function encodeFrame(opcode: number, payload: Buffer, masked: boolean): Buffer {
   const length = payload.length;
   const header = [0x80 | opcode];
@@ -29,7 +29,7 @@ export function encodeFrame(opcode: number, payload: Buffer, masked: boolean): B
   return Buffer.concat([Buffer.from(header), mask, body]);
 }
 
-/** Takes a server's frames of less than 64 KiB out of the chunks in which they come. */
+/** Reads a server's frames of less than 64 KiB from chunks. */
 export class FrameReader {
   readonly #onFrame: (opcode: number, payload: Buffer) => void;
   #rest: Buffer | undefined;
@@ -51,7 +51,7 @@ export class FrameReader {
       this.#onFrame((bytes[0] as number) & 0x0f, bytes.subarray(start, end));
       bytes = bytes.subarray(end);
     }
-    // The chunk's memory is the reader's only now: the next chunk may overwrite it.
+    // The next chunk overwrites the memory of this one, so the rest is copied.
     if (bytes.length > 0) this.#rest = Buffer.from(bytes);
   }
 }

@@ -1,4 +1,4 @@
-/** The example of RFC 6455, section 1.3: the key may be the same for all, it proves nothing about the client. */
+/** The example of RFC 6455, section 1.3. All clients may use one key, because it does not identify a client. */
 export const KEY = 'dGhlIHNhbXBsZSBub25jZQ==';
 export const ACCEPT = 's3pPLMBiTxaQ9kYGzzhZRbK+xOo=';
 
@@ -12,14 +12,15 @@ export function handshakeRequest(host: string, path: string): Buffer {
 }
 
 /**
- * The bytes behind the response's head, or `undefined` while that is not complete.
+ * Returns the bytes after the response's head, or `undefined` while the head is not complete.
  *
- * @throws {Error} The response is not the 101 that was asked for.
+ * @throws {Error} The response is not the expected 101.
  */
 export function afterHandshake(received: Buffer): Buffer | undefined {
   const end = received.indexOf(END);
   if (end === -1) return undefined;
   const head = received.toString('latin1', 0, end);
-  if (!head.startsWith('HTTP/1.1 101 ') || !head.includes(ACCEPT)) throw new Error(`refused: ${head}`);
+  if (!head.startsWith('HTTP/1.1 101 ') || !head.includes(ACCEPT))
+    throw new Error(`the server refused the handshake: ${head}`);
   return received.subarray(end + END.length);
 }

@@ -17,28 +17,26 @@ export interface Latency {
 }
 
 /**
- * Sends by the clock whether or not the answers come, as users do, and counts from the moment that a message was due:
- * a server that stalls is charged for all who had to wait (no coordinated omission).
+ * Sends at a fixed rate, like users do, and does not wait for replies. It measures from the time at which a message was
+ * due. So a server that stalls is charged for all messages that had to wait (no coordinated omission).
  */
 export async function measureLatency(target: Target, plan: LatencyPlan): Promise<Latency> {
   const script = new Script(plan);
   const roundTrips: number[] = [];
-  const talks = await openMany(plan.connections, async () => {
-    const talk = new TimedTalk(await Connection.open(target), script, (roundTrip) =>
-      roundTrips.push(roundTrip),
-    );
-    return talk;
+  const connections = await openMany(plan.connections, async () => {
+    const connection = await Connection.open(target);
+    return new TimedConnection(connection, script, (roundTrip) => roundTrips.push(roundTrip));
   });
-  await sendByTheClock(talks, plan.rate, plan.warmUp);
+  await sendAtRate(connections, plan.rate, plan.warmUp);
   roundTrips.length = 0;
-  await sendByTheClock(talks, plan.rate, plan.seconds);
-  for (const { connection } of talks) connection.destroy();
+  await sendAtRate(connections, plan.rate, plan.seconds);
+  for (const { connection } of connections) connection.destroy();
   const sorted = Float64Array.from(roundTrips).sort();
   const at = (share: number) => sorted[Math.floor(sorted.length * share)] ?? NaN;
   return { p50: at(0.5), p99: at(0.99), messages: sorted.length };
 }
 
-class TimedTalk {
+class TimedConnection {
   readonly connection: Connection;
   readonly #script: Script;
   readonly #due: number[] = [];
@@ -65,8 +63,8 @@ class TimedTalk {
   }
 }
 
-// Looks at the clock in every turn of the event loop: a timer's millisecond would be the largest part of the result.
-function sendByTheClock(talks: TimedTalk[], rate: number, seconds: number): Promise<void> {
+// Checks the clock in every turn of the event loop: the millisecond of a timer would dominate the result.
+function sendAtRate(connections: TimedConnection[], rate: number, seconds: number): Promise<void> {
   const start = performance.now();
   const total = Math.round(rate * seconds);
   let sent = 0;
@@ -74,7 +72,7 @@ function sendByTheClock(talks: TimedTalk[], rate: number, seconds: number): Prom
     const turn = () => {
       const due = Math.min(total, Math.floor(((performance.now() - start) / 1000) * rate));
       for (; sent < due; sent++) {
-        (talks[sent % talks.length] as TimedTalk).send(start + ((sent + 1) / rate) * 1000);
+        (connections[sent % connections.length] as TimedConnection).send(start + ((sent + 1) / rate) * 1000);
       }
       if (sent < total) setImmediate(turn);
       else setTimeout(resolve, 200);

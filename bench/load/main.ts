@@ -1,4 +1,4 @@
-/** The child process that makes the load, asked by the runner. */
+/** The child process that generates the load. The runner calls its functions. */
 import { answer } from '../ipc.js';
 import type { Target } from './connection.js';
 import { Crowd } from './crowd.js';
@@ -8,7 +8,7 @@ import { flood, type FloodPlan } from './flood.js';
 import { measureLatency, type LatencyPlan } from './latency.js';
 import { VisitsLoad, type VisitsPlan } from './visits.js';
 
-/** A load that goes on until it is stopped, and is measured on the way. */
+/** A load that runs until it is stopped, and is measured meanwhile. */
 let running: EchoLoad | FanOutLoad | VisitsLoad | undefined;
 const crowd = new Crowd();
 
@@ -22,9 +22,9 @@ const answers = {
   startVisits({ target, plan }: { target: Target; plan: VisitsPlan }): void {
     running = new VisitsLoad(target, plan);
   },
-  /** What happens in so many seconds: echoes, deliveries or visits. */
+  /** Counts echoes, deliveries or visits for so many seconds. */
   async measure(seconds: number): Promise<{ count: number; seconds: number; cpu: number }> {
-    if (running === undefined) throw new Error('nothing to measure');
+    if (running === undefined) throw new Error('no load is running; start one first');
     const cpuBefore = process.cpuUsage();
     const start = performance.now();
     const before = running.count;

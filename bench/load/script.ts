@@ -12,22 +12,22 @@ export interface ScriptPlan {
   chinese?: boolean;
 }
 
-// A cycle is long enough that no two messages in flight are equal, and at least twice what is in flight.
+// A cycle is so long that no two messages in flight are equal: at least twice the messages in flight.
 const CYCLE_BYTES = 512 * 1024;
 const MOST_IN_CYCLE = 256;
 const LEAST_IN_CYCLE = 8;
 
 /**
- * What a client says and must hear, again and again: a cycle of different messages, encoded beforehand, so that
- * sending is a write of ready bytes and checking is a comparison of bytes.
+ * The messages that a client sends and must receive: a cycle of different messages that repeats. They are encoded
+ * beforehand, so that sending only writes bytes, and checking only compares bytes.
  *
- * Made from the plan alone, so that two processes have the same.
+ * The plan determines the messages, so that two processes have the same ones.
  */
 export class Script {
   readonly length: number;
   readonly requestSize: number;
   readonly replySize: number;
-  // Each cycle lies there twice, so that any run of up to a cycle is one slice.
+  // Each buffer contains the cycle twice, so that up to a cycle from any start is one slice.
   readonly #requests: Buffer;
   readonly #replies: Buffer;
 
@@ -43,7 +43,7 @@ export class Script {
     this.#replies = Buffer.concat([...replies, ...replies]);
   }
 
-  /** The bytes of `count` requests, beginning with number `first`. */
+  /** Returns the bytes of `count` requests, beginning with number `first`. */
   requests(first: number, count: number): Buffer {
     const start = (first % this.length) * this.requestSize;
     return this.#requests.subarray(start, start + count * this.requestSize);
@@ -55,9 +55,9 @@ export class Script {
   }
 
   /**
-   * Compares what came with what must come.
+   * Compares a received chunk with the expected bytes.
    *
-   * @param offset Where in the endless stream of replies the chunk begins.
+   * @param offset The position of the chunk in the stream of all replies.
    * @throws {Error} They differ.
    */
   check(chunk: Buffer, offset: number): void {
@@ -75,7 +75,9 @@ export class Script {
           .subarray(start, start + count)
           .toString('latin1')
           .slice(0, 200);
-        throw new Error(`a wrong echo: ${JSON.stringify(wrong)} instead of ${JSON.stringify(right)}`);
+        throw new Error(
+          `received a wrong echo: ${JSON.stringify(wrong)} instead of ${JSON.stringify(right)}`,
+        );
       }
       done += count;
     }
@@ -83,20 +85,20 @@ export class Script {
 }
 
 function makePayload(plan: ScriptPlan, index: number): Buffer {
-  // Pseudo-random but always the same; as text it is printable ASCII without characters that JSON escapes.
+  // Pseudo-random, but the same in every run. Text is printable ASCII without characters that JSON escapes.
   const seed = createHash('shake256', { outputLength: plan.bytes }).update(String(index)).digest();
   if (plan.chinese === true) return makeChinese(seed, plan.bytes);
   return plan.binary ? seed : Buffer.from(seed.toString('base64').slice(0, plan.bytes), 'latin1');
 }
 
-/** Chinese characters, and as many letters as are missing to `bytes`. */
+/** Returns Chinese characters, filled up with letters to `bytes`. */
 function makeChinese(seed: Buffer, bytes: number): Buffer {
   const count = Math.floor(bytes / 3);
   const characters = Array.from(seed.subarray(0, count), (byte) => String.fromCharCode(0x4e00 + byte));
   return Buffer.from(characters.join('').padEnd(count + (bytes % 3), 'x'));
 }
 
-/** A message as it goes over the wire, from a client (`masked`) or from a server. */
+/** Encodes a message for the wire, from a client (`masked`) or from a server. */
 export function encodeMessage(
   { dialect, binary }: Pick<ScriptPlan, 'dialect' | 'binary'>,
   message: Buffer,

@@ -2,7 +2,7 @@ import { Connection, type Target } from './connection.js';
 import { encodeFrame, FrameReader, Opcode } from './frames.js';
 
 export interface VisitsPlan {
-  /** Visitors at the same time; each comes again as soon as it has gone. */
+  /** Visitors at the same time. Each one reconnects as soon as it has closed. */
   atOnce: number;
 }
 
@@ -10,7 +10,7 @@ const HELLO = Buffer.from('hello');
 const HELLO_FRAME = encodeFrame(Opcode.text, HELLO, true);
 const CLOSE_FRAME = encodeFrame(Opcode.close, Buffer.from([1000 >> 8, 1000 & 0xff]), true);
 
-/** Visitors connect, say hello, hear it back, close cleanly, and come again. */
+/** Visitors connect, send hello, receive its echo, close cleanly, and reconnect. */
 export class VisitsLoad {
   #visits = 0;
   #stopped = false;
@@ -19,7 +19,7 @@ export class VisitsLoad {
     for (let visitor = 0; visitor < plan.atOnce; visitor++) void this.#comeAndGo(target);
   }
 
-  /** Visits so far. */
+  /** The number of visits so far. */
   get count(): number {
     return this.#visits;
   }
@@ -33,7 +33,7 @@ export class VisitsLoad {
       try {
         await visit(await Connection.open(target));
       } catch (error) {
-        // When it has been stopped the server may be gone.
+        // After stop() the server may have ended.
         if (!this.#stopped) throw error;
       }
       this.#visits++;
@@ -51,16 +51,16 @@ function visit(connection: Connection): Promise<void> {
         connection.socket.write(CLOSE_FRAME);
       } else if (opcode === Opcode.close && echoed) {
         closed = true;
-        // The server ends first (RFC 6455, 7.1.1); those that don't are not waited for.
+        // The server should end first (RFC 6455, 7.1.1). We do not wait for servers that don't.
         connection.socket.end();
-      } else reject(new Error(`not the echo: ${payload.toString()}`));
+      } else reject(new Error(`expected the echo, got: ${payload.toString()}`));
     });
     connection.receive = (chunk) => {
       reader.read(chunk);
     };
     connection.onClose = () => {
       if (closed) resolve();
-      else reject(new Error('closed before the echo and the closing handshake'));
+      else reject(new Error('the server closed the connection before the echo and the closing handshake'));
     };
     connection.socket.write(HELLO_FRAME);
   });

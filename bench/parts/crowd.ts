@@ -7,11 +7,11 @@ import type { Settings } from '../measure.js';
 import { kilobytes, type Result } from './part.js';
 
 const CONNECTIONS = 150_000;
-/** So many processes on each side, that none comes near 20,000 open files. */
+/** Processes on each side. With ten, none comes near 20,000 open files. */
 const PROCESSES = 10;
-const MINUTES = 10 * 60_000;
+const TEN_MINUTES = 10 * 60_000;
 
-/** 150,000 websockets through an Express route at the same time, on one machine. */
+/** Opens 150,000 websockets through an Express route at the same time, on one machine. */
 export async function measureCrowd(settings: Settings): Promise<Result> {
   const count = settings.quick ? 5000 : CONNECTIONS;
   const processes = settings.quick ? 2 : PROCESSES;
@@ -27,25 +27,25 @@ export async function measureCrowd(settings: Settings): Promise<Result> {
     return { answers, seconds: (performance.now() - start) / 1000 };
   };
   try {
-    const port = await server.ask('start', { workers: processes, addresses }, MINUTES);
-    const before = await server.ask('usage', undefined, MINUTES);
+    const port = await server.ask('start', { workers: processes, addresses }, TEN_MINUTES);
+    const before = await server.ask('usage', undefined, TEN_MINUTES);
     const opening = await all((load, index) => {
       const target = { host: addresses[index] as string, port, path: '/echo', dialect: 'plain' as const };
-      return load.ask('growCrowd', { target, count: count / processes }, MINUTES);
+      return load.ask('growCrowd', { target, count: count / processes }, TEN_MINUTES);
     });
-    const open = await server.ask('usage', undefined, MINUTES);
-    const echoing = await all((load) => load.ask('echoOnce', undefined, MINUTES));
-    const after = await server.ask('usage', undefined, MINUTES);
-    const closing = await all((load) => load.ask('closeCrowd', undefined, MINUTES));
+    const open = await server.ask('usage', undefined, TEN_MINUTES);
+    const echoing = await all((load) => load.ask('echoOnce', undefined, TEN_MINUTES));
+    const after = await server.ask('usage', undefined, TEN_MINUTES);
+    const closing = await all((load) => load.ask('closeCrowd', undefined, TEN_MINUTES));
     const closed = closing.answers.reduce((sum, one) => sum + one, 0);
-    const end = await server.ask('usage', undefined, MINUTES);
+    const end = await server.ask('usage', undefined, TEN_MINUTES);
     const heap = (after.heap - before.heap) / count;
     const rss = (after.rss - before.rss) / count;
     const atOnce = Math.min(open.connections, after.connections);
     return {
       title: 'A crowd',
       method:
-        `${String(processes)} node:cluster workers and as many client processes; every connection is opened, ` +
+        `${String(processes)} node:cluster workers and as many client processes. Every connection is opened, ` +
         'echoes once while all are open, and is closed with the closing handshake. One refusal or wrong echo ends the run.',
       tables: [
         {

@@ -20,7 +20,7 @@ interface Scenario {
   inFlight: number;
   binary?: boolean;
   chinese?: boolean;
-  /** The ratio to bare `ws` that we want. */
+  /** The ratio to bare `ws` that is the goal. */
   goal: number;
   quick?: boolean;
 }
@@ -38,13 +38,13 @@ const scenarios: Scenario[] = [
 ];
 
 const CONNECTIONS = 50;
-/** What `Bun.serve` echoes with 16 in flight: so much of it we want. */
+/** The goal with 16 in flight, as a share of what `Bun.serve` echoes. */
 const SHARE_OF_BUN = 0.6;
 const candidates = [ours, bare, ...peers, ...anchors];
 const byRate = ({ rate }: Sample): number => rate;
 const byCpu = ({ cpu }: Sample): number => cpu;
 
-/** Messages a second that come back right, and what each costs the server. */
+/** Measures correct echoes a second, and the server's CPU for each. */
 export async function measureEcho(settings: Settings): Promise<Result> {
   const chosen = scenarios.filter(({ quick }) => quick === true || !settings.quick);
   const turns: Turns = settings.quick
@@ -65,10 +65,10 @@ export async function measureEcho(settings: Settings): Promise<Result> {
   return {
     title: 'Echo',
     method:
-      `${String(CONNECTIONS)} connections, each with so many messages in flight; every reply is compared with what was ` +
-      `sent. ${String(turns.processes)} servers of each kind take turns of ${String(turns.seconds)} s, the others stopped ` +
-      'meanwhile. Ratios are to bare ws in the same round, as a median, with the middle half of the rounds. Bun.serve and ' +
-      'uWebSockets.js are native code, and net has no WebSocket at all: they show how much there is to have.',
+      `${String(CONNECTIONS)} connections. A column gives the message size × the messages in flight on each. Every reply is ` +
+      `compared with its request. ${String(turns.processes)} servers of each kind take turns of ${String(turns.seconds)} s, while ` +
+      'the others are paused. Ratios are medians to bare ws in the same round, with the range of the middle half of the ' +
+      'rounds. Bun.serve and uWebSockets.js are native code, and net has no WebSocket at all: they show the limits.',
     tables: [
       table('Messages a second (ratio to ws; middle half of the rounds)', results, (rounds, candidate) => {
         const [low, high] = spread(rounds, candidate, bare, byRate);
@@ -100,7 +100,7 @@ function scriptOf({ dialect }: Candidate, plan: EchoScenario): EchoPlan {
   return { ...plan, dialect, connections: plan.connections ?? CONNECTIONS };
 }
 
-/** One server, one load, one window. */
+/** Measures one server with one load, once. */
 export function echoOnce(candidate: Candidate, plan: EchoScenario, settings: Settings): Promise<Sample> {
   const script = scriptOf(candidate, plan);
   return withServer(candidate, { part: 'echo', argument: script }, async (server, load, target) => {
@@ -134,25 +134,28 @@ function claimToWs({ title, goal }: Scenario, rounds: Rounds<Sample>): Claim {
 
 function claimsToOthers(results: Map<Scenario, Rounds<Sample>>): Claim[] {
   const claims = [
-    // On their own: where the network is nearly all, the closest of many is a matter of its noise.
+    // Apart from the others: with 1 in flight nearly all is the network, and its noise decides which peer is closest.
     claimToClosest('the same echoes, 1 in flight', results, ({ inFlight }) => inFlight === 1),
     claimToClosest('the same echoes, more in flight', results, ({ inFlight }) => inFlight > 1),
   ];
   for (const [{ title }, rounds] of results) {
-    const beside = (to: Candidate): string => ` (CPU for a message ${times(ratio(rounds, ours, to, byCpu))})`;
+    const cpuDetail = (to: Candidate): string =>
+      ` (CPU for a message ${times(ratio(rounds, ours, to, byCpu))})`;
     if (title === '32 B × 16') {
       const measured = ratio(rounds, ours, bun, byRate);
-      claims.push(claimAtLeast(`echo, ${title} in flight`, bun.title, SHARE_OF_BUN, measured, beside(bun)));
+      claims.push(
+        claimAtLeast(`echo, ${title} in flight`, bun.title, SHARE_OF_BUN, measured, cpuDetail(bun)),
+      );
     }
     if (title === '32 B × 64') {
       const measured = ratio(rounds, ours, net, byRate);
-      claims.push(claimAtLeast(`echo, ${title} in flight`, 'net', undefined, measured, beside(net)));
+      claims.push(claimAtLeast(`echo, ${title} in flight`, 'net', undefined, measured, cpuDetail(net)));
     }
   }
   return claims;
 }
 
-/** To the peer that comes closest to us in any of these scenarios. */
+/** Compares us with the peer that comes closest in any of these scenarios. */
 function claimToClosest(
   work: string,
   results: Map<Scenario, Rounds<Sample>>,

@@ -10,7 +10,7 @@ const bursts = [
 const byRate = ({ rate }: Sample): number => rate;
 const byCpu = ({ cpu }: Sample): number => cpu;
 
-// What has a loop over all websockets, and what has groups.
+// The candidates that loop over all websockets, and those that have groups.
 const loop: Candidate = { ...ours, title: 'dwebsocket, a loop' };
 const group: Candidate = { ...ours, title: 'dwebsocket, a group' };
 const wsLoop: Candidate = { ...bare, title: 'ws, a loop' };
@@ -19,7 +19,7 @@ const topic: Candidate = { ...crossws, title: 'crossws, a topic' };
 const loops = new Set([loop, wsLoop]);
 const candidates = [group, loop, wsLoop, room, topic];
 
-/** One message to a thousand websockets, alone and sixteen in a row. */
+/** Measures messages to a thousand websockets, one at a time and in bursts of sixteen. */
 export async function measureFanOut(settings: Settings): Promise<Result> {
   const rows: string[][] = [];
   const claims: Claim[] = [];
@@ -66,9 +66,10 @@ export async function measureFanOut(settings: Settings): Promise<Result> {
   return {
     title: 'Fan-out',
     method:
-      `${MEMBERS.toLocaleString('en')} connections; each message of one more is sent to all of them, once or as a burst of 16 ` +
-      'different ones. The next comes when all have got it, two are always on their way. A loop calls `send` of each ' +
-      'websocket (for ours, those of `openWebsockets`); a group, room or topic is asked once. Ratios are to the loop of ws.',
+      `${MEMBERS.toLocaleString('en')} connections receive. For each message of one more connection, the server sends all of them ` +
+      'one message, or a burst of 16 different ones. The next message follows when all have received it; two are always in ' +
+      'flight. A loop calls `send` of each websocket (ours loops over `openWebsockets`); a group, room or topic is called ' +
+      'once. Ratios are to the loop of ws.',
     tables: [
       {
         caption: 'Fan-out',

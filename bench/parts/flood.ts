@@ -17,7 +17,7 @@ interface Flooded {
   echoed: number;
 }
 
-/** Clients that send as fast as they can to a handler that takes a millisecond for each message. */
+/** Measures the memory when clients send as fast as they can, and the handler takes a millisecond for each message. */
 export async function measureFlood(settings: Settings): Promise<Result> {
   const seconds = settings.quick ? 1.5 : 5;
   const count = settings.quick ? 1 : 3;
@@ -42,7 +42,7 @@ export async function measureFlood(settings: Settings): Promise<Result> {
       claims.push({
         work: `memory under a flood of ${title} messages to a slow handler`,
         against: 'maxQueue (1 MiB) for each connection',
-        // Beside the queue: garbage that has not been collected yet, and buffers of the sockets.
+        // More than the queue: garbage that is not collected yet, and the buffers of the sockets.
         goal: `at most ${megabytes(4 * MAX_QUEUE)} resident for each`,
         measured: megabytes(memory / CONNECTIONS),
         met: memory / CONNECTIONS <= 4 * MAX_QUEUE,
@@ -52,8 +52,8 @@ export async function measureFlood(settings: Settings): Promise<Result> {
   return {
     title: 'Flood',
     method:
-      `${String(CONNECTIONS)} connections send as fast as their sockets take it for ${String(seconds)} seconds; the ` +
-      'handler awaits a millisecond before each echo. The highest resident memory, less that before.',
+      `${String(CONNECTIONS)} connections send as fast as their sockets accept data for ${String(seconds)} seconds; the ` +
+      'handler waits a millisecond before each echo. The table shows the highest resident memory minus that before.',
     tables: [
       { caption: 'Memory under a flood', head: ['', 'message', 'in all', 'for each connection'], rows },
     ],

@@ -8,32 +8,32 @@ const SIZES = [100, 1000, 10_000];
 const IN_FLIGHT = 100;
 const ALLOWED = 0.1;
 
-/** A candidate with so many connections; all of them take turns, so that what the machine does falls on each size. */
+/** A candidate with a number of connections. All sizes take turns, so that other load of the machine affects each. */
 interface Sized extends Candidate {
   size: number;
 }
 const withSizes = (candidate: Candidate): Sized[] => SIZES.map((size) => ({ ...candidate, size }));
 
 interface Grown {
-  /** Of one that is no websocket: not measured. */
+  /** Not measured for `net`, which has no websockets. */
   heap: number | undefined;
   echo: Sample;
 }
 
-/** Whether a connection costs the same and is served as fast among many as among few. */
+/** Measures whether a connection costs as much, and is as fast, among many connections as among few. */
 export async function measureGrowth(settings: Settings): Promise<Result> {
   const grown = withSizes(ours).filter(({ size }) => !settings.quick || size <= 1000);
   const candidates = settings.quick ? grown : [...grown, ...[bare, net].flatMap(withSizes)];
   const rounds = await interleave(candidates, settings.rounds, async (candidate) => {
     const { size, name } = candidate as Sized;
-    const plan = { bytes: 32, binary: false, connections: size, inFlight: IN_FLIGHT, walking: true };
+    const plan = { bytes: 32, binary: false, connections: size, inFlight: IN_FLIGHT, rotating: true };
     return {
       heap: name === net.name ? undefined : (await memoryPerConnection(candidate, size)).heap,
       echo: await echoOnce(candidate, plan, settings),
     };
   });
   const byHeap = ({ heap }: Grown): number => heap ?? NaN;
-  /** How far the sizes lie apart, each compared with the smallest in the same round. */
+  /** Returns how far the sizes differ, each compared with the smallest in the same round. */
   const spread = (of: (sample: Grown) => number): number => {
     const ratios = grown.map((one) => ratio(rounds, one, grown[0] as Sized, of));
     return Math.max(...ratios) / Math.min(...ratios) - 1;
@@ -41,9 +41,10 @@ export async function measureGrowth(settings: Settings): Promise<Result> {
   return {
     title: 'Growth',
     method:
-      `${String(IN_FLIGHT)} messages in flight on all connections together, which walk from one to the next, so ` +
-      'that the load is the same and all take part. The sizes take turns, and are compared within a round. Even a ' +
-      'server that does not parse (net) is slower among many: their sockets no longer fit into the caches.',
+      `${String(IN_FLIGHT)} messages are in flight on all connections together. Each request goes to the next connection, so ` +
+      'that the load is the same for all sizes, and every connection takes part. The sizes take turns, and are compared ' +
+      'within a round. With many connections even a server that does not parse (net) is slower: the sockets no longer ' +
+      'fit into the caches.',
     tables: [
       {
         caption: 'Growth',

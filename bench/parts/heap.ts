@@ -17,7 +17,7 @@ interface Memory {
   rss: number;
 }
 
-/** What a connection costs that is open and says nothing. */
+/** Measures the memory of an open connection without traffic. */
 export async function measureHeap(settings: Settings): Promise<Result> {
   const count = settings.quick ? 500 : 4000;
   const rounds = await interleave(candidates, settings.rounds, (candidate) =>
@@ -27,9 +27,9 @@ export async function measureHeap(settings: Settings): Promise<Result> {
   return {
     title: 'Memory for an idle connection',
     method:
-      `${String(count)} connections, each of which has echoed once, after garbage collection, less what the server ` +
-      'took before. dwebsocket: through Express, its handler waits in `for await`. By hand: an Express route whose ' +
-      'async handler can use req and res all the while. ws: no Express, no request.',
+      `The memory of ${String(count)} connections that have each echoed once: after garbage collection, minus the memory ` +
+      'before. dwebsocket goes through Express, and its handler waits in `for await`. By hand is an Express route whose ' +
+      'async handler can use req and res all the time. ws has no Express and keeps no request.',
     tables: [
       {
         caption: 'Memory for an idle connection',
@@ -51,11 +51,11 @@ export async function measureHeap(settings: Settings): Promise<Result> {
   };
 }
 
-/** Bytes for each of `count` idle connections. */
+/** Measures the bytes for each of `count` idle connections. */
 export function memoryPerConnection(candidate: Candidate, count: number): Promise<Memory> {
   return withServer(candidate, { part: 'echo' }, async (server, load, target) => {
-    // What is only compiled or made once shall not be charged to the connections. The first ones stay: what is left of
-    // those that have gone would be let go of meanwhile, and be counted to the credit of the others.
+    // What is compiled or created only once must not count for the connections. The first connections stay open: if they
+    // closed, memory that is released later would make the others look cheaper.
     await load.ask('growCrowd', { target, count: 1000 });
     for (let echo = 0; echo < 20; echo++) await load.ask('echoOnce');
     const before = await server.ask('settled');

@@ -8,7 +8,7 @@ const script = { bytes: 32, binary: false };
 const candidates = [ours, bare, net];
 const byP99 = ({ p99 }: Latency): number => p99;
 
-/** How long a message's round trip takes when bare `ws` is half busy. */
+/** Measures the round trip of a message at half of the load that bare `ws` can echo. */
 export async function measureLatency(settings: Settings): Promise<Result> {
   const top = await echoOnce(bare, { ...script, inFlight: 64 }, settings);
   const rate = Math.round(top.rate / 2);
@@ -34,8 +34,8 @@ export async function measureLatency(settings: Settings): Promise<Result> {
   return {
     title: 'Latency',
     method:
-      `32-byte text over 50 connections, ${thousands(rate)} messages a second: half of what bare ws echoes at most ` +
-      '(64 in flight). They are sent by the clock, and a round trip counts from when its message was due.',
+      `32-byte text over 50 connections, ${thousands(rate)} messages a second: half of the most that bare ws echoes ` +
+      '(64 in flight). They are sent at a fixed rate, and a round trip counts from the time at which its message was due.',
     tables: [
       {
         caption: 'Milliseconds for a round trip',

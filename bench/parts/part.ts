@@ -1,13 +1,13 @@
 import type { Settings } from '../measure.js';
 
-/** What the README and the documentation claim: the ratio, whether or not it is what we wanted. */
+/** One comparison that the README and the documents publish, whether or not it reaches its goal. */
 export interface Claim {
   work: string;
   against: string;
-  /** What we wanted, as text. */
+  /** The goal, as text. */
   goal: string;
   measured: string;
-  /** `undefined` where nothing was promised. */
+  /** Whether the goal was reached; `undefined` without a goal. */
   met: boolean | undefined;
 }
 
@@ -17,18 +17,18 @@ export interface Table {
   rows: string[][];
 }
 
-/** What a part has found, ready for JSON. */
+/** The result of a part, ready for JSON. */
 export interface Result {
   title: string;
   /** How it was measured. */
   method: string;
   tables: Table[];
   claims: Claim[];
-  /** Whose versions it depends on. */
+  /** The packages whose versions the result depends on. */
   packages: string[];
-  /** How many there were, where not the usual number. */
+  /** The number of rounds, if not the usual one. */
   rounds?: number;
-  /** What the chart shows, by name. */
+  /** The bars of the chart, by scenario and candidate. */
   bars?: Record<string, Record<string, number>>;
 }
 
@@ -39,19 +39,19 @@ export function claimAtLeast(
   against: string,
   goal: number | undefined,
   ratio: number,
-  beside = '',
+  detail = '',
 ): Claim {
-  const measured = `${times(ratio)}${beside}`;
+  const measured = `${times(ratio)}${detail}`;
   if (goal === undefined) return { work, against, goal: 'none', measured, met: undefined };
   return { work, against, goal: `at least ${goal.toFixed(1)} ×`, measured, met: ratio >= goal };
 }
 
-export function claimAtMost(work: string, against: string, goal: number, ratio: number, beside = ''): Claim {
+export function claimAtMost(work: string, against: string, goal: number, ratio: number, detail = ''): Claim {
   return {
     work,
     against,
     goal: `at most ${goal.toFixed(1)} ×`,
-    measured: `${times(ratio)}${beside}`,
+    measured: `${times(ratio)}${detail}`,
     met: ratio <= goal,
   };
 }

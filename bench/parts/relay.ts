@@ -32,7 +32,7 @@ const candidates = [ours, ...others];
 const byRate = ({ rate }: Sample): number => rate;
 const byCpu = ({ cpu }: Sample): number => cpu;
 
-/** Groups whose members are in several processes, over a Redis of our own. */
+/** Measures groups with members in several processes, over a Redis that it starts. */
 export async function measureRelay(settings: Settings): Promise<Result> {
   const tables: Table[] = [];
   const claims: Claim[] = [];
@@ -61,9 +61,9 @@ export async function measureRelay(settings: Settings): Promise<Result> {
   return {
     title: 'Groups over Redis',
     method:
-      `Each group has members in ${String(SPREAD)} processes: ${String(pair.members)} in each of the 2, ` +
-      `${String(many.members)} in each of 2 of the 4. One more connection of the first of them sends; a message counts when all ` +
-      `members have got it, each and in order, and then the next is sent (${String(pair.inFlight)} on their way in the one group, ` +
+      `Each group has members in ${String(SPREAD)} processes: with 2 processes ${String(pair.members)} in each, with 4 processes ` +
+      `${String(many.members)} in each of two. One more connection to the first of its processes sends. A message counts when all ` +
+      `members have received all messages in order; then the next is sent (${String(pair.inFlight)} in flight in the one group, ` +
       `${String(many.inFlight)} in each of the 200). All use the client of the package redis; Redis's own CPU is not counted.`,
     tables,
     claims,
@@ -79,7 +79,7 @@ function relayOnce(candidate: Candidate, scenario: Scenario, settings: Settings)
       processes,
       { part: 'groups', argument: { burst: 1, redis } },
       async (servers, load, targets) => {
-        // Members are in when they are connected; that the others know of them takes Redis a moment.
+        // A connected member has joined its group here; Redis needs a moment until the other processes reach it.
         const plan = { ...rest, spread: SPREAD, burst: 1, settle: 500 };
         await load.ask('startFanOut', { targets, plan });
         const { rate, cpu, loadCpu } = await sample(servers, load, settings);

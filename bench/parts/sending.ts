@@ -11,14 +11,14 @@ const TEXT = 'a message of 25 bytes, say';
 
 interface Cost {
   client: string;
-  /** Microseconds of CPU for a message: of the client alone, and of groups over it. */
+  /** Microseconds of CPU for a message: for a call of the client alone, and for groups that use the client. */
   bare: number;
   pubSub: number;
   bareScript: number;
   streams: number;
 }
 
-/** What a message to a group costs the process that sends it, and what its Redis client takes of that. */
+/** Measures the CPU of a message to a group in the process that sends it, and the share of the Redis client. */
 export async function measureSending(settings: Settings): Promise<Result> {
   const costs: Cost[] = [];
   const rounds = settings.quick ? 5 : 20;
@@ -41,8 +41,8 @@ export async function measureSending(settings: Settings): Promise<Result> {
   return {
     title: 'Sending to a group over Redis',
     method:
-      `${FLOOD.toLocaleString('en')} messages are sent in one turn of the event loop, and all answers awaited; ` +
-      'µs of CPU for each in the process that sends. Compared with the same command, given to the client itself.',
+      `The sender sends ${FLOOD.toLocaleString('en')} messages in one turn of the event loop, and awaits all replies. The table ` +
+      'shows its µs of CPU for a message, and the ratio to a direct call of the same command on the client.',
     tables: [
       {
         caption: 'Sending to a group over Redis',
@@ -88,7 +88,7 @@ async function measureClient(client: RedisClient, rounds: number): Promise<Omit<
   for (let round = 0; round < rounds; round++) {
     for (const [name, send] of Object.entries(ways)) {
       const cost = await measureFlood(send);
-      // The first rounds are the compiler's.
+      // In the first two rounds the engine still compiles the code.
       if (round >= 2) found[name as keyof typeof ways].push(cost);
     }
   }
@@ -109,7 +109,7 @@ async function measureFlood(send: () => PromiseLike<unknown>): Promise<number> {
   return (user + system) / FLOOD;
 }
 
-/** The script that the backplane sends: what it costs Redis is the same then. */
+/** Returns the script that the backplane sends, so that both calls cost Redis the same. */
 async function captureScript(): Promise<string> {
   const { makeAddCommand } = await import('../../src/groups/redis/stream-entry.js');
   const options = { maxLength: 1, maxBytes: 1, maxAge: 1, isCluster: false };

@@ -16,9 +16,9 @@ const candidates = [ours, expressWs, websocketExpress, tinyws, byHand];
 const byRate = ({ rate }: Sample): number => rate;
 const byCpu = ({ cpu }: Sample): number => cpu;
 
-/** New connections through an Express route. */
+/** Measures new connections through an Express route. */
 export async function measureVisits(usual: Settings): Promise<Result> {
-  // A visit goes through much more code than an echo, and less often: it takes seconds until it is compiled.
+  // A visit runs much more code than an echo, and less often. So the engine needs seconds to compile that code.
   const settings = { ...usual, warmUp: 6 * usual.warmUp, window: 2 * usual.window };
   const count = moreRounds(settings, 2);
   const rounds = await interleave(candidates, count, (candidate) =>
@@ -30,12 +30,12 @@ export async function measureVisits(usual: Settings): Promise<Result> {
   return {
     title: 'New connections',
     method:
-      `${String(AT_ONCE)} visitors at once: TCP, handshake through an Express route, one echo, the closing ` +
-      'handshake, and again.',
+      `${String(AT_ONCE)} visitors at the same time. Each connects over TCP, makes the handshake through an Express route, ` +
+      'echoes once, makes the closing handshake, and starts again.',
     tables: [
       {
         caption: 'New connections a second',
-        head: ['', 'connections a second', 'µs of CPU for each', 'ours is ahead by'],
+        head: ['', 'connections a second', 'µs of CPU for each', 'ratio of dwebsocket to it'],
         rows: candidates.map((candidate) => [
           candidate.title,
           thousands(figure(rounds, candidate, byRate)),

@@ -13,7 +13,7 @@ const ROW = 22;
 const PANEL_HEAD = 46;
 const MARGIN = 16;
 
-/** A few bars that say how ours stands; readable on light and dark ground, for it sits in READMEs. */
+/** Draws bars that compare the candidates. READMEs show the chart, so it is readable on light and dark backgrounds. */
 export function renderChart(parts: Record<string, Measured>): string {
   const panels = [
     panel(

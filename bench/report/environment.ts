@@ -1,6 +1,6 @@
 import { cpus, totalmem } from 'node:os';
 
-/** What the numbers depend on; no names of hosts or paths. */
+/** The machine and the versions that the numbers depend on, without host names and paths. */
 export interface Environment {
   date: string;
   machine: string;

@@ -1,7 +1,7 @@
 import type { Claim, Result, Table } from '../parts/part.js';
 import type { Environment } from './environment.js';
 
-/** A part's result and what it was measured on. */
+/** The result of a part, and the environment in which it was measured. */
 export interface Measured {
   result: Result;
   environment: Environment;
@@ -15,22 +15,22 @@ export function renderMarkdown(parts: Record<string, Measured>): string {
   ].join('\n\n');
 }
 
-/** The one table that says it all: each claim, what we wanted, and what came out. */
+/** The summary table: each claim with its goal and its result. */
 export function summary(claims: Claim[]): Table {
   return {
     caption: '',
-    head: ['work', 'against', 'wanted', 'measured', ''],
+    head: ['work', 'compared with', 'goal', 'measured', 'goal reached'],
     rows: claims.map(({ work, against, goal, measured, met }) => [
       work,
       against,
       goal,
       measured,
-      met === undefined ? '' : met ? 'yes' : 'falls short',
+      met === undefined ? '' : met ? 'yes' : 'no',
     ]),
   };
 }
 
-/** Aligned for a terminal, and Markdown as well. */
+/** Renders a table as Markdown that is aligned for a terminal, too. */
 export function renderTable({ head, rows }: Table): string {
   const widths = head.map((title, column) =>
     Math.max(3, title.length, ...rows.map((row) => (row[column] ?? '').length)),

@@ -5,18 +5,18 @@ import { historyLength, MemoryStore, type Message, type Store } from './store.js
 
 const prefix = 'dwebsocket-tour:chat';
 
-/** Milliseconds without a sign of life after which an instance, and everybody on it, is gone. */
+/** Milliseconds without a renewal after which an instance and its people expire. */
 export const lifetime = 5_000;
 
-/** Milliseconds in which Redis has to answer. */
-const patience = 2_000;
+/** Milliseconds that Redis has for an answer. */
+const deadline = 2_000;
 
-/** Seconds for which a silent room keeps its messages. */
+/** Seconds that the messages of a silent room are kept. */
 const day = 24 * 60 * 60;
 
 /**
- * Keeps it in Redis, for all instances of the app. Each says again and again who is on it; what it has said expires when it
- * dies. While Redis is away, or refuses, an instance knows what has been said and who is there on itself.
+ * Keeps messages and people in Redis, for all instances of the app. Each instance renews its list of people again and
+ * again; the list expires when the instance ends. Without Redis, an instance knows only its own messages and people.
  */
 export class RedisStore implements Store {
   readonly #client: RedisClientType;
@@ -86,20 +86,20 @@ export class RedisStore implements Store {
     return lists.flatMap((names) => (names === null ? [] : (JSON.parse(names) as string[])));
   }
 
-  /** `undefined` when Redis is away, does not answer, or refuses. */
+  /** Calls Redis. Resolves with `undefined` when Redis is away, does not answer, or refuses the command. */
   async #ask<Answer>(question: (client: RedisClientType) => Promise<Answer>): Promise<Answer | undefined> {
-    // The client would keep what it is given until Redis is back.
+    // Without a connection, the client would queue commands until Redis is back.
     if (!this.#client.isReady || this.#isCutOff()) return undefined;
     try {
-      return await Promise.race([question(this.#client), setTimeout(patience, undefined, { ref: false })]);
+      return await Promise.race([question(this.#client), setTimeout(deadline, undefined, { ref: false })]);
     } catch (error) {
-      // When the connection is lost the groups tell.
-      if (error instanceof ErrorReply) this.#tellRefusal(error);
+      // The groups report lost connections.
+      if (error instanceof ErrorReply) this.#reportRefusal(error);
       return undefined;
     }
   }
 
-  #tellRefusal({ message }: ErrorReply): void {
+  #reportRefusal({ message }: ErrorReply): void {
     if (message !== this.#refusal) console.error(`Chat: Redis refuses: ${message}`);
     this.#refusal = message;
   }

@@ -3,19 +3,19 @@ import type { Websocket } from 'dwebsocket';
 import type { Group, Groups } from 'dwebsocket/groups';
 import type { Store } from './store.js';
 
-/** A room, as one instance of the app sees it. */
+/** A room in one instance of the app. */
 export class Room {
   readonly #name: string;
   readonly #store: Store;
   readonly #people = new Map<Websocket, string>();
-  // Everybody in the room.
+  // The people in the room, on all instances.
   readonly #group: Group;
-  // Every instance with somebody in the room: told when the people there are others.
+  // The instances that have people in the room. They get a message when the list of people changes.
   readonly #instances: Group;
-  readonly #instance = { send: () => this.#tellPeople(), closed: new Promise(() => {}) };
-  #told = '';
-  #willTell = false;
-  #telling = Promise.resolve();
+  readonly #instance = { send: () => this.#sendPeople(), closed: new Promise(() => {}) };
+  #sentList = '';
+  #willSend = false;
+  #sending = Promise.resolve();
 
   constructor(name: string, groups: Groups, store: Store) {
     this.#name = name;
@@ -24,17 +24,17 @@ export class Room {
     this.#instances = groups.group(`chat/${name}/people`);
   }
 
-  /** Whether nobody of this instance is in the room. */
+  /** Whether the room has no people on this instance. */
   get isEmpty(): boolean {
     return this.#people.size === 0;
   }
 
-  /** Takes somebody in, and shows what has been said; out when the websocket closes. */
+  /** Adds a person, and sends the earlier messages. */
   async enter(websocket: Websocket, name: string): Promise<void> {
     this.#people.set(websocket, name);
     this.#instances.add(this.#instance);
     this.#peopleChanged();
-    // What is said from now on arrives, what was said before is in the store, and what is in both has one id.
+    // The group delivers messages from now on, and the store has the earlier ones. A message in both has the same id.
     await this.#group.add(websocket);
     websocket.send(JSON.stringify({ history: await this.#store.readMessages(this.#name) }));
   }
@@ -53,34 +53,34 @@ export class Room {
   say(name: string, text: string): void {
     if (text === '') return;
     const message = { id: randomUUID(), name, text, at: Date.now() };
-    // In this order: who enters in between finds it in the store.
+    // Keep this order: a person who enters between the two lines finds the message in the store.
     this.#store.addMessage(this.#name, message);
     this.#group.send(JSON.stringify({ message }));
   }
 
-  /** To be called now and then where instances can die: says that this one lives, and sees which others do. */
+  /** Renews this instance in the store, and sends the current list of people. Call it regularly if instances can die. */
   renew(): void {
     this.#store.setPeople(this.#name, [...this.#people.values()]);
-    this.#tellPeople();
+    this.#sendPeople();
   }
 
   #peopleChanged(): void {
-    // Whoever is new has not been told yet, and be the list the same.
-    this.#told = '';
+    // A new person needs the list even if it has not changed.
+    this.#sentList = '';
     this.#store.setPeople(this.#name, [...this.#people.values()]);
     this.#instances.send('changed');
   }
 
-  /** Tells the people of this instance who is here. One after the other, so that the newest list comes last. */
-  #tellPeople(): void {
-    if (this.#willTell) return;
-    this.#willTell = true;
-    this.#telling = this.#telling.then(async () => {
-      this.#willTell = false;
+  /** Sends the list of people to this instance's websockets. Lists are sent in turn, so that the newest comes last. */
+  #sendPeople(): void {
+    if (this.#willSend) return;
+    this.#willSend = true;
+    this.#sending = this.#sending.then(async () => {
+      this.#willSend = false;
       const people = (await this.#store.readPeople(this.#name)).sort();
       const list = JSON.stringify({ people });
-      if (list === this.#told) return;
-      this.#told = list;
+      if (list === this.#sentList) return;
+      this.#sentList = list;
       for (const websocket of this.#people.keys()) websocket.send(list);
     });
   }

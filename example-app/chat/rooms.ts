@@ -3,11 +3,11 @@ import { createGroups, type Groups } from 'dwebsocket/groups';
 import { Room } from './room.js';
 import { MemoryStore, type Store } from './store.js';
 
-/** The rooms of a chat. Without arguments they are those of this process. */
+/** The rooms of a chat. Without arguments they reach only this process. */
 export class Rooms {
   readonly #groups: Groups;
   readonly #store: Store;
-  // Those that somebody of this instance is in.
+  // The rooms with people on this instance.
   readonly #rooms = new Map<string, Room>();
 
   constructor(groups: Groups = createGroups(), store: Store = new MemoryStore()) {
@@ -15,7 +15,7 @@ export class Rooms {
     this.#store = store;
   }
 
-  /** Takes somebody into a room, until the websocket closes. */
+  /** Adds a person to a room until the websocket closes. */
   async enter(name: string, websocket: Websocket, person: string): Promise<Room> {
     let room = this.#rooms.get(name);
     if (room === undefined) this.#rooms.set(name, (room = new Room(name, this.#groups, this.#store)));
@@ -32,7 +32,7 @@ export class Rooms {
     for (const room of this.#rooms.values()) room.renew();
   }
 
-  /** To be called when the server has closed: then nobody of this instance is there, in no room. */
+  /** Removes all people of this instance, and closes the groups. Call it after the server has closed. */
   close(): Promise<void> {
     for (const room of this.#rooms.values()) room.clear();
     return this.#groups.close();

@@ -6,30 +6,30 @@ export interface Message {
   readonly at: number;
 }
 
-/** What a chat keeps of its rooms. What is written first is seen by what is asked for later. */
+/** Keeps the messages and the people of rooms. A read sees all earlier writes. */
 export interface Store {
   addMessage(room: string, message: Message): void;
-  /** The last twenty, oldest first. */
+  /** Reads the last twenty messages, oldest first. */
   readMessages(room: string): Promise<Message[]>;
-  /** Says who is in a room on this instance of the app. */
+  /** Sets the people who are in a room on this instance of the app. */
   setPeople(room: string, names: string[]): void;
-  /** Who is in a room, on all instances. */
+  /** Reads the people who are in a room, on all instances. */
   readPeople(room: string): Promise<string[]>;
 }
 
 export const historyLength = 20;
 
-/** As many rooms keep their messages; beyond that, the one that has been silent for longest forgets. */
+/** How many rooms keep their messages. Beyond that, the room that has been silent for the longest time loses them. */
 const maxRooms = 1000;
 
-/** Keeps it in this process. */
+/** Keeps messages and people in this process. */
 export class MemoryStore implements Store {
   readonly #messages = new Map<string, Message[]>();
   readonly #people = new Map<string, string[]>();
 
   addMessage(room: string, message: Message): void {
     const messages = [...(this.#messages.get(room) ?? []), message].slice(-historyLength);
-    // Set anew, it comes last in the order of the map.
+    // Deleted and set again, the room becomes the last one of the map.
     this.#messages.delete(room);
     this.#messages.set(room, messages);
     const [oldest] = this.#messages.keys();

@@ -1,7 +1,7 @@
 import type { RequestHandler } from 'express';
 import type { Socket } from 'node:net';
 
-/** What a client has cost: requests made, bytes that came up from it, and bytes that went down to it. */
+/** The cost of a client: its requests, the bytes that it sent (up), and the bytes that it received (down). */
 export interface Cost {
   requests: number;
   up: number;
@@ -10,13 +10,13 @@ export interface Cost {
 
 type Costs = Map<string, Cost>;
 
-const clients = new Map<string, { costs: Costs; underWay: Set<() => void> }>();
+const clients = new Map<string, { costs: Costs; pending: Set<() => void> }>();
 const counted = new WeakMap<Socket, { up: number; down: number }>();
 
 /**
- * Middleware that counts bytes at the sockets: headers, bodies, chunks and frames, all that HTTP and WebSocket put on
- * the wire (TCP and IP add their own). Browsers use one connection for many requests, one after the other: what has
- * gone over it since the request before belongs to this one. So it must see every request of the app.
+ * Counts bytes at the sockets: headers, bodies, chunks and frames, but not what TCP and IP add. Browsers send many
+ * requests over one connection, one after the other. So the bytes since the previous request belong to the current one,
+ * and this middleware must see every request of the app.
  */
 export const byteMeter: RequestHandler = (req, res, next) => {
   const query = new URL(req.url, 'http://here').searchParams;
@@ -33,23 +33,23 @@ export const byteMeter: RequestHandler = (req, res, next) => {
     cost.up += after.up - before.up;
     cost.down += after.down - before.down;
   };
-  meter?.underWay.add(count);
-  // A response closes when it is done, and when the websocket it has become has ended.
+  meter?.pending.add(count);
+  // A response emits 'close' when it has finished, or when its websocket has ended.
   res.once('close', () => {
     count();
-    meter?.underWay.delete(count);
+    meter?.pending.delete(count);
   });
   next();
 };
 
-/** Begins to count the requests that carry `?client=…&way=…`. */
+/** Begins to count the requests with `?client=…&way=…`. */
 export function openMeter(client: string) {
-  const meter = { costs: new Map<string, Cost>(), underWay: new Set<() => void>() };
+  const meter = { costs: new Map<string, Cost>(), pending: new Set<() => void>() };
   clients.set(client, meter);
   return {
-    /** The costs so far for each way, what is under way included. */
+    /** Returns the costs of each way so far, including pending requests. */
     read(): Record<string, Cost> {
-      for (const count of meter.underWay) count();
+      for (const count of meter.pending) count();
       return Object.fromEntries([...meter.costs].map(([way, cost]) => [way, { ...cost }]));
     },
     close() {
@@ -59,7 +59,7 @@ export function openMeter(client: string) {
 }
 
 function addTo(costs: Costs, way: string): Cost | undefined {
-  // Ways are chosen by the client: no more than there are.
+  // The client chooses the name, so the number of names is limited to that of the ways.
   if (!costs.has(way) && costs.size < 4) costs.set(way, { requests: 0, up: 0, down: 0 });
   return costs.get(way);
 }

@@ -2,17 +2,17 @@ import { Agent, get } from 'node:http';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import WebSocket from 'ws';
-import type { Happening } from './event-stream.js';
+import type { StreamEvent } from './event-stream.js';
 
-/** What a client is told: where to ask, how often when it polls, until when, and whom to tell. */
+/** The task of a client: the URL, the polling interval in milliseconds, when to stop, and a callback for events. */
 export interface Task {
   url: URL;
   interval: number;
   signal: AbortSignal;
-  onEvent: (event: Happening) => void;
+  onEvent: (event: StreamEvent) => void;
 }
 
-// What Chromium sends with fetch and with a WebSocket. Headers are most of what polling costs.
+// The headers that Chromium sends with fetch and with a WebSocket. They are most of the cost of polling.
 const agent =
   'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36';
 const languages = { 'Accept-Encoding': 'gzip, deflate, br, zstd', 'Accept-Language': 'en-US,en;q=0.9' };
@@ -35,7 +35,7 @@ const websocketHeaders = {
   ...languages,
 };
 
-/** The four ways, as a browser goes them: with one connection each, kept as long as it can be. */
+/** The four clients. Like a browser, each keeps one connection open as long as it can. */
 export const clients = {
   polling: (task: Task) => ask(task, task.interval),
   'long-polling': (task: Task) => ask(task, 0),
@@ -51,7 +51,7 @@ async function ask({ url, signal, onEvent }: Task, pause: number): Promise<void>
   while (!signal.aborted) {
     let text = '';
     for await (const chunk of await open(next, connection, signal)) text += String(chunk);
-    for (const event of JSON.parse(text) as Happening[]) {
+    for (const event of JSON.parse(text) as StreamEvent[]) {
       next.searchParams.set('after', String(event.id));
       onEvent(event);
     }
@@ -61,12 +61,12 @@ async function ask({ url, signal, onEvent }: Task, pause: number): Promise<void>
 
 async function stream({ url, signal, onEvent }: Task): Promise<void> {
   const answer = await open(url, new Agent(), signal);
-  for await (const line of createInterface(answer)) onEvent(JSON.parse(line) as Happening);
+  for await (const line of createInterface(answer)) onEvent(JSON.parse(line) as StreamEvent);
 }
 
 async function listen({ url, signal, onEvent }: Task): Promise<void> {
   const websocket = new WebSocket(url, { origin: url.origin, headers: websocketHeaders });
-  websocket.on('message', (data: Buffer) => onEvent(JSON.parse(data.toString()) as Happening));
+  websocket.on('message', (data: Buffer) => onEvent(JSON.parse(data.toString()) as StreamEvent));
   signal.addEventListener('abort', () => websocket.terminate(), { once: true });
   await new Promise((resolve, reject) => websocket.on('close', resolve).on('error', reject));
 }

@@ -1,18 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Something that has happened: which, when (milliseconds since 1970), and what there is to say about it. */
-export interface Happening {
+/** An event: its id, its time in milliseconds since 1970, and a text. */
+export interface StreamEvent {
   id: number;
   at: number;
   text: string;
 }
 
-/** The clock of the comparison, finer than Date.now(). */
+/** Returns the time of the comparison's clock, which is finer than Date.now(). */
 export const now = () => performance.timeOrigin + performance.now();
 
 /**
- * Events that happen `rate` times a second, by the clock: one in each period, now sooner, now later. So everybody who
- * asks for the same rate hears of the same events, however they are told.
+ * Events that happen `rate` times a second, one in each period, at different times within it. The clock determines
+ * them, so all clients with the same rate get the same events, whichever way they use.
  */
 export class EventStream {
   readonly #period: number;
@@ -21,29 +21,29 @@ export class EventStream {
     this.#period = 1000 / (rate >= 0.1 && rate <= 50 ? rate : 1);
   }
 
-  /** What has happened after event `id`, the newest hundred at most. */
-  since(id: number): Happening[] {
+  /** Returns the events after event `id`, at most the newest hundred. */
+  since(id: number): StreamEvent[] {
     const { newest } = this;
     const first = Math.max(id + 1, newest - 99);
     return Array.from({ length: Math.max(0, newest - first + 1) }, (_, index) => this.#event(first + index));
   }
 
-  /** The same, but waits until there is something; nothing when the signal comes first. */
-  async next(id: number, signal: AbortSignal): Promise<Happening[]> {
+  /** Waits until there are events after event `id`, and resolves with them; with none if the signal aborts first. */
+  async next(id: number, signal: AbortSignal): Promise<StreamEvent[]> {
     const last = Math.min(id, this.newest);
     return (await this.#happens(last + 1, signal)) ? this.since(last) : [];
   }
 
-  /** Each event from now on, until the signal. */
-  async *live(signal: AbortSignal): AsyncGenerator<Happening, void> {
+  /** Yields each event from now on, until the signal aborts. */
+  async *live(signal: AbortSignal): AsyncGenerator<StreamEvent, void> {
     for (let id = this.newest + 1; await this.#happens(id, signal); id++) yield this.#event(id);
   }
 
-  #event(id: number): Happening {
+  #event(id: number): StreamEvent {
     return { id, at: this.#timeOf(id), text: 'something happened' };
   }
 
-  /** The golden section spreads the events over their periods; whole seconds would favour whole polling intervals. */
+  // The golden ratio spreads the events over their periods. Events at whole seconds would favour polling at whole seconds.
   #timeOf(id: number): number {
     return Math.round((id + 0.9 * ((id * 0.618034) % 1)) * this.#period);
   }
@@ -54,7 +54,7 @@ export class EventStream {
     return this.#timeOf(id) <= now() ? id : id - 1;
   }
 
-  /** True as soon as event `id` has happened, false when the signal comes first. */
+  /** Resolves with true as soon as event `id` has happened, and with false if the signal aborts first. */
   async #happens(id: number, signal: AbortSignal): Promise<boolean> {
     for (let rest; !signal.aborted && (rest = this.#timeOf(id) - now()) > 0;) {
       await sleep(Math.ceil(rest), undefined, { signal }).catch(() => {});

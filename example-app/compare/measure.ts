@@ -15,7 +15,7 @@ export interface Settings {
   seconds: number;
 }
 
-/** What one client that went one way has cost. Delays are in milliseconds. */
+/** The cost of one client that used one way. Delays are in milliseconds. */
 export interface Result {
   way: Way;
   events: number;
@@ -24,13 +24,13 @@ export interface Result {
   down: number;
   medianDelay: number;
   longestDelay: number;
-  /** In both directions, without what it took to connect. */
+  /** In both directions, without the cost of connecting. */
   bitsPerSecond: number;
 }
 
 /**
- * Starts the app, sends it one client for each way, all at the same time, and reads the meter: when they have had a
- * second to connect, and at the end.
+ * Starts the app, and one client for each way at the same time. Reads the meter after a second, when all have connected,
+ * and at the end.
  */
 export async function measure({ rate, interval, seconds }: Settings): Promise<Result[]> {
   const server = createApp().listen(0);
@@ -41,7 +41,7 @@ export async function measure({ rate, interval, seconds }: Settings): Promise<Re
   const meter = openMeter(client);
   const controller = new AbortController();
   const { signal } = controller;
-  // All begin behind it, so that none is charged with what happened before.
+  // All begin after the newest event, so that earlier events cost nothing.
   const after = String(new EventStream(rate).newest);
 
   const runs = (Object.keys(clients) as Way[]).map((way) => {
@@ -50,7 +50,7 @@ export async function measure({ rate, interval, seconds }: Settings): Promise<Re
     url.search = new URLSearchParams({ client, way, rate: String(rate), after }).toString();
     const onEvent = ({ at }: { at: number }) => delays.push(now() - at);
     const ended = clients[way]({ url, interval, signal, onEvent }).catch((error: unknown) => {
-      // Ended by us, as all of them are.
+      // The abort below ends all clients with an error.
       if (!signal.aborted) throw error;
     });
     return { way, delays, ended };

@@ -10,15 +10,15 @@ export const names: Record<Way, string> = {
 
 const crowds = [1_000, 10_000, 100_000];
 
-/** The table for the documents: what one client has cost, and what it would be with many. */
+/** Writes the page for the documents: the cost of one client, and the projected traffic of many. */
 export function writeMarkdown(results: Result[], settings: Settings): string {
   const { rate, interval, seconds } = settings;
   return `# Four ways to be up to date
 
-The same events, told by one route in four ways: the example app's \`/compare/\`, measured for ${seconds} seconds by
-\`npm run compare\`, with ${rate} event${rate === 1 ? '' : 's'} a second and a poll every ${interval} ms. Bytes are counted at the
-server's sockets, in both directions: the headers that Chromium sends, those that Express with helmet answers, chunks
-and frames; TCP and IP add their own. Server and clients were on one machine, so a delay is what the way itself adds.
+The route \`/compare/\` of the example app sends the same events in four ways. \`npm run compare\` measured them for
+${seconds} seconds, with ${rate} event${rate === 1 ? '' : 's'} a second and a poll every ${interval} ms. It counts bytes at the
+server's sockets, in both directions: the headers of Chromium and of Express with helmet, chunks and frames, but not what TCP
+and IP add. Server and clients ran on one machine, so the network adds almost nothing to a delay.
 
 ![Traffic of 1,000, 10,000 and 100,000 clients](compare.svg)
 
@@ -36,7 +36,7 @@ ${table(
   ]),
 )}
 
-What it would be with many clients, once all are connected:
+The projected traffic of many clients, once all are connected:
 
 ${table(
   ['', ...crowds.map((crowd) => `${count(crowd)} clients`)],
@@ -67,7 +67,7 @@ export function formatBits(bits: number): string {
   return `${Number((bits / size).toPrecision(2)).toLocaleString('en')} ${unit}`;
 }
 
-/** The figure: a bar for each way, and what it stands for with each crowd; light or dark as the reader's system. */
+/** Draws a bar for each way, with the traffic of each crowd. Its colours follow the reader's light or dark mode. */
 export function writeSvg(results: Result[]): string {
   const [width, row, top] = [780, 44, 70];
   const height = top + results.length * row + 10;
@@ -107,7 +107,7 @@ export function writeSvg(results: Result[]): string {
   }
 </style>
 <rect class="paper" width="${width}" height="${height}" rx="12" />
-${text(16, 26, 'Traffic, once everybody is connected', 'title')}
+${text(16, 26, 'Traffic, once all clients are connected', 'title')}
 ${[...columns.map(({ x, head }) => text(x, top - 14, head, 'head end')), ...rows].join('\n')}
 </svg>
 `;

@@ -1,4 +1,4 @@
-// `npm run compare`: what /compare/ shows, measured without a browser, for the documents.
+// Runs `npm run compare`: measures what /compare/ shows, without a browser, for the documents.
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';

@@ -1,4 +1,4 @@
-// A little program that one types to, for /shell/ to talk with. It does nothing but what is written here.
+// A small interactive program for /shell/. It runs only the commands in this file.
 import { createInterface } from 'node:readline';
 
 const commands = {
@@ -26,7 +26,7 @@ for await (const line of createInterface({ input: process.stdin })) {
   if (name !== '') {
     const command = Object.hasOwn(commands, name)
       ? commands[name]
-      : () => `${name}: I do not know that. Try: help`;
+      : () => `${name}: unknown command. Try: help`;
     const output = await command(...rest);
     if (output !== undefined) console.log(output);
   }

@@ -1,4 +1,4 @@
-// The way through the tour: at the foot of each page, where to go on and where to go back.
+// The order of the tour. Each page ends with links to the next and to the previous page.
 
 const stops = [
   ['/home/', 'The tour'],
@@ -14,10 +14,10 @@ const stops = [
   ['/account/', 'Login required'],
   ['/notices/', 'A POST that pushes'],
   ['/chat/lobby/', 'Chat with rooms'],
-  ['/home/#take-home', 'Take it home'],
+  ['/home/#take-home', 'Use it in your app'],
 ];
 
-/** Shows the neighbours of this page; again when it has become another stop. */
+/** Shows the links to the previous and the next page. Call it again when the page becomes another stop. */
 export function showStops() {
   const at = findStop();
   if (at === -1) return;
@@ -29,7 +29,7 @@ export function showStops() {
   foot.replaceChildren(...links.filter(Boolean));
 }
 
-/** A room is a chat, and most anchors lead to somewhere on the same page. */
+/** Returns the stop of this page, or -1. All rooms are the chat, and most anchors belong to the stop of their page. */
 function findStop() {
   const path = location.pathname.startsWith('/chat/') ? '/chat/lobby/' : location.pathname;
   const exact = stops.findIndex(([href]) => href === path + location.hash);

@@ -1,25 +1,25 @@
-// What the pages of this tour share: opening a websocket, saying how it is, listing messages, showing the route.
+// Shared by all pages of this tour: opens websockets, shows their state, lists messages, and shows the route.
 
 import { showStops } from '/stops.js';
 
 export const byId = (id) => document.getElementById(id);
 
-/** Opens a websocket to a path of the server that this page came from. */
+/** Opens a websocket to a path of this page's server. */
 export function openWebsocket(path) {
   const url = new URL(path, location.href);
   url.protocol = url.protocol.replace('http', 'ws');
   return new WebSocket(url);
 }
 
-/** Websockets that this page has closed. */
-const left = new WeakSet();
+/** The websockets that this page has closed. */
+const closedHere = new WeakSet();
 
 export function closeWebsocket(websocket) {
-  left.add(websocket);
+  closedHere.add(websocket);
   websocket.close();
 }
 
-/** Shows in `element` what a websocket is doing, until it has closed. */
+/** Shows the state of a websocket in `element` until it has closed. */
 export function showStatus(websocket, element) {
   const show = (state, text) => {
     element.dataset.state = state;
@@ -32,15 +32,15 @@ export function showStatus(websocket, element) {
     show('open', 'Connected');
   });
   websocket.addEventListener('close', ({ code }) => {
-    // 1005: there was no code, for this page has closed. Before it was open, or when nobody answers any more, that is 1006.
-    if (code === 1005 || (code === 1006 && left.has(websocket))) show('left', 'Closed by you');
+    // A close by this page has no code: the event has 1005, or 1006 if the websocket was not open or the server is gone.
+    if (code === 1005 || (code === 1006 && closedHere.has(websocket))) show('left', 'Closed by you');
     else if (code === 1000) show('done', 'Closed: done (1000)');
     else show('lost', `Closed: ${explainClose(code, wasOpen)}`);
   });
 }
 
 function explainClose(code, wasOpen) {
-  if (!wasOpen) return 'the server cannot be reached, or refused';
+  if (!wasOpen) return 'the server cannot be reached, or refused the handshake';
   const texts = {
     1001: 'the server is shutting down or restarting (1001)',
     1006: 'the connection was lost (1006)',
@@ -51,7 +51,7 @@ function explainClose(code, wasOpen) {
   return texts[code] ?? `code ${code}`;
 }
 
-/** Puts a message on top of a list, which keeps the newest hundred. */
+/** Adds a message at the top of a list, which keeps the newest hundred. */
 export function addMessage(list, text) {
   const item = document.createElement('li');
   const time = document.createElement('time');
@@ -63,15 +63,15 @@ export function addMessage(list, text) {
   while (list.children.length > 100) list.lastElementChild.remove();
 }
 
-/** Appends text to a screen, which keeps its last 20,000 characters and shows the end. */
+/** Appends text to a screen, which keeps its last 20,000 characters and scrolls to the end. */
 export function print(screen, text) {
   screen.textContent = (screen.textContent + text).slice(-20_000);
   screen.scrollTop = screen.scrollHeight;
 }
 
 /**
- * Connects a page to a path: its status, its Connect and its Close button, one of which can be pressed. What is sent
- * while it is not connected gets a warning, where the page has room for one.
+ * Connects a page to a path, and handles its status and its Connect and Close buttons, one of which is enabled. Sending
+ * without a connection shows a warning, if the page has a place for it.
  */
 export function setUpConnection(path, onMessage) {
   const status = document.querySelector('.connection .status');
@@ -80,9 +80,9 @@ export function setUpConnection(path, onMessage) {
 
   const connection = {
     onOpen: () => {},
-    /** Gets the code, and whether it was open. */
+    /** Called with the close code, and whether the websocket was open. */
     onClose: () => {},
-    /** Whether there is something to close. */
+    /** Whether the websocket has not closed yet. */
     isBusy: () => websocket !== null && websocket.readyState !== WebSocket.CLOSED,
     isOpen: () => websocket?.readyState === WebSocket.OPEN,
     open() {
@@ -106,13 +106,13 @@ export function setUpConnection(path, onMessage) {
     close() {
       if (connection.isBusy()) closeWebsocket(websocket);
     },
-    /** Whether it is open; where it is not, says what to do first. */
+    /** Whether the websocket is open. If it is not, warns what to do first. */
     isReady() {
       const { textContent: connect } = buttons.connect;
       warn(connection.isOpen() ? '' : `You are not connected. Press ${connect} first.`);
       return connection.isOpen();
     },
-    /** Says whether it went out. */
+    /** Sends data; returns whether the websocket was open. */
     send(data) {
       const isReady = connection.isReady();
       if (isReady) websocket.send(data);
@@ -129,14 +129,14 @@ export function setUpConnection(path, onMessage) {
   return connection;
 }
 
-/** The same, and connects at once. */
+/** Sets up a connection, and opens it at once. */
 export function startConnection(path, onMessage) {
   const connection = setUpConnection(path, onMessage);
   connection.open();
   return connection;
 }
 
-/** One button takes over from another. Who has pressed that one with a key is not lost: the focus goes along. */
+/** Disables one button and enables another. The focus moves along, so that keyboard users keep it. */
 export function switchButtons(from, to) {
   if (!from || !to) return;
   to.disabled = false;
@@ -152,7 +152,7 @@ export function warn(text) {
 const tokens =
   /(?<comment>\/\/.*|\/\*[^]*?\*\/)|(?<string>'(?:\\.|[^'\\\n])*'|`(?:\\.|[^`\\])*`)|(?<number>\b\d[\d_]*\b)|\b(?<keyword>import|from|export|type|const|let|async|await|function|return|for|of|do|while|if|else|try|finally|catch|throw|new|null|undefined|true|false|typeof|interface|void)\b/g;
 
-/** Writes TypeScript into an element, in a few colours. */
+/** Writes TypeScript into an element, with colours. */
 function writeCode(element, code) {
   let end = 0;
   for (const match of code.matchAll(tokens)) {
@@ -166,14 +166,14 @@ function writeCode(element, code) {
   element.append(code.slice(end));
 }
 
-/** <pre data-source="/source/echo.ts"> shows that file. */
+/** Shows a source file in its element: <pre data-source="/source/echo.ts">. */
 export async function showSource(element) {
   const { source } = element.dataset;
-  // Without it the page still works: the server may have gone since it has sent the page.
+  // If the server cannot be reached any more, the page works without the source.
   const answer = await fetch(source).catch(() => undefined);
   if (!answer?.ok) return;
   const code = await answer.text();
-  // Another one may have been asked for in the meantime.
+  // The page may have chosen another source meanwhile.
   if (element.dataset.source !== source) return;
   element.replaceChildren();
   writeCode(element, code);

@@ -2,9 +2,9 @@ import { promisify } from 'node:util';
 import { acceptWebsocket } from 'dwebsocket';
 import { Router } from 'express';
 import { sendPage } from '../send-page.js';
-import { login, mustBeLoggedIn, sessions, staysLoggedIn } from './login.js';
+import { login, mustBeLoggedIn, sessions, closeAtLogout } from './login.js';
 
-/** Login required: the session of the app, and an ordinary middleware in front of the wrapper. */
+/** Requires a login: with the app's session, and ordinary middleware before the wrapper. */
 export const account = Router();
 account.use(sessions, login);
 
@@ -14,11 +14,11 @@ account.get(
   acceptWebsocket(async (req, res) => {
     if (!req.isWebsocket()) return sendPage(res, 'account');
 
-    // Who logs out in another tab leaves here, too.
-    if (!(await staysLoggedIn(req))) return;
+    // A logout in another tab closes this websocket, too.
+    if (!(await closeAtLogout(req))) return;
     const { session, websocket } = req;
 
-    // Saved now. At the end of the websocket it could bring back a session that has logged out in the meantime.
+    // Save now: a save at the end of the websocket could restore a session that has logged out meanwhile.
     session.visits = (session.visits ?? 0) + 1;
     await promisify(session.save.bind(session))();
 

@@ -3,7 +3,7 @@ import { Router } from 'express';
 import type { Rooms } from '../chat/rooms.js';
 import { sendPage } from '../send-page.js';
 
-/** A chat with rooms. With Redis the rooms are those of all instances of the app. */
+/** A chat with rooms. With Redis, a room reaches all instances of the app. */
 export function chat(rooms: Rooms): Router {
   const router = Router();
   router.get('/', (_req, res) => res.redirect('/chat/lobby/'));
@@ -15,7 +15,7 @@ export function chat(rooms: Rooms): Router {
       async (req, res) => {
         if (!req.isWebsocket()) return sendPage(res, 'chat');
 
-        // The first message is a name. Who says none has ten seconds, and is nobody.
+        // The first message is the name. Without one within ten seconds, the websocket closes.
         const name = tidy((await req.websocket.wait(10_000)) ?? '', 30);
         if (name === '') return;
 

@@ -2,7 +2,7 @@ import { acceptWebsocket } from 'dwebsocket';
 
 const time = () => new Date().toLocaleTimeString();
 
-/** The time: once over HTTP, live over a WebSocket. */
+/** Sends the time: once over HTTP, live over WebSocket. */
 export const clock = acceptWebsocket(async (req, res) => {
   if (!req.isWebsocket()) {
     res.type('text').send(time());

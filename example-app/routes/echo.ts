@@ -1,7 +1,7 @@
 import { acceptWebsocket } from 'dwebsocket';
 import { sendPage } from '../send-page.js';
 
-/** One route for a page, for an answer over HTTP, and for an echo over a WebSocket. */
+/** Serves a page, a response over HTTP, and an echo over a WebSocket from one route. */
 export const echo = acceptWebsocket(async (req, res) => {
   if (!req.isWebsocket()) {
     const { message } = req.query;

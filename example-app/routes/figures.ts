@@ -2,15 +2,15 @@ import { loadavg } from 'node:os';
 import { acceptWebsocket } from 'dwebsocket';
 import { sendPage } from '../send-page.js';
 
-/** Push loop: look, send, sleep. `sleep` is true each second, and false as soon as the browser has left. */
+/** A push loop: measure, send, sleep. `sleep` gives true after a second, and false as soon as the browser has left. */
 export const figures = acceptWebsocket(async (req, res) => {
   if (!req.isWebsocket()) return sendPage(res, 'figures');
 
   do {
-    req.websocket.send(JSON.stringify(lookAtMyself()));
+    req.websocket.send(JSON.stringify(measureProcess()));
   } while (await req.websocket.sleep(1000));
 });
 
-function lookAtMyself() {
+function measureProcess() {
   return { memory: process.memoryUsage().heapUsed, load: loadavg()[0], uptime: process.uptime() };
 }

@@ -2,7 +2,7 @@ import { acceptWebsocket } from 'dwebsocket';
 import { drawEdges } from '../draw-edges.js';
 import { sendPage } from '../send-page.js';
 
-/** Images, both ways: a frame of pixels comes in, its edges go out. Binary messages are Buffers. */
+/** Receives frames of pixels, and sends their edges. Binary messages are Buffers. */
 export const frames = acceptWebsocket(
   async (req, res) => {
     if (!req.isWebsocket()) return sendPage(res, 'frames');

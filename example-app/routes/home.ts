@@ -1,7 +1,7 @@
 import type { RequestHandler } from 'express';
 import { sendPage } from '../send-page.js';
 
-/** An ordinary page of the app: the index of this tour. */
+/** Serves the index of this tour, an ordinary page. */
 export const home: RequestHandler = (_req, res) => {
   sendPage(res, 'home');
 };

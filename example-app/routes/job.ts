@@ -5,7 +5,7 @@ import { sendPage } from '../send-page.js';
 
 const steps = 30;
 
-/** Progress of a job: a message after each step. When the handler returns the websocket closes: done. */
+/** Sends the progress of a job, a message after each step. The websocket closes when the handler returns. */
 export const job = acceptWebsocket(async (req, res) => {
   if (!req.isWebsocket()) return sendPage(res, 'job');
 
@@ -15,5 +15,5 @@ export const job = acceptWebsocket(async (req, res) => {
   }
 });
 
-/** Something that takes the processor a while, in another thread. */
+/** Uses the processor for a while, in another thread. */
 const work = (step: number) => promisify(pbkdf2)('password', `salt ${step}`, 100_000, 32, 'sha256');

@@ -3,14 +3,14 @@ import { acceptWebsocket } from 'dwebsocket';
 import { logFile } from '../access-log.js';
 import { sendPage } from '../send-page.js';
 
-/** Live log: what `tail -f` prints. `signal` ends the child when the browser leaves. */
+/** Sends the output of `tail -f`. `signal` ends the child process when the browser leaves. */
 export const log = acceptWebsocket(async (req, res) => {
   if (!req.isWebsocket()) return sendPage(res, 'log');
 
   const { websocket } = req;
   const tail = spawn('tail', ['-n', '10', '-f', logFile], { signal: websocket.signal });
-  // There is no tail here; or the signal has ended it, and then the websocket has closed already.
+  // Either the system has no `tail`, or the signal has ended it after the websocket closed.
   tail.on('error', (error) => void websocket.close(1011, error.message));
-  // A browser that is slower than the log slows down tail, and no memory fills up.
+  // Awaiting `send` applies backpressure: a slow browser slows `tail` down, and memory does not grow.
   for await (const lines of tail.stdout.setEncoding('utf8')) await websocket.send(lines as string);
 });

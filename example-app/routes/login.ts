@@ -19,24 +19,24 @@ export const sessions = session({
   cookie: { sameSite: 'lax' },
 });
 
-/** Without a login both get 401: a plain request with the login page, a WebSocket instead of its 101. */
+/** Answers 401 without a login: with the login page for a plain request, and instead of the 101 for a WebSocket. */
 export const mustBeLoggedIn: RequestHandler = (req, res, next) => {
   if (req.session.name === undefined) sendPage(res.status(401), 'login');
   else next();
 };
 
-/** Says the id of a session when it has logged out. */
+/** Emits the id of a session when it logs out. */
 const logouts = new EventEmitter().setMaxListeners(0);
 
 /**
- * For the first line of a handler behind a login: its websocket closes at the logout. False when that has come already,
- * after the handshake had seen the session: then it must not be saved any more, or it would be back, logged in.
+ * Closes the websocket at the logout. Resolves with false if the session logged out during the handshake. The handler
+ * must not save it then: it would be in the store again, logged in. Call it in the first line of a handler.
  */
-export async function staysLoggedIn(req: Request & { websocket: Websocket }): Promise<boolean> {
+export async function closeAtLogout(req: Request & { websocket: Websocket }): Promise<boolean> {
   const { sessionID, sessionStore, websocket } = req;
   const leave = () => {
     void websocket.close(4401, 'logged out');
-    // A save that was under way at the logout may have brought the session back.
+    // A save that was pending at the logout may have restored the session.
     sessionStore.destroy(sessionID);
   };
   once(logouts, sessionID, { signal: websocket.signal }).then(leave, () => {});
@@ -54,7 +54,7 @@ export const login = Router();
 
 login.post('/login', urlencoded({ extended: false }), (req, res, next) => {
   const { name } = (req.body ?? {}) as { name?: unknown };
-  // A new session for each login: nobody can have planted it.
+  // A new session for each login prevents session fixation: an attacker cannot know its id beforehand.
   req.session.regenerate((error) => {
     if (error) return next(error);
     if (typeof name === 'string' && name.trim() !== '') req.session.name = name.trim().slice(0, 40);
@@ -62,7 +62,7 @@ login.post('/login', urlencoded({ extended: false }), (req, res, next) => {
   });
 });
 
-// In this order: a handshake that is under way hears of the logout, or finds that its session has gone.
+// Keep this order: a pending handshake then either gets the event, or finds that its session has ended.
 login.post('/logout', (req, res, next) => {
   const { sessionID } = req;
   req.session.destroy((error) => {

@@ -3,8 +3,8 @@ import { openMeter } from '../compare/byte-meter.js';
 import { EventStream, now } from '../compare/event-stream.js';
 
 /**
- * Tells a client what it has cost so far, each time it asks; the time, for it to set its clock by; and the newest event, to
- * begin behind it.
+ * Answers each message of a client with its costs so far, the time (to set its clock), and the newest event (to begin
+ * after it).
  */
 export const meter = requireWebsocket(async (req) => {
   const events = new EventStream(Number(req.query.rate));

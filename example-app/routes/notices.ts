@@ -4,7 +4,7 @@ import { sendPage } from '../send-page.js';
 
 const readers = new Set<Websocket>();
 
-/** An HTTP POST pushes to every page that is open. */
+/** Sends the text of an HTTP POST to every open page. */
 export const notices = Router();
 
 notices.get(
@@ -22,7 +22,7 @@ notices.get(
 notices.post('/', json(), (req, res) => {
   const { text } = (req.body ?? {}) as { text?: unknown };
   if (typeof text !== 'string' || text === '') {
-    res.status(400).json({ error: 'send { "text": "…" }' });
+    res.status(400).json({ error: 'the text is missing; send { "text": "…" }' });
     return;
   }
   for (const reader of readers) reader.send(text);

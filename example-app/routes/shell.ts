@@ -3,15 +3,15 @@ import { fileURLToPath } from 'node:url';
 import { acceptWebsocket, type Websocket } from 'dwebsocket';
 import { sendPage } from '../send-page.js';
 
-// A fixed program. Never start one that the browser has named.
+// The program is fixed. Never start a program that the browser names.
 const program = fileURLToPath(new URL('../programs/little-shell.mjs', import.meta.url));
 
-/** Two-way bridge to a program: two loops at once, and over when the first of them is. */
+/** Connects the browser to a program, with two loops at once. The websocket closes when the first loop ends. */
 export const shell = acceptWebsocket(async (req, res) => {
   if (!req.isWebsocket()) return sendPage(res, 'shell');
 
   const child = spawn(process.execPath, [program], { signal: req.websocket.signal });
-  // The browser has left and the signal has ended the program, or it is leaving and does not read any more.
+  // These errors mean that the browser has left: the signal ended the program, or the program no longer reads.
   for (const part of [child, child.stdin]) part.on('error', () => {});
   await Promise.race([type(req.websocket, child.stdin), show(child.stdout, req.websocket)]);
 });

@@ -1,6 +1,6 @@
 import { requireWebsocket } from 'dwebsocket';
 
-/** One message in, the same one out; the return closes the websocket. */
+/** Receives one message and sends it back. The websocket closes when the handler returns. */
 export const websocket = requireWebsocket(async (req) => {
   const message = await req.websocket.wait();
   if (message !== null) req.websocket.send(message);

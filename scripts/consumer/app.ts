@@ -1,4 +1,4 @@
-// The package in TypeScript, compiled as an ES module and as CommonJS. No top-level await, which CommonJS has not.
+// Uses the package from TypeScript, compiled as an ES module and as CommonJS. CommonJS has no top-level await.
 import assert from 'node:assert/strict';
 import express from 'express';
 import { acceptWebsocket, requireWebsocket, WebsocketClosedError, type Websocket } from 'dwebsocket';

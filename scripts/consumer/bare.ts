@@ -1,4 +1,4 @@
-// A server without Express, compiled where the types of Express are not installed.
+// A server without Express, compiled without the types of Express.
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { acceptWebsocket } from 'dwebsocket';

@@ -1,5 +1,5 @@
 'use strict';
-// The package, required. A route wrapped through `require` runs on a server attached through `import`.
+// Uses the package through `require`. A route wrapped through `require` runs on a server attached through `import`.
 const assert = require('node:assert/strict');
 const { createServer } = require('node:http');
 const express = require('express');

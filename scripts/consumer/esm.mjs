@@ -1,4 +1,4 @@
-// The package, imported, and the proof that `require` gives the very same thing.
+// Uses the package through `import`, and checks that `require` returns the same exports.
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
@@ -28,7 +28,7 @@ for (const specifier of process.argv.slice(2)) {
   assert.deepEqual(Object.keys(imported).sort(), Object.keys(required).sort(), specifier);
   for (const name of Object.keys(required))
     assert.equal(imported[name], required[name], `${specifier}: ${name}`);
-  // It has types only.
+  // This entry point has only types.
   if (specifier === 'dwebsocket/express') continue;
   assert.notEqual(Object.keys(required).length, 0, specifier);
 }

@@ -3,7 +3,7 @@ const assert = require('node:assert/strict');
 const { once } = require('node:events');
 const { WebSocket } = require('ws');
 
-/** Says hello to a real server over a real WebSocket, and expects the same back. */
+/** Sends hello to a real server over a real WebSocket, and expects its echo. */
 exports.talk = async function talk(server, path) {
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');

@@ -107,7 +107,7 @@ describeInBrowser('the chat', ({ visit, stopApp, startApp }) => {
     await name.press('Enter');
     expect(await page.locator('.status').textContent()).toBe('Not connected');
     expect(await name.evaluate("document.getElementById('name').validationMessage")).toBe(
-      'A name needs more than blanks.',
+      'Enter a name that is not only spaces.',
     );
     expect(await page.evaluate("sessionStorage.getItem('name')")).toBe(null);
     await enter(page, ' Ada ');
@@ -120,10 +120,10 @@ describeInBrowser('the chat', ({ visit, stopApp, startApp }) => {
       const box = await page.getByRole('region', { name }).boundingBox();
       return box ?? expect.fail(`no ${name}`);
     };
-    expect((await place('Rooms')).y).toBeGreaterThan((await place('What is said')).y);
+    expect((await place('Rooms')).y).toBeGreaterThan((await place('Conversation')).y);
     await page.setViewportSize({ width: 1280, height: 800 });
-    expect((await place('Rooms')).x).toBeLessThan((await place('What is said')).x);
-    expect((await place('What is said')).y).toBe((await place('You')).y);
+    expect((await place('Rooms')).x).toBeLessThan((await place('Conversation')).x);
+    expect((await place('Conversation')).y).toBe((await place('You')).y);
   });
 
   test('the page says so when the server goes away', async () => {

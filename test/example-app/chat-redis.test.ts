@@ -92,7 +92,7 @@ describe.runIf(hasRedis)('two instances with one Redis', () => {
     expect(eve.said).toEqual(['is anybody here?']);
     for (const instance of [one, two]) {
       const line = await instance.untilPrinted(/cut off/);
-      expect(line).toMatch(/^Chat: .* Until then rooms are those of this instance\.$/);
+      expect(line).toMatch(/^Chat: .* Until then rooms reach only this instance\.$/);
     }
 
     await redis.begin();

@@ -84,7 +84,7 @@ describeInBrowser('every page', ({ visit }) => {
     const stops = await Promise.all(
       links.map(async (link) => [await link.textContent(), await link.getAttribute('href')]),
     );
-    for (const [name, href] of [...stops, ['Take it home', '/home/#take-home']]) {
+    for (const [name, href] of [...stops, ['Use it in your app', '/home/#take-home']]) {
       await page.getByRole('link', { name: `Next: ${name ?? ''} →`, exact: true }).click();
       await page.waitForURL(isAt(href ?? ''), { timeout: 60_000 });
     }

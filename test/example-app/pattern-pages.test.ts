@@ -125,7 +125,7 @@ describeInBrowser('the pages of the patterns', ({ visit }) => {
     await type('sort pear apple fig');
     await screen.filter({ hasText: /apple\s+fig\s+pear/ }).waitFor();
     await type('rm -rf /');
-    await screen.filter({ hasText: 'rm: I do not know that. Try: help' }).waitFor();
+    await screen.filter({ hasText: 'rm: unknown command. Try: help' }).waitFor();
     await type('exit');
     await seeStatus(page, 'Closed: done');
     await type('date');
@@ -153,7 +153,7 @@ describeInBrowser('the pages of the patterns', ({ visit }) => {
   test('/frames/ says so when there is no camera', async () => {
     const page = await visit('/frames/');
     await press(page, 'Use the camera');
-    await page.getByRole('alert').filter({ hasText: 'There is no camera' }).waitFor();
+    await page.getByRole('alert').filter({ hasText: 'No camera was found' }).waitFor();
   });
 
   test('/notices/ brings a POST to every open page, and says what it cannot take', async () => {

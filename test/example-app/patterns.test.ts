@@ -47,7 +47,7 @@ test('/shell/ knows nothing that its program does not, however it is asked', asy
   for (const line of ['constructor', '__proto__ x', 'toString', '; ls', '$(ls)']) {
     websocket.send(line);
     expect(await receiveUntil(websocket, /> $/)).toBe(
-      `${line.split(' ')[0] ?? ''}: I do not know that. Try: help\n> `,
+      `${line.split(' ')[0] ?? ''}: unknown command. Try: help\n> `,
     );
   }
   await websocket.close();

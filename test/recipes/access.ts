@@ -1,12 +1,12 @@
 import type { Express, RequestHandler } from 'express';
 import { withDefaults } from 'dwebsocket';
 
-// For all routes that are wrapped with it; a route can still say something else.
+// These origins hold for all routes with this wrapper; a route can name others.
 const { requireWebsocket } = withDefaults({
   origins: ['https://example.org', /^https:\/\/[a-z0-9-]+\.example\.org$/],
 });
 
-/** Whoever refuses before the wrapper refuses with an ordinary response, and there never is a websocket. */
+/** Middleware before the wrapper refuses with an ordinary response, and no websocket is opened. */
 export function addRooms(app: Express, isMember: (cookie: string, room: string) => Promise<boolean>): void {
   const mustBeMember: RequestHandler<{ room: string }> = async (req, res, next) => {
     if (await isMember(req.get('Cookie') ?? '', req.params.room)) next();

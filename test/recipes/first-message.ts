@@ -1,6 +1,6 @@
 import type { Websocket } from 'dwebsocket';
 
-/** The user whose token is the first message; without one in time the websocket closes, and it is `undefined`. */
+/** Resolves with the user whose token is the first message. Without a valid token in time, closes and gives `undefined`. */
 export async function authenticate(
   websocket: Websocket,
   findUser: (token: string) => string | undefined,

@@ -2,8 +2,8 @@ import type { RequestHandler } from 'express';
 import type { Message, Websocket } from 'dwebsocket';
 
 /**
- * At most so many websockets (and other requests) of one address at a time: `app.get('/chat', limitOpen(10), …)`.
- * Behind a proxy it needs `app.set('trust proxy', …)`, like everything that looks at `req.ip`.
+ * Allows at most `max` websockets (and other requests) of one address at a time: `app.get('/chat', limitOpen(10), …)`.
+ * Behind a proxy it needs `app.set('trust proxy', …)`, like everything that reads `req.ip`.
  */
 export function limitOpen(max: number): RequestHandler {
   const open = new Map<string, number>();
@@ -11,11 +11,11 @@ export function limitOpen(max: number): RequestHandler {
     const address = req.ip ?? '';
     const count = (open.get(address) ?? 0) + 1;
     if (count > max) {
-      res.status(429).send('too many connections');
+      res.status(429).send('too many connections; close one first');
       return;
     }
     open.set(address, count);
-    // Comes when the websocket has ended, too.
+    // The response also emits 'close' when the websocket has ended.
     res.once('close', () => {
       const left = (open.get(address) ?? 1) - 1;
       if (left > 0) open.set(address, left);
@@ -26,8 +26,8 @@ export function limitOpen(max: number): RequestHandler {
 }
 
 /**
- * The messages of a websocket, as long as there are no more than `rate` a second (with bursts of as many); then it is
- * closed with 1008: `for await (const message of limitRate(req.websocket, 20)) …`
+ * Yields the messages of a websocket. Closes it with 1008 when there are more than `rate` a second (bursts of as many
+ * are allowed): `for await (const message of limitRate(req.websocket, 20)) …`
  */
 export async function* limitRate<M extends Message>(
   websocket: Websocket<M>,

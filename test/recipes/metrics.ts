@@ -2,7 +2,7 @@ import { subscribe } from 'node:diagnostics_channel';
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { Diagnostics, Websocket } from 'dwebsocket';
 
-/** Counts in a registry what all websockets of this process do. Call it once. */
+/** Counts the websockets of this process and their messages in a registry. Call it once. */
 export function countWebsockets(registry: Registry): void {
   const registers = [registry];
   const open = new Gauge({ name: 'websockets_open', help: 'Open now', registers });
@@ -50,7 +50,7 @@ export function countWebsockets(registry: Registry): void {
   on('dwebsocket.error', () => failed.inc());
   on('dwebsocket.close', ({ websocket, code }) => {
     const since = opened.get(websocket);
-    // Opened before this function was called.
+    // It was opened before this function was called.
     if (since === undefined) return;
     open.dec();
     lifetime.observe({ code }, (performance.now() - since) / 1_000);

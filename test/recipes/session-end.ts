@@ -3,7 +3,7 @@ import { openWebsockets, type Server, type Websocket } from 'dwebsocket';
 
 const LOGGED_OUT = 4401;
 
-/** For the logout route: closes the websockets that were opened with a session. */
+/** Closes the websockets that were opened with a session. For the logout route. */
 export function closeSession(server: Server, sessionID: string): void {
   for (const websocket of openWebsockets(server)) {
     if ((websocket.request as Request).sessionID === sessionID)
@@ -12,8 +12,8 @@ export function closeSession(server: Server, sessionID: string): void {
 }
 
 /**
- * For the first line of a handler behind a login, `await endWithSession(req)`: the websocket ends with its session, and
- * does not bring it back.
+ * Closes the websocket when its session ends, and prevents it from restoring the session. Call it in the first line of a
+ * handler behind a login: `await endWithSession(req)`.
  */
 export async function endWithSession(
   req: Request & { websocket: Websocket },
@@ -28,22 +28,21 @@ export async function endWithSession(
       });
     });
 
-  // express-session saves when a response ends, so the session of a websocket is saved when that ends, be it hours after
-  // the session was destroyed.
+  // express-session saves the session when the websocket ends, perhaps hours after the session was destroyed.
   const save = session.save.bind(session);
   session.save = (done = () => {}) => {
     isStored().then((stored) => (stored ? save(done) : done(undefined)), done);
     return session;
   };
 
-  // The session may have ended while the handshake was under way, on another machine, or by its age.
+  // The session may have ended during the handshake, on another machine, or by its age.
   const look = async () => {
     if (!(await isStored())) void websocket.close(LOGGED_OUT, 'logged out');
   };
   const timer = setInterval(() => void look().catch(console.error), lookEvery);
   void websocket.closed.then(({ code }) => {
     clearInterval(timer);
-    // A save that was under way at the logout may have brought it back.
+    // A save that was pending at the logout may have restored it.
     if (code === LOGGED_OUT) sessionStore.destroy(session.id);
   });
   await look();

@@ -1,8 +1,8 @@
 import type { Express } from 'express';
 
 /**
- * Serves an app until SIGTERM (Docker, systemd) or SIGINT (pm2, Ctrl-C): then /readyz fails, the balancer has `notice`
- * milliseconds to send no more clients here, the open websockets close with 1001, and the process ends by itself.
+ * Serves an app until SIGTERM (Docker, systemd) or SIGINT (pm2, Ctrl-C). Then /readyz fails, and the balancer has
+ * `notice` milliseconds to stop sending clients. After that, open websockets close with 1001, and the process ends.
  */
 export function serveUntilStopped(app: Express, port: number, notice = 5_000) {
   let isLeaving = false;
@@ -17,7 +17,7 @@ export function serveUntilStopped(app: Express, port: number, notice = 5_000) {
     isLeaving = true;
     setTimeout(() => {
       server.close();
-      // Requests that still run have as long as websockets have; and browsers keep connections without any request.
+      // Pending requests get as long as websockets do; browsers also keep connections without a request.
       setTimeout(() => server.closeAllConnections(), 5_000).unref();
     }, notice);
   };

@@ -4,7 +4,7 @@ import type { RequestHandler } from 'express';
 const LIFE = 30_000;
 const tickets = new Map<string, string>();
 
-/** Behind whatever authorizes the app's HTTP requests: `app.post('/ticket', mustHaveToken, giveTicket)`. */
+/** Creates a ticket. Use it after the check of HTTP requests: `app.post('/ticket', mustHaveToken, giveTicket)`. */
 export const giveTicket: RequestHandler = (_req, res) => {
   const ticket = randomUUID();
   tickets.set(ticket, String(res.locals.user));
@@ -12,13 +12,13 @@ export const giveTicket: RequestHandler = (_req, res) => {
   res.set('Cache-Control', 'no-store').json({ ticket });
 };
 
-/** Before the websocket, `app.get('/chat', takeTicket, requireWebsocket(chat))`: a ticket is good once. */
+/** Checks a ticket, which works once. Use it before the wrapper: `app.get('/chat', takeTicket, requireWebsocket(chat))`. */
 export const takeTicket: RequestHandler = (req, res, next) => {
   const ticket = typeof req.query.ticket === 'string' ? req.query.ticket : '';
   const user = tickets.get(ticket);
   tickets.delete(ticket);
   if (user === undefined) {
-    res.status(401).send('POST /ticket gives you a new ticket');
+    res.status(401).send('the ticket is not valid; get a new one with POST /ticket');
     return;
   }
   res.locals.user = user;

@@ -1,14 +1,14 @@
 import cluster from 'node:cluster';
 import { availableParallelism } from 'node:os';
 
-/** Runs `serve` in a process for each core; SIGTERM or SIGINT stops them all. Nothing has to be sticky. */
+/** Runs `serve` in one process for each core; SIGTERM or SIGINT stops them all. Needs no sticky sessions. */
 export function serveOnAllCores(
   serve: () => { close(done: () => void): unknown },
   count = availableParallelism(),
 ) {
   let isStopping = false;
   const onStop = (stop: () => void) => {
-    // Ctrl-C reaches the workers, too, before the primary has sent its SIGTERM.
+    // Ctrl-C also reaches the workers, before the SIGTERM of the primary process.
     const stopOnce = () => {
       if (!isStopping) stop();
       isStopping = true;
@@ -18,7 +18,7 @@ export function serveOnAllCores(
 
   if (!cluster.isPrimary) {
     const server = serve();
-    // What is left then is the channel to the primary, which would keep the process.
+    // The open channel to the primary process would keep this process alive.
     onStop(() => server.close(() => cluster.worker?.disconnect()));
     return;
   }

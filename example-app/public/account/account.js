@@ -4,7 +4,7 @@ const connection = startConnection('/account/', (data) => addMessage(byId('messa
 
 connection.onClose = async (code, wasOpen) => {
   byId('login').hidden = code !== 4401;
-  // A browser does not say why a handshake was refused. A plain request to the same route does.
+  // A browser hides why a handshake was refused. A plain request to the same route shows it.
   if (!wasOpen && (await isLoginMissing())) location.reload();
 };
 

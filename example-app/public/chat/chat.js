@@ -5,7 +5,7 @@ const messages = byId('messages');
 byId('room').textContent = room;
 document.title = `${room} · Chat · dwebsocket`;
 
-// A tab keeps its name from room to room; two tabs may have two names.
+// A tab keeps its name in all rooms; two tabs can have different names.
 const known = sessionStorage.getItem('name') || null;
 const field = byId('name');
 field.value = known ?? `Guest ${Math.floor(100 + Math.random() * 900)}`;
@@ -13,14 +13,14 @@ field.value = known ?? `Guest ${Math.floor(100 + Math.random() * 900)}`;
 const connect = known === null ? setUpConnection : startConnection;
 const connection = connect(location.pathname, (data) => {
   const { history = [], message, people } = JSON.parse(data);
-  // What was said while we entered may come by itself and in the history, too.
+  // A message that was sent while we entered can arrive alone and in the history.
   if (message && !isShown(message)) messages.prepend(makeItem(message));
   for (const older of history.reverse()) if (!isShown(older)) messages.append(makeItem(older));
   while (messages.children.length > 100) messages.lastElementChild.remove();
   if (people) showPeople(people);
 });
 
-/** The name that the room knows, or will know. */
+/** The name that this page has sent, or will send. */
 let name = known;
 let isRenaming = false;
 
@@ -39,8 +39,8 @@ connection.onClose = () => {
 
 field.addEventListener('input', () => {
   const isBlank = field.value !== '' && field.value.trim() === '';
-  field.setCustomValidity(isBlank ? 'A name needs more than blanks.' : '');
-  // Who is here already can enter again, under another name.
+  field.setCustomValidity(isBlank ? 'Enter a name that is not only spaces.' : '');
+  // A person in the room can enter again under another name.
   if (connection.isOpen()) byId('connect').disabled = field.value.trim() === name;
 });
 

@@ -1,5 +1,5 @@
-// The chart that moves: a lane for each way, time running to the right. Above, when something happens at the server;
-// below, when this page hears of it; between them, how long that takes. Ticks are requests.
+// The moving chart: a lane for each way, with time from left to right. The upper line shows when an event happens at the
+// server, the lower line when this page receives it, and the line between them the delay. Ticks are requests.
 
 const seconds = 12;
 const lane = 68;

@@ -6,13 +6,13 @@ const chart = new Chart(byId('chart'), ways);
 const client = Math.random().toString(36).slice(2);
 const calm = matchMedia('(prefers-reduced-motion: reduce)');
 
-// The clock of the server, as far as the meter has told.
+// The difference to the server's clock, from the fastest answer of the meter.
 let offset = 0;
 let bestTrip = Infinity;
 const localNow = () => performance.timeOrigin + performance.now();
 const serverNow = () => localNow() + offset;
 
-/** What runs between Start and Stop. */
+/** The current run, between Start and Stop. */
 let running = null;
 
 function start() {
@@ -42,7 +42,7 @@ function start() {
   });
 }
 
-/** All ways begin behind the newest event: none is charged with what happened before. */
+/** Starts all ways after the newest event, so that earlier events cost nothing. */
 function begin(run, rate, interval, after) {
   run.startedAt = serverNow();
   show('open', 'Running');
@@ -53,9 +53,9 @@ function begin(run, rate, interval, after) {
       after,
       signal: run.controller.signal,
       onRequest: () => chart.addRequest(way.id, serverNow()),
-      onEvent: (event) => hear(run, way.id, event),
+      onEvent: (event) => receive(run, way.id, event),
     });
-    // Stopping aborts what is under way; when the server has gone, the meter tells.
+    // stop() aborts pending requests. If the server cannot be reached, the meter's websocket reports it.
     finished.catch(() => {});
   }
   const draw = () => {
@@ -76,20 +76,20 @@ function stop(text = 'Stopped', state = 'left') {
   show(state, text);
 }
 
-function hear(run, way, event) {
+function receive(run, way, event) {
   if (running !== run) return;
   const arrived = serverNow();
   run.latencies.get(way).push(arrived - event.at);
   chart.addArrival(way, event, arrived);
 }
 
-/** Asks the meter twice a second. The answer that came fastest sets the clock. */
+/** Asks the meter twice a second. The fastest answer sets the clock. */
 function askRepeatedly(meter, signal, onAnswer) {
   let askedAt = 0;
   let timer;
   const ask = () => {
     askedAt = localNow();
-    meter.send('how much');
+    meter.send('costs?');
   };
   meter.addEventListener('open', ask);
   meter.addEventListener('message', ({ data }) => {
@@ -106,7 +106,7 @@ function askRepeatedly(meter, signal, onAnswer) {
 }
 
 function showCosts(run, costs) {
-  // The projection is about what goes on, and leaves out what it takes to connect.
+  // The projection leaves out the cost of connecting.
   if (serverNow() - run.startedAt > 1200) run.connected ??= { costs, at: serverNow() };
   const { connected } = run;
   const elapsed = connected ? (serverNow() - connected.at) / 1000 : 0;
@@ -154,7 +154,7 @@ function formatBytes(bytes) {
 
 function formatBits(bits) {
   const [size, unit] = bits < 1e6 ? [1e3, 'kbit/s'] : bits < 1e9 ? [1e6, 'Mbit/s'] : [1e9, 'Gbit/s'];
-  // On a phone the unit goes below the number.
+  // On a phone the unit wraps below the number.
   return `${Number((bits / size).toPrecision(2)).toLocaleString('en')}\n${unit}`;
 }
 
@@ -164,6 +164,6 @@ byId('settings').addEventListener('submit', (event) => {
 });
 byId('settings').addEventListener('change', () => running && start());
 byId('stop').addEventListener('click', () => stop());
-// Two of the ways hold a connection, and a browser has six for one server: tabs that nobody looks at let go.
-document.addEventListener('visibilitychange', () => document.hidden && stop('Stopped, for nobody looked'));
+// Two of the ways hold a connection, and a browser allows six for one server. So hidden tabs stop.
+document.addEventListener('visibilitychange', () => document.hidden && stop('Stopped: this tab was hidden'));
 start();

@@ -1,7 +1,7 @@
-// Four ways to be up to date. Each takes what it needs to ask for, says when it asks, and hands over what it hears.
+// Four ways to be up to date. Each takes a path and options, calls `onRequest` when it asks, and `onEvent` for events.
 import { openWebsocket } from '/tour.js';
 
-/** Ask again and again. */
+/** Asks again and again. */
 async function poll({ path, interval, after, signal, onRequest, onEvent }) {
   while (!signal.aborted) {
     onRequest();
@@ -14,7 +14,7 @@ async function poll({ path, interval, after, signal, onRequest, onEvent }) {
   }
 }
 
-/** Ask, and the server answers when it has something to say. Then ask again. */
+/** Asks, waits until the server answers with events, and asks again. */
 async function pollLong({ path, after, signal, onRequest, onEvent }) {
   while (!signal.aborted) {
     onRequest();
@@ -26,7 +26,7 @@ async function pollLong({ path, after, signal, onRequest, onEvent }) {
   }
 }
 
-/** Ask once, and read an answer that never ends: a line for each event. */
+/** Asks once, and reads an answer without an end: one line for each event. */
 async function stream({ path, signal, onRequest, onEvent }) {
   onRequest();
   const answer = await fetch(path, { signal });
@@ -41,7 +41,7 @@ async function stream({ path, signal, onRequest, onEvent }) {
   }
 }
 
-/** Connect once. Messages can go both ways; here they come. */
+/** Connects once, and receives messages. The page could send messages, too. */
 async function listen({ path, signal, onRequest, onEvent }) {
   onRequest();
   const websocket = openWebsocket(path);

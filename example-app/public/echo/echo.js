@@ -32,7 +32,7 @@ const routes = {
   '/websocket/': { title: 'Once', file: 'routes/websocket.ts', hash: '#websocket' },
 };
 
-/** Makes this the page of the route that is chosen: its title, what it says, the source below. */
+/** Shows the title, the text and the source of the chosen route. */
 function showRoute() {
   const chosen = form.elements.route.value;
   const { title, file } = routes[chosen];
@@ -47,14 +47,14 @@ function showRoute() {
   showStops();
 }
 
-/** Who talks to one route does not talk to the other. */
+/** Closes the websocket of the other route, and shows the chosen one. */
 function changeRoute() {
   if (websocket) closeWebsocket(websocket);
   warn('');
   showRoute();
 }
 
-/** The index and the tour link to /echo/ and to /echo/#websocket. */
+/** Chooses the route of the URL. The index and the tour link to /echo/ and to /echo/#websocket. */
 function readHash() {
   const linked = Object.keys(routes).find((route) => routes[route].hash === location.hash);
   if (linked === undefined || linked === form.elements.route.value) return;
@@ -65,7 +65,7 @@ function readHash() {
 readHash();
 addEventListener('hashchange', () => {
   readHash();
-  // The link was at the foot of the page.
+  // The link is at the end of the page, so move the focus to the top.
   if (location.hash === '#websocket') byId('title').focus();
 });
 for (const route of form.elements.route) {

@@ -14,7 +14,7 @@ startConnection('/figures/', (data) => {
 
 const formatMegabytes = (value) => `${value.toFixed(1)} MB`;
 
-/** The last minute, from the left to the right, with some air above and below. */
+/** Draws the last minute from left to right, with some space above and below. */
 function drawCurve() {
   const low = Math.min(...megabytes) - 1;
   const high = Math.max(...megabytes) + 1;

@@ -16,7 +16,7 @@ const connection = startConnection('/frames/', (data) => {
 });
 connection.onOpen = sendFrame;
 
-/** Each answer asks for the next frame: never is more than one on its way, however slow the way is. */
+/** Sends a frame. Each answer triggers the next one, so that only one is in flight, even on a slow connection. */
 function sendFrame() {
   draw();
   sentAt = performance.now();
@@ -55,6 +55,7 @@ byId('camera').addEventListener('click', async () => {
     draw = () => sent.drawImage(video, 0, 0, width, height);
     byId('no-camera').textContent = '';
   } catch {
-    byId('no-camera').textContent = 'There is no camera, or this page may not use it.';
+    byId('no-camera').textContent =
+      'No camera was found, or this page may not use it. Allow it in the browser.';
   }
 });

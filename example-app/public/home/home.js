@@ -1,6 +1,6 @@
 import { byId, openWebsocket } from '/tour.js';
 
-// The route beside it, asked in both ways.
+// Asks the route that the page shows, over both protocols.
 fetch('/clock/')
   .then(async (answer) => (byId('once').textContent = await answer.text()))
   .catch(() => {});

@@ -2,10 +2,10 @@ import { byId, print, startConnection, warn } from '/tour.js';
 
 const connection = startConnection('/log/', (data) => print(byId('screen'), data));
 
-// The server sends the last ten lines again.
+// A new connection gets the last ten lines again.
 connection.onOpen = () => byId('screen').replaceChildren();
 
 byId('ask').addEventListener('click', () => {
-  // Closed, the log would show nothing of it.
+  // Without a connection, the log would not show the request.
   if (connection.isReady()) fetch('/echo/?message=hello').catch(() => warn('The server cannot be reached.'));
 });

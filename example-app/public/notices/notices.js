@@ -10,7 +10,7 @@ byId('form').addEventListener('submit', async (event) => {
   byId('answer').textContent = await post(byId('text').value).catch(() => 'The server cannot be reached.');
 });
 
-/** Posts a notice; says what came of it. */
+/** Posts a notice, and resolves with a text about the result. */
 async function post(text) {
   const answer = await fetch('/notices/', {
     method: 'POST',

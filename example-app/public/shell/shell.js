@@ -5,7 +5,7 @@ const line = byId('line');
 
 const connection = startConnection('/shell/', (data) => print(screen, data));
 
-// Another connection talks to another program.
+// Each connection starts a new program.
 connection.onOpen = () => screen.textContent && print(screen, '\n──── a new program ────\n');
 
 byId('form').addEventListener('submit', (event) => {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Backplane, BackplaneEvents } from 'dwebsocket/groups';
 
-/** What it needs of a client of `pg`, so that a test can give it something else. */
+/** The part of a `pg` client that the backplane uses; a test can pass a substitute. */
 export interface PostgresClient {
   query(sql: string, values?: string[]): Promise<unknown>;
   on(event: 'notification', listener: (notification: { channel: string; payload?: string }) => void): unknown;
@@ -9,19 +9,19 @@ export interface PostgresClient {
   end(): Promise<void>;
 }
 
-/** PostgreSQL takes payloads of less than 8,000 bytes, and names of at most 63. */
+/** NOTIFY takes payloads of less than 8,000 bytes, and base64 makes a message a third longer. */
 const MAX_PAYLOAD = 5_900;
 
-/** Groups over LISTEN and NOTIFY: for apps that have PostgreSQL and few, small messages. */
+/** Connects groups over LISTEN and NOTIFY: for apps that have PostgreSQL and few, small messages. */
 export function postgresBackplane(connect: () => Promise<PostgresClient>): Backplane {
-  const groups = new Map<string, string>(); // the group of each channel that is listened to
+  const groups = new Map<string, string>(); // the group of each subscribed channel
   let events: BackplaneEvents;
   let client: PostgresClient | undefined;
   let isCut = false;
   let closed = false;
   let retry: NodeJS.Timeout | undefined;
 
-  // A group's name can be anything, and longer than a channel's.
+  // A channel's name has at most 63 bytes; a group's name can be longer and contain any character.
   const channelOf = (group: string) => `g_${createHash('sha1').update(group).digest('hex')}`;
 
   async function open(): Promise<void> {
@@ -38,7 +38,7 @@ export function postgresBackplane(connect: () => Promise<PostgresClient>): Backp
 
   async function reopen(): Promise<void> {
     await open();
-    if (closed) return client?.end(); // close() came meanwhile, and has not waited for it
+    if (closed) return client?.end(); // close() was called meanwhile, and did not wait for this connection
     isCut = false;
     events.back();
   }
@@ -59,7 +59,7 @@ export function postgresBackplane(connect: () => Promise<PostgresClient>): Backp
     await client.query(sql, values);
   }
 
-  // pg connects only once: what is asked for before waits for it.
+  // Queries and close() wait for the first connection.
   let opening: Promise<void>;
 
   return {
@@ -69,7 +69,7 @@ export function postgresBackplane(connect: () => Promise<PostgresClient>): Backp
     },
     async publish(group, data) {
       if (data.length > MAX_PAYLOAD)
-        throw new Error(`PostgreSQL takes ${MAX_PAYLOAD} bytes, not ${data.length}`);
+        throw new Error(`a message has ${data.length} bytes; send at most ${MAX_PAYLOAD} over PostgreSQL`);
       await query('SELECT pg_notify($1, $2)', [channelOf(group), data.toString('base64')]);
     },
     async subscribe(group) {
@@ -78,14 +78,14 @@ export function postgresBackplane(connect: () => Promise<PostgresClient>): Backp
     },
     async unsubscribe(group) {
       groups.delete(channelOf(group));
-      await query(`UNLISTEN ${channelOf(group)}`).catch(() => {}); // without a connection there is nothing to end
+      await query(`UNLISTEN ${channelOf(group)}`).catch(() => {}); // a lost connection has no subscription to end
     },
     async close() {
       closed = true;
       clearTimeout(retry);
       groups.clear();
       await opening;
-      // Queries are answered in order, and end() does not wait for them.
+      // end() does not wait for earlier queries; PostgreSQL answers this one after them.
       await client?.query('SELECT 1').catch(() => {});
       await client?.end().catch(() => {});
     },
