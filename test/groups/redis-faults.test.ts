@@ -71,7 +71,9 @@ describe('what is no client of Redis', () => {
     expect(() => redisBackplane(client, { prefix: '{a}' })).toThrow(/braces/);
     expect(() => redisBackplane(client, { timeout: 0 })).toThrow(RangeError);
     expect(() => redisBackplane(client, { maxPayload: '1' as never })).toThrow(TypeError);
-    expect(() => redisBackplane(client, { maxLength: 1 } as never)).toThrow(/no such option/);
+    expect(() => redisBackplane(client, { maxLength: 1 } as never)).toThrow(
+      /unknown option "maxLength"; known/,
+    );
     expect(() => redisStreamBackplane(client, {} as never)).toThrow(
       /option "maxLength" must be a whole number/,
     );
