@@ -199,7 +199,7 @@ describe('ended tells that the handler', () => {
       reason: '',
       wasClean: true,
     });
-    await expect(client.wait()).rejects.toThrow('for the handler failed: Error: no tea');
+    await expect(client.wait()).rejects.toThrow('because the handler failed: Error: no tea');
   });
 
   test('passed on to the next handler', async () => {

@@ -113,7 +113,7 @@ describe('where the handler fails', () => {
     const error = await errorOf(client.wait());
     expect(error.message).toBe(
       'expected a message within 1000 ms; ' +
-        'the websocket closed with 1011, for the handler failed: TypeError: no such room',
+        'the websocket closed with 1011, because the handler failed: TypeError: no such room',
     );
     expect(error.cause).toBeInstanceOf(TypeError);
   });
@@ -128,7 +128,7 @@ describe('where the handler fails', () => {
   test('a wait that comes after it does, too', async () => {
     const client = await connectToFailing();
     await client.closed;
-    await expect(client.wait()).rejects.toThrow('the websocket closed with 1011, for the handler failed');
+    await expect(client.wait()).rejects.toThrow('the websocket closed with 1011, because the handler failed');
     await expect(client.wait()).rejects.toThrow(WebsocketClosedError);
   });
 
@@ -145,7 +145,7 @@ describe('where the handler fails', () => {
       for await (const message of client) expect(message).toBe('nothing');
     };
     await expect(iterate()).rejects.toThrow(
-      'expected a message or the end within 1000 ms; the websocket closed with 1011, for the handler failed',
+      'expected a message or the end within 1000 ms; the websocket closed with 1011, because the handler failed',
     );
   });
 
@@ -242,9 +242,7 @@ describe('closed', () => {
       await req.websocket.closed;
     });
     const client = await connect(chatty, '/', { deadline: 20 });
-    await expect(client.closed).rejects.toThrow(
-      'messages are unread: 2; the last message was the string "2"',
-    );
+    await expect(client.closed).rejects.toThrow('2 messages are unread; the last message was the string "2"');
   });
 
   test('can be kept for later: its deadline begins when it is awaited', async () => {
