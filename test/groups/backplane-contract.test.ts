@@ -3,10 +3,10 @@ import { backplaneContract } from 'dwebsocket/testing';
 import { describe, expect, test } from 'vitest';
 
 /** Adds a fault to a correct backplane. */
-type Break = (right: Backplane) => Partial<Backplane>;
+type Fault = (right: Backplane) => Partial<Backplane>;
 
 /** Returns the cases of the contract by name, for a faulty backplane in memory. */
-function casesOf(breakIt: Break): Map<string, () => Promise<void>> {
+function casesOf(addFault: Fault): Map<string, () => Promise<void>> {
   const hub = new MemoryHub();
   const cases = new Map<string, () => Promise<void>>();
   backplaneContract('memory', {
@@ -20,7 +20,7 @@ function casesOf(breakIt: Break): Map<string, () => Promise<void>> {
         unsubscribe: (channel: string) => right.unsubscribe(channel),
         close: () => right.close(),
       };
-      return { ...methods, ...breakIt(right) };
+      return { ...methods, ...addFault(right) };
     },
     outage: { begin: () => hub.cutOff(), end: () => hub.restore() },
     maxPayload: 10_000,
@@ -32,15 +32,15 @@ function casesOf(breakIt: Break): Map<string, () => Promise<void>> {
 const after = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Creates a backplane that changes the events of a correct one. */
-const tell =
-  (change: (events: BackplaneEvents) => Partial<BackplaneEvents>): Break =>
+const changeEvents =
+  (change: (events: BackplaneEvents) => Partial<BackplaneEvents>): Fault =>
   (right) => ({ start: (events) => right.start({ ...events, ...change(events) }) });
 
-const faults: [fault: string, caseName: string, breakIt: Break][] = [
+const faults: [fault: string, caseName: string, addFault: Fault][] = [
   [
     'delivers each message again a little later',
     'messages of one process on one channel arrive once and in order',
-    tell((events) => ({
+    changeEvents((events) => ({
       message(channel, data) {
         events.message(channel, data);
         setTimeout(() => events.message(channel, data), 50);
@@ -118,14 +118,14 @@ const faults: [fault: string, caseName: string, breakIt: Break][] = [
   [
     'reports an outage several times',
     'an outage calls cutOff once, and back once when all channels are subscribed again',
-    tell((events) => ({
+    changeEvents((events) => ({
       cutOff(error) {
         events.cutOff(error);
         events.cutOff(error);
       },
     })),
   ],
-  ...(['rejects', 'never resolves'] as const).map((how): [string, string, Break] => [
+  ...(['rejects', 'never resolves'] as const).map((how): [string, string, Fault] => [
     `close ${how} in an outage`,
     'close resolves soon in an outage, and publish rejects afterwards',
     (right) => {
@@ -235,8 +235,8 @@ const faults: [fault: string, caseName: string, breakIt: Break][] = [
 ];
 
 describe('the contract fails for a backplane that', () => {
-  test.each(faults)('%s', async (_fault, caseName, breakIt) => {
+  test.each(faults)('%s', async (_fault, caseName, addFault) => {
     await casesOf(() => ({})).get(caseName)!();
-    await expect(casesOf(breakIt).get(caseName)!()).rejects.toThrow();
+    await expect(casesOf(addFault).get(caseName)!()).rejects.toThrow();
   });
 });
