@@ -58,7 +58,12 @@ export interface BackplaneEvents {
   readonly cutOff: (error: Error) => void;
   /** Called when the outage is over and all channels are subscribed again. */
   readonly back: () => void;
-  /** Called when messages of other processes are lost; with their number, if known. */
+  /**
+   * Called when messages of other processes are lost; with their number, if known.
+   *
+   * MUST be called only when it is certain that every message sent from then on will arrive. An app reads its state again
+   * after this event, and must learn of every later loss.
+   */
   readonly missed: (channel: string, count: number | undefined) => void;
   /** Called when kept messages (`'later'`) could not be sent after all. */
   readonly dropped: (channel: string, count: number, error: Error) => void;

@@ -21,6 +21,13 @@ describe.runIf(hasRedis).each(newest)('streams over $name', { timeout: 60_000 },
   const open = (options: Parameters<typeof join>[2] = {}, url = server.url) =>
     join({ connect, ...streams }, url, { timeout: 2_000, ...options });
 
+  /** One that sends to the group, and has no member in it. */
+  async function openWriter() {
+    const writer = await open();
+    writer.groups.group('a').delete(writer.member);
+    return writer;
+  }
+
   /** Kills Redis, and starts it again with what it had when `SAVE` was called. */
   async function setBack(all: Joined[]) {
     await server.kill();
@@ -68,6 +75,66 @@ describe.runIf(hasRedis).each(newest)('streams over $name', { timeout: 60_000 },
       expect(away.member.got).toEqual(['before', 'after']);
       expect(away.told.missed).toEqual([{ group: 'a', count: undefined }]);
       expect(here.told.missed).toEqual([{ group: 'a', count: undefined }]);
+    });
+
+    // Fewer than what is lost, as many, and more.
+    test.for([2, 3, 5])(
+      'loses none of %i messages that were sent since, in the places of three',
+      async (count) => {
+        const proxy = await Proxy.start(server.port);
+        onTestFinished(() => proxy.stop());
+        const [writer, here] = [await openWriter(), await open({}, proxy.url)];
+        const sent: string[] = [];
+        const send = async (text: string) => {
+          sent.push(text);
+          expect(await writer.groups.group('a').send(text)).toMatchObject({ backplane: true });
+        };
+        const sendAll = async (name: string, length: number) => {
+          for (let number = 1; number <= length; number++) await send(`${name} ${number}`);
+        };
+        const untilHere = async () => {
+          while ((await here.member.inbox.next()) !== sent.at(-1));
+        };
+        for (const time of ['first', 'second']) {
+          await send(`before the ${time} time`);
+          server.cli('SAVE');
+          await sendAll('lost', 3);
+          await untilHere();
+          proxy.target = 1;
+          await setBack([writer]);
+          await here.told.cutOff();
+          await sendAll('new', count);
+          proxy.target = server.port;
+          await here.told.back();
+          await send('after');
+          await untilHere();
+        }
+        expect(here.member.got).toEqual(sent);
+        expect(here.told.missed).toEqual(Array(2).fill({ group: 'a', count: undefined }));
+      },
+    );
+
+    test('delivers what is sent as soon as it has told that messages are missed', async () => {
+      const proxy = await Proxy.start(server.port);
+      onTestFinished(() => proxy.stop());
+      const [writer, here] = [await openWriter(), await open({}, proxy.url)];
+      await writer.groups.group('a').send('before');
+      server.cli('SAVE');
+      for (const text of ['lost 1', 'lost 2', 'lost 3']) await writer.groups.group('a').send(text);
+      while ((await here.member.inbox.next()) !== 'lost 3');
+      proxy.target = 1;
+      await setBack([writer]);
+      await here.told.cutOff();
+      const answer = new Promise((resolve) => {
+        here.groups.once('missed', () => {
+          // What it still had to ask then would be too late.
+          const release = proxy.hold();
+          resolve(writer.groups.group('a').send('after').then(release));
+        });
+      });
+      proxy.target = server.port;
+      await answer;
+      while ((await here.member.inbox.next()) !== 'after');
     });
 
     test('tells nothing where nothing is lost', async () => {

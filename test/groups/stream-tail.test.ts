@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { OtherReply, Position, StreamEntry, StreamId } from '../../src/groups/redis/stream-entry.js';
+import type { Position, StreamEntry, StreamId, StreamPage } from '../../src/groups/redis/stream-entry.js';
 import { StreamTail } from '../../src/groups/redis/stream-tail.js';
 
 type Row = [id: string, data: string];
@@ -12,53 +12,67 @@ function toEntry([id, data]: Row): StreamEntry {
 }
 
 /** A stream in memory, and a tail that reads it. */
-async function openTail(rows: Row[], { maxAge = 60_000, time = 0 } = {}) {
+async function openTail(rows: Row[], { maxAge = 60_000, reach = 60_000, time = 0 } = {}) {
   let stream = rows.map(toEntry);
   const got: string[] = [];
   const missed: (number | undefined)[] = [];
   const reads: string[] = [];
   let failures = 0;
   let beforeReply = () => {};
+  let whenMissed = () => {};
   const isFrom = (entry: StreamEntry, id: StreamId) =>
     Number(entry.id.era) - Number(id.era) || entry.id.index - id.index;
   const positionOf = ({ id, data }: StreamEntry): Position => ({ id, mark: data.toString('latin1', 0, 32) });
-  const describeStream = (): OtherReply =>
-    stream.length === 0
-      ? { kind: 'none', now: String(time) }
-      : { kind: 'other', first: stream[0]!.id, last: positionOf(stream.at(-1)!) };
-  const page = (entries: StreamEntry[]) =>
-    ({ kind: 'entries', entries: entries.slice(0, PAGE), isMore: entries.length > PAGE }) as const;
+  const none = () => ({ kind: 'none', now: String(time) }) as const;
+  const page = (entries: StreamEntry[], last?: StreamEntry): StreamPage => ({
+    kind: 'entries',
+    entries: entries.slice(0, PAGE),
+    isMore: entries.length > PAGE,
+    last: last && positionOf(last),
+  });
+  let failing: string | undefined;
+  const reply = <Reply>(command: string, value: Reply): Promise<Reply> => {
+    beforeReply();
+    if (command !== failing) return Promise.resolve(value);
+    failing = undefined;
+    return Promise.reject(new Error('cut off'));
+  };
   const tail = new StreamTail({
     maxAge,
+    reach,
     stream: {
+      // `async`, so that what throws rejects.
       async after(position) {
         reads.push(`after ${position.id.era}-${position.id.index}`);
+        if (stream.length === 0) return reply('after', none());
         const at = stream.find((entry) => isFrom(entry, position.id) === 0);
         const isThere = at !== undefined && positionOf(at).mark === position.mark;
-        const reply = isThere
-          ? page(stream.filter((entry) => isFrom(entry, position.id) > 0))
-          : describeStream();
-        beforeReply();
-        return reply;
+        if (!isThere) return reply('after', page(stream, stream.at(-1)));
+        return reply('after', page(stream.filter((entry) => isFrom(entry, position.id) > 0)));
       },
       async from(id) {
         reads.push('from');
-        const reply = page(id === undefined ? stream : stream.filter((entry) => isFrom(entry, id) >= 0));
-        beforeReply();
-        return reply;
+        return reply(
+          'from',
+          page(id === undefined ? stream : stream.filter((entry) => isFrom(entry, id) >= 0)),
+        );
       },
       async note(era) {
-        if (stream.at(-1)?.id.era === era) stream.push(toEntry([`${Number(era) + 1}-0`, '']));
+        const last = stream.at(-1);
+        if (last !== undefined && Number(last.id.era) <= Number(era))
+          stream.push(toEntry([`${Number(era) + 1}-0`, '']));
+        return reply('note', undefined);
       },
       async look() {
         reads.push('look');
-        const reply = describeStream();
-        beforeReply();
-        return reply;
+        return reply('look', stream.length === 0 ? none() : page([], stream.at(-1)));
       },
     },
     deliver: (data) => got.push(data.toString()),
-    missed: (count) => missed.push(count),
+    missed: (count) => {
+      missed.push(count);
+      whenMissed();
+    },
     failed: () => failures++,
   });
   await tail.begin();
@@ -70,14 +84,32 @@ async function openTail(rows: Row[], { maxAge = 60_000, time = 0 } = {}) {
     failures: () => failures,
     /** Puts something in the place of all that is in the stream. */
     replace: (...news: Row[]) => (stream = news.map(toEntry)),
+    /** As Redis does: in the era of the last entry. */
+    append: (data: string) => {
+      const { era, index } = stream.at(-1)?.id ?? { era: '9', index: 0 };
+      stream = [...stream, toEntry([`${era}-${index + 1}`, data])];
+    },
+    failNext: (command: string | undefined) => (failing = command),
     add: (...news: Row[]) => (stream = [...stream, ...news.map(toEntry)]),
-    publish: ([id, data]: Row) => tail.take(Buffer.from(String.fromCharCode(id.length) + id + data)),
+    publish: ([id, data]: Row, previous = markBefore(id), cutFor = 0) => {
+      const [idLength, markLength] = [id.length, previous.length].map((length) =>
+        String.fromCharCode(length),
+      );
+      tail.take(Buffer.from(idLength! + id + markLength! + previous + data), cutFor);
+    },
+    whenMissed: (action: () => void) => (whenMissed = action),
     whileReading: (action: () => void) => (beforeReply = action),
   };
 }
 
 const rows = (era: number, from: number, to: number): Row[] =>
   Array.from({ length: to - from + 1 }, (_, index) => [`${era}-${from + index}`, `${era}:${from + index}`]);
+
+/** Of the entry before, as `rows` makes them. */
+function markBefore(id: string): string {
+  const [era, index] = id.split('-').map(Number);
+  return index! > 1 ? `${era}:${index! - 1}` : '';
+}
 
 const texts = (list: Row[]) => list.map(([, data]) => data);
 
@@ -117,6 +149,30 @@ describe('while it is connected', () => {
     expect(got).toEqual(['1:4', '1:5', '1:6']);
   });
 
+  test('what is next by its place alone is not taken: Redis may have been set back', async () => {
+    const { tail, publish, replace, got, missed } = await openTail(rows(1, 1, 3));
+    for (const row of rows(1, 4, 6)) publish(row);
+    // 5 and 6 are lost, and the new 5 and 6 were not heard.
+    replace(...rows(1, 1, 4), ['1-5', 'new 5'], ['1-6', 'new 6'], ['1-7', 'new 7']);
+    publish(['1-7', 'new 7'], 'new 6');
+    await tail.catchUp(0);
+    expect(got.slice(3)).toEqual(['1:4', 'new 5', 'new 6', 'new 7']);
+    expect(missed).toEqual([undefined]);
+  });
+
+  test('a stream that begins during an outage may have come after another: it is read', async () => {
+    const { tail, publish, replace, got, missed } = await openTail(rows(1, 1, 3));
+    replace(...rows(7, 1, 2));
+    publish(rows(7, 2, 2)[0]!, '7:1', 10);
+    await tail.catchUp(10);
+    expect([got, missed]).toEqual([texts(rows(7, 1, 2)), [undefined]]);
+    const live = await openTail(rows(1, 1, 3));
+    live.replace(...rows(7, 1, 1));
+    live.publish(rows(7, 1, 1)[0]!, '', 10);
+    await live.tail.catchUp(10);
+    expect([live.got, live.missed]).toEqual([['7:1'], [undefined]]);
+  });
+
   test('a stream that begins while it listens is taken from its first entry', async () => {
     const { publish, got, missed } = await openTail([]);
     for (const row of [...rows(7, 1, 2), ...rows(9, 1, 2)]) publish(row);
@@ -125,8 +181,8 @@ describe('while it is connected', () => {
 
   test('what is not from a stream goes on to the group, which refuses it', async () => {
     const { tail, got } = await openTail([]);
-    tail.take(Buffer.from('hello'));
-    tail.take(Buffer.alloc(0));
+    tail.take(Buffer.from('hello'), 0);
+    tail.take(Buffer.alloc(0), 0);
     expect(got).toEqual(['hello', '']);
   });
 });
@@ -142,11 +198,31 @@ describe('after an outage', () => {
       add(...next);
       publish(next[0]!);
     });
-    await tail.catchUp(1_000);
+    while (got.length < 1_007) await tail.catchUp(1_000);
     expect(got).toEqual(texts(rows(1, 4, 1_010)));
     publish(rows(1, 1_011, 1_011)[0]!);
     expect(got).toHaveLength(1_008);
     expect(missed).toEqual([]);
+  });
+
+  test('has caught up when it has read what was missed, also when new messages come without end', async () => {
+    const { tail, add, publish, whileReading, got } = await openTail(rows(1, 1, 3));
+    add(...rows(1, 4, 6));
+    let next = 7;
+    let isOver = false;
+    whileReading(() => {
+      if (isOver) return;
+      const row = rows(1, next, next++)[0]!;
+      add(row);
+      publish(row);
+      // Else the test would never end.
+      if (next > 1_000) throw new Error('it still reads');
+    });
+    await tail.catchUp(1_000);
+    expect(got).toEqual(texts(rows(1, 4, 6)));
+    isOver = true;
+    while (got.length < next - 4) await tail.catchUp(0);
+    expect(got).toEqual(texts(rows(1, 4, next - 1)));
   });
 
   test('says nothing when nothing came', async () => {
@@ -199,9 +275,35 @@ describe('after an outage', () => {
     expect([got, missed]).toEqual([texts(rows(5, 1, 3)), [undefined]]);
   });
 
-  test('notices that Redis has gone back to an earlier state, by the entry it had last', async () => {
-    const { tail, replace, got, missed } = await openTail(rows(1, 1, 9));
+  test('notices that Redis has gone back to an earlier state, and takes all that came since', async () => {
+    const { tail, replace, publish, got, missed } = await openTail(rows(1, 1, 3));
+    for (const row of rows(1, 4, 9)) publish(row);
+    got.length = 0;
     // 8 and 9 are lost, and others have taken their places.
+    replace(...rows(1, 1, 7), ['1-8', 'new 8'], ['1-9', 'new 9'], ['1-10', 'new 10']);
+    await tail.catchUp(1_000);
+    expect([got, missed]).toEqual([[...texts(rows(1, 4, 7)), 'new 8', 'new 9', 'new 10'], [undefined]]);
+  });
+
+  test('does so, too, when there was no stream where it began', async () => {
+    const { tail, replace, publish, got, missed } = await openTail([]);
+    for (const row of rows(1, 1, 3)) publish(row);
+    got.length = 0;
+    replace(...rows(1, 1, 1), ['1-2', 'new 2']);
+    await tail.catchUp(1_000);
+    expect([got, missed]).toEqual([['1:1', 'new 2'], [undefined]]);
+  });
+
+  test('goes back no further than it has to', async () => {
+    const { tail, replace, publish, reads } = await openTail(rows(1, 1, 3), { reach: 0 });
+    for (const row of rows(1, 4, 9)) publish(row);
+    replace(...rows(1, 1, 8), ['1-9', 'new 9']);
+    await tail.catchUp(1_000);
+    expect(reads).toEqual(['look', 'after 1-9', 'after 1-8']);
+  });
+
+  test('takes only larger places when what it could go back to is lost, too', async () => {
+    const { tail, replace, got, missed } = await openTail(rows(1, 1, 9));
     replace(...rows(1, 1, 7), ['1-8', 'new 8'], ['1-9', 'new 9'], ['1-10', 'new 10']);
     await tail.catchUp(1_000);
     // Whether "new 8" is from before it began cannot be known.
@@ -233,12 +335,104 @@ describe('after an outage', () => {
     expect([late.got, late.missed]).toEqual([['1:7', 'new'], [undefined]]);
   });
 
+  test('a note that was trimmed before it was read does not stand for the next one', async () => {
+    const { tail, replace, whileReading, got, missed } = await openTail(rows(1, 1, 9));
+    replace(...rows(1, 1, 7));
+    let replies = 0;
+    // The second command adds the note.
+    whileReading(() => {
+      if (++replies === 2) replace(...rows(5, 2, 3));
+    });
+    await tail.catchUp(1_000);
+    expect([got, missed]).toEqual([texts(rows(5, 2, 3)), [undefined]]);
+    replace(...rows(5, 2, 3), ['6-0', ''], ['6-1', 'new']);
+    await tail.catchUp(1_000);
+    expect([got.at(-1), missed]).toEqual(['new', [undefined, undefined]]);
+  });
+
+  describe('what is sent after the telling of a loss arrives, however quickly', () => {
+    const losses: Record<string, { has: Row[]; then: Row[]; time?: number }> = {
+      'set back': { has: rows(1, 1, 9), then: rows(1, 1, 4) },
+      'set back, and others have gone on': {
+        has: rows(1, 1, 9),
+        then: [...rows(1, 1, 4), ['1-5', 'new 5']],
+      },
+      'set back, and another has left a note': {
+        has: rows(1, 1, 9),
+        then: [...rows(1, 1, 4), ['2-0', '']],
+      },
+      'set back a second time': {
+        has: [...rows(1, 1, 3), ['2-0', ''], ...rows(2, 1, 9)],
+        then: [...rows(1, 1, 3), ['2-0', ''], ...rows(2, 1, 4), ['2-5', 'new 5']],
+      },
+      'set back to before it was set back': {
+        has: [...rows(1, 1, 3), ['2-0', ''], ...rows(2, 1, 9)],
+        then: [...rows(1, 1, 2), ['1-3', 'new 3']],
+      },
+      'an older stream': { has: rows(9, 1, 3), then: rows(5, 1, 2) },
+      'a stream older than none': { has: [], time: 7, then: rows(5, 1, 2) },
+      'a newer stream': { has: rows(1, 1, 3), then: rows(5, 1, 2) },
+      'no stream': { has: rows(1, 1, 3), then: [] },
+      trimmed: { has: rows(1, 1, 3), then: rows(1, 7, 9) },
+      'trimmed where there was no stream': { has: [], then: rows(1, 7, 9) },
+    };
+
+    test.for(Object.entries(losses))('%s', async ([, { has, then, time = 0 }]) => {
+      const { tail, replace, append, whenMissed, got, missed } = await openTail(has, { time });
+      replace(...then);
+      whenMissed(() => {
+        whenMissed(() => {});
+        append('after');
+      });
+      await tail.catchUp(1_000);
+      await tail.catchUp(1_000);
+      expect(missed).toHaveLength(1);
+      expect(got.at(-1)).toBe('after');
+    });
+
+    test.for(['after', 'from', 'look', 'note'] as const)(
+      'a loss is told once when "%s" fails first',
+      async (command) => {
+        for (const { has, then, time = 0 } of Object.values(losses)) {
+          const { tail, replace, failNext, missed } = await openTail(has, { time });
+          replace(...then);
+          failNext(command);
+          const isFailing = await tail.catchUp(1_000).then(
+            () => false,
+            () => true,
+          );
+          expect(missed).toHaveLength(isFailing ? 0 : 1);
+          failNext(undefined);
+          await tail.catchUp(1_000);
+          expect(missed).toHaveLength(1);
+        }
+      },
+    );
+  });
+
   test('delivers nothing of an era that began before its own, and goes on from the end', async () => {
     const { tail, replace, publish, got, missed } = await openTail(rows(9, 1, 3));
     replace(...rows(5, 1, 2));
     await tail.catchUp(1_000);
-    publish(rows(5, 3, 3)[0]!);
-    expect([got, missed]).toEqual([['5:3'], [undefined]]);
+    publish(['10-1', 'new']);
+    expect([got, missed]).toEqual([['new'], [undefined]]);
+  });
+
+  test('a Redis that is set back again does no more harm than the first time', async () => {
+    const all = [...rows(1, 1, 3), ['2-0', ''] satisfies Row, ...rows(2, 1, 9)];
+    const knows = await openTail(all.slice(0, 7));
+    knows.add(...all.slice(7));
+    await knows.tail.catchUp(0);
+    const had = await openTail(all.slice(0, 9));
+    const news: Row[] = [...all.slice(0, 9), ['2-6', 'new 6']];
+    knows.replace(...news);
+    await knows.tail.catchUp(1_000);
+    knows.publish(['3-1', 'new 7']);
+    expect(knows.got.slice(-2)).toEqual(['new 6', 'new 7']);
+    expect(knows.missed).toEqual([undefined]);
+    had.replace(...news, ['3-0', ''], ['3-1', 'new 7']);
+    await had.tail.catchUp(1_000);
+    expect([had.got, had.missed]).toEqual([['new 6', 'new 7'], [undefined]]);
   });
 
   test('delivers nothing of a stream that is older than the time at which there was none', async () => {

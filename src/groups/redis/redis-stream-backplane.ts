@@ -10,7 +10,7 @@ import {
   compareEnds,
   makeAddCommand,
   noteCommand,
-  type OtherReply,
+  type NoStream,
   parseReply,
   type Position,
   readAfter,
@@ -41,6 +41,9 @@ export function redisStreamBackplane(client: RedisClient, options: RedisStreamBa
 const READERS = 64;
 /** Streams that one command compares. */
 const COMPARED = 100;
+
+/** Milliseconds, see `reach` of a tail. A replica seldom lags by more. */
+const REACH = 60_000;
 
 /** Milliseconds until what a Redis that is not ready yet has refused is asked again. */
 const RETRY_DELAY = 250;
@@ -81,7 +84,7 @@ class RedisStreamBackplane implements Backplane {
 
   start(events: BackplaneEvents): void {
     this.#link.start({
-      message: (group, message) => this.#tails.get(group)?.take(message),
+      message: (group, message) => this.#tails.get(group)?.take(message, this.#cutFor()),
       ready: () => this.#outbox.flush(),
       cutOff: (error) => {
         if (this.#cutSince !== undefined) return;
@@ -130,14 +133,15 @@ class RedisStreamBackplane implements Backplane {
 
   #openTail(group: string): StreamTail {
     const key = this.#link.channelOf(group);
-    const ask = async (command: (string | Buffer)[]): Promise<StreamPage | OtherReply> =>
+    const ask = async (command: (string | Buffer)[]): Promise<StreamPage | NoStream> =>
       parseReply(await this.#readers.run(() => this.#link.run((port) => port.command(key, command))));
     return new StreamTail({
       maxAge: this.#settings.maxAge,
+      reach: REACH,
       stream: {
         after: (position) => ask(readAfter(key, position)),
         from: (id) => ask(readFrom(key, id)) as Promise<StreamPage>,
-        look: () => ask(readNothing(key)) as Promise<OtherReply>,
+        look: () => ask(readNothing(key)),
         note: (era) => this.#link.run((port) => port.command(key, noteCommand(key, era, port.isCluster))),
       },
       deliver: (data) => this.#events?.message(group, data),
@@ -146,9 +150,14 @@ class RedisStreamBackplane implements Backplane {
     });
   }
 
+  /** The milliseconds of the outage; 0 while there is none. */
+  #cutFor(): number {
+    return this.#cutSince === undefined ? 0 : now() - this.#cutSince;
+  }
+
   /** The outage is over for the app when all that was missed is there. */
   async #catchUp(): Promise<void> {
-    const cutFor = this.#cutSince === undefined ? 0 : now() - this.#cutSince;
+    const cutFor = this.#cutFor();
     const tails = this.#tails.entries();
     const read = async (): Promise<void> => {
       for (let part = take(tails, COMPARED); part.length > 0; part = take(tails, COMPARED)) {
@@ -194,6 +203,7 @@ class RedisStreamBackplane implements Backplane {
   }
 
   #catchUpLater(): void {
+    if (this.#isClosed) return;
     clearTimeout(this.#retry);
     // When the link is not up, its being back calls for it.
     this.#retry = setTimeout(() => {

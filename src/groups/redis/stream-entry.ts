@@ -18,6 +18,12 @@ export interface StreamEntry {
   readonly data: Buffer;
 }
 
+/** An entry as its subscribers get it. */
+export interface PublishedEntry extends StreamEntry {
+  /** The mark of the entry before it; empty for the first one of a stream. */
+  readonly previous: string;
+}
+
 /** Of an entry's data so much tells it from any other: more than the stamp of an envelope. */
 const MARK_BYTES = 32;
 
@@ -42,6 +48,15 @@ local function now()
   return string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
 end`;
 
+const LUA_MARK = lua`
+local function markOf(entry) return string.sub(entry[2][2], 1, ${MARK_BYTES}) end`;
+
+// What subscribers get: the id, the mark of the entry before it, and the data. Two texts with their lengths come first.
+const LUA_PUBLISH = lua`
+local function publish(command, key, id, previous, data)
+  redis.call(command, key, string.char(#id) .. id .. string.char(#previous) .. previous .. data)
+end`;
+
 /**
  * Adds an entry and tells the subscribers, in one step, so that both have the same order.
  *
@@ -52,13 +67,14 @@ end`;
  * gone. Their difference is never less than what is there. When it is too much, the first entry tells the truth (MAXLEN may
  * have removed some), and the first entries are deleted until the new one fits. The new one always stays.
  */
-const ADD = lua`${LUA_NOW}
-local key, most, data = KEYS[1], tonumber(ARGV[2]), ARGV[4]
+const ADD = lua`${LUA_NOW}${LUA_MARK}${LUA_PUBLISH}
+local key, most, data, previous = KEYS[1], tonumber(ARGV[2]), ARGV[4], ''
 local last = redis.call('XREVRANGE', key, '+', '-', 'COUNT', 1)[1]
 local era, index, total, gone
 if last then
   era, index = string.match(last[1], '(%d+)-(%d+)')
   total, gone = string.match(last[2][4] or '', '(%d+) (%d+)')
+  previous = markOf(last)
 else
   redis.call('DEL', key)
   era, index = now(), 0
@@ -82,7 +98,7 @@ local id = era .. '-' .. string.format('%.0f', index + 1)
 local sums = string.format('%.0f %.0f', total, math.max(gone, 0))
 redis.call('XADD', key, 'MAXLEN', '~', ARGV[1], id, 'd', data, 't', sums)
 redis.call('PEXPIRE', key, ARGV[3])
-redis.call(ARGV[5], key, string.char(#id) .. id .. data)
+publish(ARGV[5], key, id, previous, data)
 return id`;
 
 export interface AddOptions {
@@ -102,23 +118,24 @@ export function makeAddCommand(options: AddOptions): (key: string, data: Buffer)
 }
 
 /**
- * Reads entries, if a known one is still there; if not, tells what there is.
+ * Reads entries after a known one. If that is not there, reads from the first entry on, and also tells the last one.
  *
- * ARGV: the first id to read, the id of the known entry (or ''), its mark.
+ * ARGV: the first id to read (or '' to read nothing), the id of the known entry (or ''), its mark.
  */
-const READ = lua`${LUA_NOW}
+const READ = lua`${LUA_NOW}${LUA_MARK}
 local key, from, known, mark = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
-local function markOf(entry) return string.sub(entry[2][2], 1, ${MARK_BYTES}) end
+local reply = {'end', '', ''}
 if known ~= '' then
   local at = redis.call('XRANGE', key, known, known)[1]
   if not at or markOf(at) ~= mark then
-    local first = redis.call('XRANGE', key, '-', '+', 'COUNT', 1)[1]
-    if not first then return {'none', now()} end
     local last = redis.call('XREVRANGE', key, '+', '-', 'COUNT', 1)[1]
-    return {'other', first[1], last[1], markOf(last)}
+    if not last then return {'none', now()} end
+    reply = {'end', last[1], markOf(last)}
+    if from == '' then return reply end
+    from = '-'
   end
 end
-local reply, bytes, count, page = {'end'}, 0, 1
+local bytes, count, page = 0, 1
 repeat
   page = redis.call('XRANGE', key, from, '+', 'COUNT', count)
   for _, entry in ipairs(page) do
@@ -145,12 +162,12 @@ export interface Position {
  *
  * KEYS: the stream. ARGV: the era in which entries were lost, PUBLISH or SPUBLISH.
  */
-const NOTE = lua`${LUA_NOW}
+const NOTE = lua`${LUA_NOW}${LUA_MARK}${LUA_PUBLISH}
 local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
-if not last or string.match(last[1], '%d+') ~= ARGV[1] then return end
+if not last or tonumber(string.match(last[1], '%d+')) > tonumber(ARGV[1]) then return end
 local id = string.format('%.0f-0', math.max(now(), ARGV[1] + 1))
 redis.call('XADD', KEYS[1], id, 'd', '', 't', last[2][4] or '0 0')
-redis.call(ARGV[2], KEYS[1], string.char(#id) .. id)`;
+publish(ARGV[2], KEYS[1], id, markOf(last), '')`;
 
 export function noteCommand(key: string, era: string, isCluster: boolean): (string | Buffer)[] {
   return ['EVAL', NOTE, '1', key, era, isCluster ? 'SPUBLISH' : 'PUBLISH'];
@@ -181,14 +198,17 @@ export interface StreamPage {
   readonly kind: 'entries';
   readonly entries: StreamEntry[];
   readonly isMore: boolean;
+  /** The last entry of the stream, when the expected entry is not there; then the page begins with the first one. */
+  readonly last: Position | undefined;
 }
 
-/** What there is instead of the stream that was expected: none, at this time, or another one. */
-export type OtherReply =
-  | { readonly kind: 'none'; readonly now: string }
-  | { readonly kind: 'other'; readonly first: StreamId; readonly last: Position };
+/** There is no stream, at this time. */
+export interface NoStream {
+  readonly kind: 'none';
+  readonly now: string;
+}
 
-/** Reads what comes after a known entry, if that is still there. */
+/** Reads what comes after a known entry; if that is gone, all that there is. */
 export function readAfter(key: string, { id, mark }: Position): (string | Buffer)[] {
   const next = textOf({ era: id.era, index: id.index + 1 });
   return ['EVAL', READ, '1', key, next, textOf(id), Buffer.from(mark, 'latin1')];
@@ -201,7 +221,7 @@ export function readFrom(key: string, id?: StreamId): (string | Buffer)[] {
 
 /** Asks what there is, and reads nothing. */
 export function readNothing(key: string): (string | Buffer)[] {
-  return ['EVAL', READ, '1', key, '-', NOWHERE, ''];
+  return ['EVAL', READ, '1', key, '', NOWHERE, ''];
 }
 
 /** Replies with the numbers of the streams that do not end there; the first has number 1. */
@@ -219,29 +239,26 @@ export function compareEnds(
   return ['EVAL', COMPARE, String(keys.length), ...keys, marks, ...ids];
 }
 
-export function parseReply(reply: unknown): StreamPage | OtherReply {
+export function parseReply(reply: unknown): StreamPage | NoStream {
   const [kind, ...rest] = reply as Buffer[];
   if (String(kind) === 'none') return { kind: 'none', now: String(rest[0]) };
-  if (String(kind) === 'other') {
-    const [first, last, mark] = rest;
-    return {
-      kind: 'other',
-      first: parseForeignId(first),
-      last: { id: parseForeignId(last), mark: (mark as Buffer).toString('latin1') },
-    };
-  }
+  const [id, mark] = rest;
+  const last =
+    id?.length === 0 ? undefined : { id: parseForeignId(id), mark: (mark as Buffer).toString('latin1') };
   const entries: StreamEntry[] = [];
-  for (let index = 0; index + 1 < rest.length; index += 2) {
+  for (let index = 2; index + 1 < rest.length; index += 2) {
     entries.push({ id: parseForeignId(rest[index]), data: rest[index + 1] as Buffer });
   }
-  return { kind: 'entries', entries, isMore: String(kind) === 'more' };
+  return { kind: 'entries', entries, isMore: String(kind) === 'more', last };
 }
 
 /** The entry in what the script publishes; `undefined` for what a stranger does. */
-export function parsePublished(message: Buffer): StreamEntry | undefined {
-  const start = 1 + (message[0] ?? 0);
-  const id = parseId(message.toString('latin1', 1, start));
-  return id === undefined ? undefined : { id, data: message.subarray(start) };
+export function parsePublished(message: Buffer): PublishedEntry | undefined {
+  const idEnd = 1 + (message[0] ?? 0);
+  const id = parseId(message.toString('latin1', 1, idEnd));
+  if (id === undefined) return undefined;
+  const start = idEnd + 1 + (message[idEnd] ?? 0);
+  return { id, previous: message.toString('latin1', idEnd + 1, start), data: message.subarray(start) };
 }
 
 export function markOf(data: Buffer): string {

@@ -1,9 +1,10 @@
 import { now } from '../../shared/real-timers.js';
 import {
   markOf,
+  type NoStream,
   parsePublished,
-  type OtherReply,
   type Position,
+  type PublishedEntry,
   type StreamEntry,
   type StreamId,
   type StreamPage,
@@ -11,6 +12,8 @@ import {
 
 export interface TailOptions {
   readonly maxAge: number;
+  /** Milliseconds. When Redis lost less than that, the tail still delivers all that Redis has. */
+  readonly reach: number;
   readonly stream: StreamReader;
   readonly deliver: (data: Buffer) => void;
   /** Messages are lost for good; how many, when that is known. */
@@ -21,27 +24,36 @@ export interface TailOptions {
 
 /** Reads one stream. Each rejects when Redis is not there, or not ready. */
 export interface StreamReader {
-  /** What comes after an entry, if that is still there. */
-  after(position: Position): Promise<StreamPage | OtherReply>;
+  /** What comes after an entry; if that is gone, all that there is. */
+  after(position: Position): Promise<StreamPage | NoStream>;
   /** Everything from an id on, or from the first entry on. */
   from(id?: StreamId): Promise<StreamPage>;
-  /** What there is, without its entries. */
-  look(): Promise<OtherReply>;
-  /** Adds a note that entries of an era are lost, if there is none yet. */
+  /** The last entry, and no entries before it. */
+  look(): Promise<StreamPage | NoStream>;
+  /** Adds a note that entries of an era are lost, unless a later era has begun: that has such a note. */
   note(era: string): Promise<unknown>;
 }
+
+/** The last entry that was read, or the time (of Redis) at which there was no stream. */
+type Place = Position | string;
 
 /**
  * The end of one group's stream, as far as we have read it.
  *
- * What is published arrives over pub/sub, with its place in the stream. As long as places follow one another nothing is
- * read. After an outage, or when a place is left out, what is between is read from the stream. What arrives meanwhile is
- * dropped, for it will be read, too.
+ * What is published arrives over pub/sub, with its place in the stream and the mark of the entry before it. As long as each
+ * follows the last one, nothing is read. After an outage, or when something is left out, what is between is read from the
+ * stream. What arrives meanwhile is dropped, for it will be read, too.
+ *
+ * It tells a loss only after the reply from which it goes on has come. So everything that is sent later arrives, and an app
+ * may read its state again when it is told.
  */
 export class StreamTail {
   readonly #options: TailOptions;
-  // The last entry that we had, or the time (of Redis) at which there was no stream.
-  #at: Position | string | undefined;
+  #at: Place | undefined;
+  // Earlier places, for a Redis that is set back: one that is `reach` old (or the first one), and the next to take its place.
+  #passed: Place | undefined;
+  #passedNext: Place | undefined;
+  #passedSince = 0;
   #touched = now();
   #reading: Promise<void> | undefined;
   #dropped: StreamId | undefined;
@@ -54,10 +66,7 @@ export class StreamTail {
 
   /** Begins at the end: what is there now is not for us. Called when the channel is subscribed. */
   begin(): Promise<void> {
-    return this.#readOnce(async () => {
-      await this.#moveToEnd();
-      if (this.#hasMore()) await this.#read(0);
-    });
+    return this.#readOnce(() => this.#moveToEnd());
   }
 
   /** What the stream ends with as far as we know; `false` while that is not known. */
@@ -71,14 +80,14 @@ export class StreamTail {
     this.#touched = now();
   }
 
-  /** Takes what came over pub/sub. */
-  take(message: Buffer): void {
+  /** Takes what came over pub/sub; `cutFor`: the milliseconds of the outage, 0 where there is none. */
+  take(message: Buffer, cutFor: number): void {
     const entry = parsePublished(message);
     // A stranger's; the group refuses it and tells.
     if (entry === undefined) this.#options.deliver(message);
     else if (this.#reading !== undefined || this.#at === undefined) this.#dropped = entry.id;
-    else if (this.#isNext(entry.id)) this.#deliver(entry);
-    else if (!this.#isOld(entry)) void this.catchUp(0).catch(this.#options.failed);
+    else if (this.#isNext(entry, cutFor)) this.#deliver(entry);
+    else if (!this.#isOld(entry)) void this.catchUp(cutFor).catch(this.#options.failed);
   }
 
   /**
@@ -93,20 +102,23 @@ export class StreamTail {
   #readOnce(read: () => Promise<void>): Promise<void> {
     this.#reading ??= Promise.resolve()
       .then(read)
-      .finally(() => (this.#reading = undefined));
+      .finally(() => (this.#reading = undefined))
+      .then(() => {
+        // Nobody waits for what has come meanwhile: in a busy group that never ends.
+        if (this.#hasMore()) void this.catchUp(0).catch(this.#options.failed);
+      });
     return this.#reading;
   }
 
   async #read(cutFor: number): Promise<void> {
-    do {
-      this.#dropped = undefined;
-      let page = await this.#readNext(cutFor);
-      while (page !== undefined) {
-        for (const entry of page.entries) this.#deliver(entry);
-        page = page.isMore ? await this.#readNext(cutFor) : undefined;
-      }
-      this.#touched = now();
-    } while (this.#hasMore());
+    this.#dropped = undefined;
+    let page = await this.#readNext(cutFor);
+    while (page !== undefined) {
+      for (const entry of page.entries) this.#deliver(entry);
+      page = page.isMore ? await this.#readNext(cutFor) : undefined;
+    }
+    this.#touched = now();
+    this.#expectsNote = false;
   }
 
   async #readNext(cutFor: number): Promise<StreamPage | undefined> {
@@ -114,7 +126,8 @@ export class StreamTail {
     if (at === undefined) return undefined;
     if (typeof at === 'string') return this.#readNew(at, cutFor);
     const reply = await this.#options.stream.after(at);
-    return reply.kind === 'entries' ? reply : this.#startAnew(at, reply, cutFor);
+    if (reply.kind === 'none') return this.#readNone(reply, cutFor);
+    return reply.last === undefined ? reply : this.#startAnew(at, reply, cutFor);
   }
 
   /** There was no stream at a time; all that has been in it since is for us, and an era begins with index 1. */
@@ -123,8 +136,8 @@ export class StreamTail {
     const page = await stream.from();
     const first = page.entries[0]?.id;
     if (first !== undefined && isOlder(first.era, since)) {
-      missed(undefined);
       await this.#moveToEnd();
+      missed(undefined);
       return undefined;
     }
     if (cutFor >= maxAge) missed(undefined);
@@ -132,39 +145,59 @@ export class StreamTail {
     return page;
   }
 
+  /** There is no stream any more: it has expired, or Redis has lost it. */
+  #readNone(reply: NoStream, cutFor: number): undefined {
+    const hasExpired = this.#hasExpired(cutFor);
+    this.#moveTo(reply.now);
+    if (!hasExpired) this.#options.missed(undefined);
+  }
+
   /**
-   * The entry that we had last is not there. Either it has been trimmed, or the stream is another: expired, or lost by
-   * Redis, or set back by a restart or by a replica that lagged behind.
+   * The entry that we had last is not there; the page has all that is. Either it has been trimmed, or the stream is another:
+   * expired, or lost by Redis, or set back by a restart or by a replica that lagged behind.
    */
-  async #startAnew(before: Position, reply: OtherReply, cutFor: number): Promise<StreamPage | undefined> {
-    const { stream, missed } = this.#options;
+  #startAnew(before: Position, page: StreamPage, cutFor: number): StreamPage | Promise<StreamPage> {
+    const { missed } = this.#options;
     const { era, index } = before.id;
-    if (reply.kind === 'none') {
-      if (!this.#hasExpired(cutFor)) missed(undefined);
-      this.#at = reply.now;
-      return undefined;
-    }
-    const { first, last } = reply;
-    if (first.era !== era && isOlder(first.era, era)) {
-      // Everything in it may be from before we began.
-      missed(undefined);
-      this.#at = last;
-      return undefined;
-    }
+    const first = page.entries[0]?.id;
+    if (first === undefined || !isAfter(first, before.id)) return this.#goBack(before);
     if (first.era !== era) {
       if (!this.#hasExpired(cutFor) || first.index > 1) missed(undefined);
-      return stream.from();
+    } else if (first.index > index + 1) {
+      missed(first.index - index - 1);
     }
-    if (first.index > index) {
-      if (first.index > index + 1) missed(first.index - index - 1);
-      return stream.from();
-    }
-    // Set back. Entries with smaller places may be from before we began; those with larger ones are new. Who has not had
-    // what is lost cannot see that by itself, and learns it from the note.
-    missed(undefined);
+    return page;
+  }
+
+  /**
+   * Goes on when Redis was set back. A process that had not received the lost entries cannot notice it, and reads the note.
+   *
+   * New entries may have the ids of lost ones. So this reads again from an earlier place, and groups drop what they have had.
+   * If Redis lost that place, too, entries with smaller ids may be from before we began; those with larger ids are new.
+   */
+  async #goBack(before: Position): Promise<StreamPage> {
+    const { stream, missed } = this.#options;
+    await stream.note(before.id.era);
+    let page = await this.#readPassed();
+    if (page === undefined) page = await stream.from(before.id);
+    else this.#passedNext = this.#passed;
     this.#expectsNote = true;
-    await stream.note(era);
-    return stream.from(before.id);
+    missed(undefined);
+    return page;
+  }
+
+  /** Reads what comes after the earlier place, if Redis still has that. */
+  async #readPassed(): Promise<StreamPage | undefined> {
+    const { stream } = this.#options;
+    const passed = this.#passed;
+    if (passed === undefined) return undefined;
+    if (typeof passed === 'string') {
+      const page = await stream.from();
+      const first = page.entries[0]?.id;
+      return first === undefined || isOlder(first.era, passed) ? undefined : page;
+    }
+    const page = await stream.after(passed);
+    return page.kind === 'none' || page.last !== undefined ? undefined : page;
   }
 
   // In an outage shorter than a stream lives, a message would have kept it alive: so there was none.
@@ -175,8 +208,13 @@ export class StreamTail {
 
   async #moveToEnd(): Promise<void> {
     const reply = await this.#options.stream.look();
-    this.#at = reply.kind === 'none' ? reply.now : reply.last;
-    this.#touched = now();
+    this.#moveTo(reply.kind === 'none' ? reply.now : reply.last);
+  }
+
+  /** Goes on from a place; nothing before it is for us. */
+  #moveTo(place: Place | undefined): void {
+    this.#at = this.#passed = this.#passedNext = place;
+    this.#touched = this.#passedSince = now();
   }
 
   /** Whether something was dropped while we read that we have not read. */
@@ -186,10 +224,12 @@ export class StreamTail {
     return dropped !== undefined && (dropped.era !== last?.era || dropped.index > last.index);
   }
 
-  #isNext({ era, index }: StreamId): boolean {
-    const last = typeof this.#at === 'object' ? this.#at.id : undefined;
+  /** Whether it follows our last entry. Its place alone does not show that: Redis may have been set back. */
+  #isNext({ id, previous }: PublishedEntry, cutFor: number): boolean {
+    const last = typeof this.#at === 'object' ? this.#at : undefined;
+    if (last?.id.era === id.era) return id.index === last.id.index + 1 && previous === last.mark;
     // A new era that begins while we listen has nothing before it.
-    return last?.era === era ? index === last.index + 1 : index === 1;
+    return id.index === 1 && cutFor === 0;
   }
 
   /** Whether we had it already. When another one has its place, the stream was set back. */
@@ -199,16 +239,27 @@ export class StreamTail {
     return id.index < index || (id.index === index && markOf(data) === this.#at.mark);
   }
 
-  #deliver(entry: StreamEntry): void {
-    this.#touched = now();
-    this.#at = { id: entry.id, mark: markOf(entry.data) };
-    if (entry.id.index > 0) {
-      this.#options.deliver(entry.data);
+  #deliver({ id, data }: StreamEntry): void {
+    const place = { id, mark: markOf(data) };
+    if (id.index === 0) {
+      this.#moveTo(place);
+      if (!this.#expectsNote) this.#options.missed(undefined);
+      this.#expectsNote = false;
       return;
     }
-    if (!this.#expectsNote) this.#options.missed(undefined);
-    this.#expectsNote = false;
+    this.#at = place;
+    this.#touched = now();
+    if (this.#touched - this.#passedSince >= this.#options.reach) {
+      this.#passed = this.#passedNext;
+      this.#passedNext = place;
+      this.#passedSince = this.#touched;
+    }
+    this.#options.deliver(data);
   }
+}
+
+function isAfter(one: StreamId, other: StreamId): boolean {
+  return one.era === other.era ? one.index > other.index : !isOlder(one.era, other.era);
 }
 
 /** Whether an era began before another one, or before a time. */

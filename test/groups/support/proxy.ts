@@ -44,6 +44,15 @@ export class Proxy {
     this.#muted.add(connection);
   }
 
+  /** Keeps what clients say; returns a function that lets it through. */
+  hold(): () => void {
+    const held = [...this.connections];
+    for (const connection of held) connection.pause();
+    return () => {
+      for (const connection of held) connection.resume();
+    };
+  }
+
   /** Breaks all connections. */
   cut(): void {
     for (const connection of this.connections.splice(0)) connection.destroy();
