@@ -82,7 +82,7 @@ export function isReply(error: unknown): boolean {
 }
 
 /** Checks for a temporary refusal: Redis starts, fails over, moves slots, or waits for its replicas. */
-export function isPassing(error: unknown): boolean {
+export function isTemporary(error: unknown): boolean {
   return /^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|NOREPLICAS|MOVED|ASK) /.test(
     replyIn(error) ?? '',
   );
@@ -90,7 +90,7 @@ export function isPassing(error: unknown): boolean {
 
 /** Checks whether a retry would get the same refusal. */
 export function isPermanent(error: unknown): boolean {
-  return isReply(error) && !isPassing(error);
+  return isReply(error) && !isTemporary(error);
 }
 
 /** Checks whether the node says that it is a replica. */

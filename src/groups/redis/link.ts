@@ -142,7 +142,7 @@ export class RedisLink {
     const isReady = this.#sender.isReady();
     if (isReady && !this.#wasReady) this.#events?.ready();
     this.#wasReady = isReady;
-    const isUp = isReady && this.#listener?.hears() === true;
+    const isUp = isReady && this.#listener?.isReceiving() === true;
     if (isUp) this.#becomeUp(error);
     // During the start, only an error means an outage: the first connection attempt may still succeed.
     else if (this.#state === 'up' || (this.#state === 'starting' && error !== undefined)) this.#becomeCut();

@@ -111,7 +111,7 @@ export class RedisSender {
    * Called when the connection for subscriptions is lost, because this connection may be dead, too. After the outage,
    * ioredis would repeat commands that we have already reported as failed.
    */
-  doubt(): void {
+  verifyConnection(): void {
     if (this.#connectionCheck !== undefined || !this.isReady()) return;
     const end = (): void => void (this.#connectionCheck = undefined);
     this.#connectionCheck = this.try((port) => port.ping()).then(end, end);
