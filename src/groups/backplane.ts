@@ -1,67 +1,70 @@
 /**
- * What carries the messages of groups from process to process.
+ * Carries the messages of groups between processes.
  *
- * A backplane moves bytes over named channels and need not know what they mean; {@link createGroups} gives each
- * group a channel of the group's name, subscribed only while this process has members of it. Write one for what you
- * already run (NATS, PostgreSQL, …) and let `backplaneContract` of `dwebsocket/testing` tell whether it is right.
+ * A backplane moves bytes over named channels. It need not know what the bytes mean. {@link createGroups} uses one channel
+ * for each group, with the name of the group. It subscribes the channel only while this process has members of the group.
+ * You can write a backplane for a service that you already run (NATS, PostgreSQL, …). Test it with `backplaneContract` of
+ * `dwebsocket/testing`.
  *
- * A channel is any string of whole characters, never one with half of a surrogate pair. Never two calls of `subscribe` and
- * `unsubscribe` for one channel are under way at a time.
+ * The name of a channel is any well-formed string: it never contains half of a surrogate pair. For each channel, groups
+ * call `subscribe` or `unsubscribe` only after the previous call has settled.
  */
 export interface Backplane {
   /**
-   * Called once, by `createGroups`, before anything else.
+   * Starts the backplane. `createGroups` calls it once, before every other method.
    *
-   * MUST NOT throw because the network is away; that is told with `events.cutOff`.
+   * MUST NOT throw when the network is down; call `events.cutOff` instead.
    */
   start(events: BackplaneEvents): void;
 
   /**
    * Sends bytes to all other processes that are subscribed to the channel.
    *
-   * Resolves when the network has taken them (with anything but `'later'`), or with `'later'` when they are kept and go
-   * out when the network is back. Rejects when they have not left this process.
+   * Resolves with any value except `'later'` when the network has accepted the bytes. Resolves with `'later'` when the
+   * backplane keeps them and will send them after the outage. Rejects when they have not left this process.
    *
-   * MUST keep the order of calls for one channel. MUST settle soon, also while the network is away. MUST bound what it
-   * keeps, and reject beyond that. MUST NOT throw but reject. The bytes do not change after the call.
+   * MUST keep the order of calls for each channel. MUST settle soon, also during an outage. MUST limit the bytes that it
+   * keeps, and reject above the limit. MUST reject instead of throwing. The bytes do not change after the call.
    */
   publish(channel: string, data: Buffer): PromiseLike<unknown>;
 
   /**
-   * Resolves when everything that is published from now on by other processes will arrive, unchanged, once, and in the
-   * order in which each process published it. Rejects when that cannot be had now; it is tried again.
+   * Subscribes to a channel.
    *
-   * What this process publishes itself MAY arrive as well, and what came shortly before an outage MAY arrive again after
-   * it: groups know what they have had.
+   * Resolves when everything that other processes publish from now on will arrive: unchanged, once, and in the order in
+   * which each process published it. Rejects when this is impossible now; groups will retry.
+   *
+   * This process's own messages MAY arrive, too. Messages from just before an outage MAY arrive again after it. Groups
+   * ignore both.
    */
   subscribe(channel: string): PromiseLike<unknown>;
 
-  /** MUST NOT deliver for this channel once it has resolved. */
+  /** Unsubscribes from a channel. MUST NOT deliver messages of this channel after it has resolved. */
   unsubscribe(channel: string): PromiseLike<unknown>;
 
   /**
-   * Lets go of everything: connections, timers. What has been published goes out first, as far as it can.
+   * Closes all connections and stops all timers. Sends published messages first, if it can.
    *
-   * MUST NOT reject. MAY be called again. After it `publish` and `subscribe` reject.
+   * MUST NOT reject. MAY be called again. Afterwards `publish` and `subscribe` reject.
    */
   close(): PromiseLike<unknown>;
 }
 
-/** What a backplane tells. None of these throws. */
+/** Receives the events of a backplane. None of these functions throws. */
 export interface BackplaneEvents {
-  /** Bytes that were published on a channel that is subscribed. */
+  /** Receives bytes that were published on a subscribed channel. */
   readonly message: (channel: string, data: Buffer) => void;
-  /** The other processes cannot be reached; told once for each outage. */
+  /** Called once at the start of each outage: other processes are not reachable. */
   readonly cutOff: (error: Error) => void;
-  /** The outage is over, and all subscriptions are in force again. */
+  /** Called when the outage is over and all channels are subscribed again. */
   readonly back: () => void;
   /**
-   * Messages of others have been lost for good; how many, when that is known.
+   * Called when messages of other processes are lost; with their number, if known.
    *
-   * MUST come only after the position is fixed from which messages arrive again. An app reads its state again on it, and
-   * must learn of each later loss.
+   * MUST be called only when it is certain that every message sent from then on will arrive. An app reads its state again
+   * after this event, and must learn of every later loss.
    */
   readonly missed: (channel: string, count: number | undefined) => void;
-  /** Messages that were kept (`'later'`) could not go out in the end. */
+  /** Called when kept messages (`'later'`) could not be sent after all. */
   readonly dropped: (channel: string, count: number, error: Error) => void;
 }

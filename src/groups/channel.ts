@@ -1,28 +1,28 @@
 import { clearTimeout, setTimeout } from '../shared/real-timers.js';
 import type { Backplane } from './backplane.js';
-import { Receipts } from './receipts.js';
+import { SequenceTracker } from './sequence-tracker.js';
 
 const FIRST_RETRY = 100;
 const LAST_RETRY = 5_000;
 
-/** What a channel needs of those who made it. */
+/** Owns channels, and receives their events. */
 export interface ChannelHost {
   readonly backplane: Backplane;
-  /** It could not be subscribed; it is tried again. */
+  /** Called when a subscription failed. The channel will retry. */
   failed(channel: Channel, error: unknown): void;
-  /** It is neither wanted nor subscribed any more. */
+  /** Called when the channel is no longer wanted and no longer subscribed. */
   ended(channel: Channel): void;
 }
 
 /**
- * One group's subscription at the backplane, while this process has members of the group.
+ * Keeps a group subscribed at the backplane while this process has members of the group.
  *
- * Members come and go while a subscription is still on its way; so there is a wish and a state, one step at a time
- * leads from the state to the wish, and nobody waits for anybody.
+ * Members may join and leave while a subscription is pending. So the channel stores a wanted and an actual state. It
+ * changes the actual state one call at a time until both are equal.
  */
 export class Channel {
   readonly name: string;
-  readonly receipts = new Receipts();
+  readonly sequences = new SequenceTracker();
   readonly #host: ChannelHost;
   #wanted = false;
   #state: 'off' | 'changing' | 'on' = 'off';
@@ -39,34 +39,34 @@ export class Channel {
     return this.#wanted;
   }
 
-  want(wanted: boolean): void {
+  setWanted(wanted: boolean): void {
     this.#wanted = wanted;
     if (!wanted) {
-      // What others send while there is no member here is not lost.
-      this.receipts.excuse();
+      // While this process has no members, missing messages are not lost ones.
+      this.sequences.expectGaps();
       clearTimeout(this.#retry);
       this.#retry = undefined;
-      this.#tell(false);
+      this.#resolveWaiters(false);
     }
-    this.#step();
+    this.#reconcile();
   }
 
-  /** Resolves with `true` once it is subscribed, with `false` when that cannot be had now. */
+  /** Resolves with `true` once the channel is subscribed, with `false` when that fails for now. */
   whenSubscribed(): Promise<boolean> {
     if (this.#state === 'on') return Promise.resolve(true);
     if (!this.#wanted || this.#retry !== undefined) return Promise.resolve(false);
     return new Promise((resolve) => this.#waiters.push(resolve));
   }
 
-  /** The network is back: what failed before is worth a try. */
+  /** Retries a failed subscription now, because the network is back. */
   retryNow(): void {
     if (this.#retry === undefined) return;
     clearTimeout(this.#retry);
     this.#retry = undefined;
-    this.#step();
+    this.#reconcile();
   }
 
-  #step(): void {
+  #reconcile(): void {
     if (this.#state === 'changing' || this.#retry !== undefined) return;
     if (this.#wanted === (this.#state === 'on')) {
       if (!this.#wanted) this.#host.ended(this);
@@ -87,32 +87,32 @@ export class Channel {
   #changed(on: boolean): void {
     this.#state = on ? 'on' : 'off';
     this.#delay = FIRST_RETRY;
-    if (on) this.#tell(true);
-    this.#step();
+    if (on) this.#resolveWaiters(true);
+    this.#reconcile();
   }
 
   #failed(on: boolean, error: unknown): void {
-    // An unsubscription that failed leaves us with messages that nobody here wants; they are passed over.
+    // After a failed unsubscription, unwanted messages may arrive. Groups ignores them.
     this.#state = 'off';
     if (on && this.#wanted) {
       this.#retry = setTimeout(() => {
         this.#retry = undefined;
-        this.#step();
+        this.#reconcile();
       }, this.#delay).unref();
       this.#delay = Math.min(this.#delay * 2, LAST_RETRY);
-      this.#tell(false);
+      this.#resolveWaiters(false);
       this.#host.failed(this, error);
       return;
     }
-    this.#step();
+    this.#reconcile();
   }
 
-  #tell(subscribed: boolean): void {
+  #resolveWaiters(subscribed: boolean): void {
     for (const waiter of this.#waiters.splice(0)) waiter(subscribed);
   }
 }
 
-// A backplane of somebody's own may throw where it should reject.
+// A user's backplane may throw where it should reject.
 async function call(method: () => PromiseLike<unknown>): Promise<void> {
   await method();
 }

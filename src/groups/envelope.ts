@@ -3,15 +3,15 @@ import { randomBytes } from 'node:crypto';
 import { isSendableCloseCode, MAX_REASON_BYTES } from '../shared/close-codes.js';
 
 /**
- * What goes over a backplane:
+ * Defines the format of the bytes that groups publish over a backplane:
  *
  * ```
  * 'd' 'w'  version  kind  origin (12 bytes)  sequence (6 bytes)  number (4 bytes)  body
  * ```
  *
- * Origin and sequence number tell a process its own messages, and those that it has had already: some Redis clients
- * send a command again when the connection broke before the answer. The number counts the messages of one process to one
- * group, from 1 on: a hole shows what is lost, over whichever backplane.
+ * Origin and sequence identify a message. So a process recognizes its own messages and duplicates. Duplicates exist because
+ * some Redis clients send a command again when the connection broke before the reply. The number counts the messages of
+ * one process to one group, starting at 1. A gap in the numbers shows lost messages on every backplane.
  */
 const VERSION = 1;
 const ORIGIN_AT = 4;
@@ -25,36 +25,36 @@ const TEXT = 1;
 const BINARY = 2;
 const CLOSE = 3;
 
-export interface Stamp {
+export interface EnvelopeHeader {
   readonly origin: string;
   readonly sequence: number;
   readonly number: number;
 }
 
 export type Envelope =
-  | (Stamp & { readonly kind: 'message'; readonly bytes: Buffer; readonly binary: boolean })
-  | (Stamp & { readonly kind: 'close'; readonly code: number; readonly reason: string });
+  | (EnvelopeHeader & { readonly kind: 'message'; readonly bytes: Buffer; readonly binary: boolean })
+  | (EnvelopeHeader & { readonly kind: 'close'; readonly code: number; readonly reason: string });
 
-/** Stamps what one process sends: one origin, and numbers that rise. */
-export class Stamper {
+/** Writes the envelopes of one process: all have one origin, and each has the next sequence. */
+export class EnvelopeWriter {
   readonly #id = randomBytes(ORIGIN_BYTES);
   readonly origin = this.#id.toString('latin1');
   #sequence = 0;
 
   wrapMessage(number: number, bytes: Uint8Array, binary: boolean): Buffer {
-    const envelope = this.#begin(number, binary ? BINARY : TEXT, bytes.length);
+    const envelope = this.#allocate(number, binary ? BINARY : TEXT, bytes.length);
     envelope.set(bytes, HEADER_BYTES);
     return envelope;
   }
 
   wrapClose(number: number, code: number, reason: string): Buffer {
-    const envelope = this.#begin(number, CLOSE, 2 + Buffer.byteLength(reason));
+    const envelope = this.#allocate(number, CLOSE, 2 + Buffer.byteLength(reason));
     envelope.writeUInt16BE(code, HEADER_BYTES);
     envelope.write(reason, HEADER_BYTES + 2);
     return envelope;
   }
 
-  #begin(number: number, kind: number, bodyBytes: number): Buffer {
+  #allocate(number: number, kind: number, bodyBytes: number): Buffer {
     const envelope = Buffer.allocUnsafe(HEADER_BYTES + bodyBytes);
     envelope.write('dw', 'latin1');
     envelope[2] = VERSION;
@@ -66,13 +66,14 @@ export class Stamper {
   }
 }
 
-/** Opens an envelope, or says why it is none of ours. */
-export function open(data: Buffer): Envelope | string {
+/** Parses an envelope, or returns why the bytes are not a valid one. */
+export function readEnvelope(data: Buffer): Envelope | string {
   if (data.length < HEADER_BYTES || data.toString('latin1', 0, 2) !== 'dw')
-    return 'it is not from dwebsocket';
+    return 'dwebsocket did not send it';
   const version = data[2];
-  if (version !== VERSION) return `it is of version ${String(version)}; this is version ${VERSION}`;
-  const stamp = {
+  if (version !== VERSION)
+    return `it has format version ${String(version)}, and this process reads ${VERSION}`;
+  const header = {
     origin: data.toString('latin1', ORIGIN_AT, SEQUENCE_AT),
     sequence: data.readUIntBE(SEQUENCE_AT, SEQUENCE_BYTES),
     number: data.readUInt32BE(NUMBER_AT),
@@ -81,20 +82,20 @@ export function open(data: Buffer): Envelope | string {
   switch (data[3]) {
     case TEXT:
       if (!isUtf8(body)) return 'its text is not UTF-8';
-      return { ...stamp, kind: 'message', bytes: body, binary: false };
+      return { ...header, kind: 'message', bytes: body, binary: false };
     case BINARY:
-      return { ...stamp, kind: 'message', bytes: body, binary: true };
+      return { ...header, kind: 'message', bytes: body, binary: true };
     case CLOSE:
-      return openClose(stamp, body);
+      return readClose(header, body);
     default:
-      return `it is of an unknown kind (${String(data[3])})`;
+      return `its kind is unknown (${String(data[3])})`;
   }
 }
 
-function openClose(stamp: Stamp, body: Buffer): Envelope | string {
+function readClose(header: EnvelopeHeader, body: Buffer): Envelope | string {
   const code = body.length < 2 ? undefined : body.readUInt16BE();
   const reason = body.subarray(2);
   if (!isSendableCloseCode(code)) return 'its close code may not be sent';
   if (reason.length > MAX_REASON_BYTES || !isUtf8(reason)) return 'its close reason may not be sent';
-  return { ...stamp, kind: 'close', code, reason: reason.toString() };
+  return { ...header, kind: 'close', code, reason: reason.toString() };
 }

@@ -1,24 +1,24 @@
 import { WebsocketError } from '../shared/errors.js';
 
-/** The `code` of a {@link BackplaneError}: one for each thing that can go wrong between the processes. */
+/** Lists the codes of {@link BackplaneError}. */
 export type BackplaneErrorCode =
-  /** The other processes cannot be reached now. */
+  /** Other processes are not reachable now. */
   | 'ERR_WEBSOCKET_BACKPLANE_CUT_OFF'
   /** `groups.close()` has been called. */
   | 'ERR_WEBSOCKET_BACKPLANE_CLOSED'
-  /** The message is larger than the backplane takes. */
+  /** The message is larger than the limit of the backplane. */
   | 'ERR_WEBSOCKET_BACKPLANE_TOO_LARGE'
-  /** The backplane was asked and said no: a missing permission, a full memory. */
+  /** The backplane refused the command, for example for missing permission or full memory. */
   | 'ERR_WEBSOCKET_BACKPLANE_REFUSED'
-  /** The messages that wait for the backplane have reached its limit (`maxBuffered`). */
+  /** The messages that wait for the backplane have reached the limit `maxBuffered`. */
   | 'ERR_WEBSOCKET_BACKPLANE_FULL'
-  /** Somebody else's message came over a channel of ours. */
+  /** A message of another program arrived on the channel of a group. */
   | 'ERR_WEBSOCKET_BACKPLANE_STRANGER';
 
-/** Something went wrong between the processes. What was sent has reached the members in this one all the same. */
+/** Reports a failure between processes. Members in this process have received the message nevertheless. */
 export class BackplaneError extends WebsocketError {
   declare readonly code: BackplaneErrorCode;
-  /** The name of the group it is about; `undefined` when it is about all of them. */
+  /** The name of the affected group; `undefined` when all groups are affected. */
   readonly group: string | undefined;
 
   constructor(code: BackplaneErrorCode, message: string, facts: { group?: string; cause?: unknown } = {}) {
@@ -38,10 +38,10 @@ Object.defineProperty(BackplaneError.prototype, 'name', {
   writable: true,
 });
 
-/** What an error says, whatever was thrown; for the middle of a sentence. */
+/** Returns the text of a thrown value, for use within a sentence. */
 export function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  // Node puts the errors of all addresses that it tried into one that has no text of its own.
+  // When several addresses fail, Node throws an AggregateError without a text.
   if (error.message === '' && error instanceof AggregateError) return error.errors.map(reasonOf).join(', ');
   return error.message === '' ? error.name : error.message;
 }

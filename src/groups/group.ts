@@ -2,70 +2,70 @@ import { argumentError, describe, type WebsocketError } from '../shared/errors.j
 import { checkClose } from '../websocket/arguments.js';
 import type { Data } from '../websocket/frame.js';
 import type { Envelope } from './envelope.js';
-import { forget, isMember, remember, type Member } from './member.js';
-import { deliver, Parcel } from './parcel.js';
+import { removeMembership, isMember, addMembership, type Member } from './member.js';
+import { deliver, GroupMessage } from './group-message.js';
 
-/** What became of something that was sent to a group. */
+/** Describes the result of sending to a group. */
 export interface Sent {
-  /** How many members in this process it was handed to. */
+  /** The number of members in this process that the message was sent to. */
   readonly local: number;
   /**
-   * Whether it left this process: `true` when the backplane has taken it, `false` when it has not (see `error`),
-   * `'later'` when it is kept and goes out after the outage, `null` where there is no backplane.
+   * Whether the message left this process: `true` if the backplane has accepted it, `false` if not (see `error`),
+   * `'later'` if the backplane will send it after the outage, `null` without a backplane.
    */
   readonly backplane: boolean | 'later' | null;
-  /** Why `backplane` is `false`; a {@link BackplaneError} unless the backplane is not of this package. */
+  /** Why `backplane` is `false`. The backplanes of this package give a {@link BackplaneError}. */
   readonly error: WebsocketError | Error | null;
 }
 
-/** Settings of {@link Group.send}. */
+/** Lists the options of {@link Group.send}. */
 export interface GroupSendOptions {
-  /** Who does not get it: mostly the sender. */
+  /** Excludes members, usually the sender. */
   except?: Member | Iterable<Member> | undefined;
   /**
-   * Whether the message is a binary one.
+   * Sends a binary message (`true`) or a text message (`false`).
    *
    * @default false for a string, true for bytes
    */
   binary?: boolean | undefined;
 }
 
-/** What a group needs of those who made it. */
+/** Owns groups, and connects them with other processes. */
 export interface GroupHost {
-  /** The group has its first member. */
+  /** Called when the first member has joined. */
   filled(group: Group): void;
-  /** The last member has left. */
+  /** Called when the last member has left. */
   emptied(group: Group): void;
-  /** Resolves when messages of other processes arrive. */
+  /** Resolves with whether messages of other processes arrive. */
   whenSubscribed(group: Group): PromiseLike<boolean>;
-  /** Sends to the other processes, and tells what became of it; `local`: what became of it here. */
-  sendMessage(group: Group, parcel: Parcel, local: number): PromiseLike<Sent>;
+  /** Sends to the other processes, and resolves with the result; `local` is the number of members reached here. */
+  sendMessage(group: Group, groupMessage: GroupMessage, local: number): PromiseLike<Sent>;
   sendClose(group: Group, code: number, reason: string, local: number): PromiseLike<Sent>;
 }
 
-/** @internal Makes the group of a name. */
+/** @internal Creates a group. */
 export let createGroup: (name: string, host: GroupHost) => Group;
 
-/** @internal Does to the members in this process what another process has asked for. */
+/** @internal Applies the message or close of another process to the members in this process. */
 export let receive: (group: Group, envelope: Envelope) => void;
 
-/** @internal The number of the next message that goes to other processes. */
+/** @internal Returns the number for the next message to other processes. */
 export let nextNumber: (group: Group) => number;
 
-/** @internal Lets all members in this process go, and leaves them open. */
-export let dismiss: (group: Group) => void;
+/** @internal Removes all members in this process, and leaves them open. */
+export let removeMembers: (group: Group) => void;
 
 /**
- * Everybody who gets the same messages: a room, a page, a user's devices.
+ * Sends the same messages to all its members: the visitors of a room or a page, or the devices of a user.
  *
- * Members are those in this process; messages reach the members in all processes. A member leaves by itself when it
- * closes. The same name gives the same group.
+ * A group object holds the members of this process. Messages reach the members of all processes. A member that closes
+ * leaves the group automatically. The same name always returns the same group.
  */
 export class Group {
   readonly name: string;
   readonly #host: GroupHost;
   readonly #members = new Set<Member>();
-  // Messages that were given to the backplane.
+  // The number of the last message to other processes.
   #sent = 0;
 
   private constructor(name: string, host: GroupHost) {
@@ -73,77 +73,78 @@ export class Group {
     this.#host = host;
   }
 
-  /** How many members there are in this process. */
+  /** Returns the number of members in this process. */
   get size(): number {
     return this.#members.size;
   }
 
-  /** Whether this member of this process is in the group. */
+  /** Returns whether a member of this process is in the group. */
   has(member: Member): boolean {
     return this.#members.has(member);
   }
 
-  /** The members in this process. */
+  /** Iterates over the members in this process. */
   [Symbol.iterator](): IterableIterator<Member> {
     return this.#members.values();
   }
 
   /**
-   * Adds a websocket. It gets what is sent in this process from now on, and leaves by itself when it closes; one that is
-   * closed is not added.
+   * Adds a websocket. From now on it receives what this process sends to the group. When it closes, it leaves
+   * automatically. A closed websocket is not added.
    *
-   * The promise need not be awaited and never rejects: it gives `true` once messages of all other processes arrive,
-   * too, and `false` when that cannot be had now (closed; cut off: then they will when the network is back).
+   * You need not await the promise; it never rejects. It resolves with `true` once messages of all other processes arrive,
+   * too. It resolves with `false` if the websocket is closed. It also resolves with `false` during an outage: then those
+   * messages will arrive after the outage.
    *
-   * @throws {TypeError} It is no member: nothing with `send()` and `closed`.
+   * @throws {TypeError} The value is not a member: it lacks `send()` or `closed`.
    */
   add(member: Member): PromiseLike<boolean> {
     if (!isMember(member)) {
       throw argumentError(
         TypeError,
-        `add() takes a websocket (req.websocket), or something with send() and the promise closed; ` +
+        `add() takes a websocket (req.websocket), or an object with send() and the promise closed; ` +
           `got ${describe(member)}`,
       );
     }
     if (member.isClosed?.() === true) return Promise.resolve(false);
     if (!this.#members.has(member)) {
       this.#members.add(member);
-      remember(member, this);
+      addMembership(member, this);
       if (this.#members.size === 1) this.#host.filled(this);
     }
     return this.#host.whenSubscribed(this);
   }
 
-  /** Takes a member out, and leaves it open; whether it was in. */
+  /** Removes a member, and leaves it open. Returns whether it was in the group. */
   delete(member: Member): boolean {
     if (!this.#members.delete(member)) return false;
-    forget(member, this);
+    removeMembership(member, this);
     if (this.#members.size === 0) this.#host.emptied(this);
     return true;
   }
 
   /**
-   * Sends a message to all members in all processes, but for those in `except`.
+   * Sends a message to all members in all processes, except those in `except`.
    *
-   * Members in this process have it when the call returns: nobody waits for the network, or for a slow member (each
-   * falls under its own `maxBuffered`). What one process sends to one group arrives everywhere in that order. The
-   * promise need not be awaited and never rejects: it tells what is known, see {@link Sent}. A buffer may be refilled
-   * after the call.
+   * The call passes the message to all members in this process before it returns. It waits neither for the network nor for
+   * slow members: each member has its own limit `maxBuffered`. All processes receive the messages of one process to one
+   * group in the order of the calls. You need not await the promise; it never rejects. It resolves with the result, see
+   * {@link Sent}. You may reuse a buffer after the call.
    *
-   * @throws {TypeError} `data` is no message. To send a value, encode it: `send(JSON.stringify(value))`.
+   * @throws {TypeError} `data` is not a message. To send another value, encode it: `send(JSON.stringify(value))`.
    */
   send(data: Data, options: GroupSendOptions = {}): PromiseLike<Sent> {
-    const parcel = new Parcel(data, options.binary);
-    return this.#host.sendMessage(this, parcel, this.#deliver(parcel, options.except));
+    const groupMessage = new GroupMessage(data, options.binary);
+    return this.#host.sendMessage(this, groupMessage, this.#deliver(groupMessage, options.except));
   }
 
   /**
-   * Closes all members in all processes, after what was sent to them before.
+   * Closes all members in all processes. They receive all earlier messages first.
    *
-   * Resolves when those in this process have ended and the backplane has been told; never rejects, need not be awaited.
-   * A member of another make that has no `close()` just leaves.
+   * Resolves when the members in this process have closed and the backplane has accepted or refused the request. You need
+   * not await the promise; it never rejects. A member without a `close()` method only leaves the group.
    *
-   * @throws {RangeError} A code that may not be sent, or a reason that is too long.
+   * @throws {RangeError} The code may not be sent, or the reason is too long.
    */
   close(code = 1000, reason = ''): PromiseLike<Sent> {
     checkClose(code, reason);
@@ -151,12 +152,12 @@ export class Group {
     return Promise.all([sent, this.#closeMembers(code, reason)]).then(([result]) => result);
   }
 
-  #deliver(parcel: Parcel, except?: GroupSendOptions['except']): number {
+  #deliver(groupMessage: GroupMessage, except?: GroupSendOptions['except']): number {
     const isExcepted = makeFilter(except);
     let count = 0;
     for (const member of this.#members) {
       if (isExcepted !== undefined && isExcepted(member)) continue;
-      if (deliver(member, parcel)) count++;
+      if (deliver(member, groupMessage)) count++;
     }
     return count;
   }
@@ -164,18 +165,18 @@ export class Group {
   #closeMembers(code: number, reason: string): Promise<unknown> {
     const members = [...this.#members];
     for (const member of members) this.delete(member);
-    // `async`: one that throws must not keep the others open.
+    // `async` turns a throw into a rejection, so that the other members still close.
     return Promise.allSettled(members.map(async (member) => await member.close?.(code, reason)));
   }
 
   static {
     createGroup = (name, host) => new Group(name, host);
     receive = (group, envelope) => {
-      if (envelope.kind === 'message') group.#deliver(new Parcel(envelope.bytes, envelope.binary));
+      if (envelope.kind === 'message') group.#deliver(new GroupMessage(envelope.bytes, envelope.binary));
       else void group.#closeMembers(envelope.code, envelope.reason);
     };
     nextNumber = (group) => (group.#sent = (group.#sent % 0xffff_ffff) + 1);
-    dismiss = (group) => {
+    removeMembers = (group) => {
       for (const member of group.#members) group.delete(member);
     };
   }

@@ -6,33 +6,41 @@ import { debug, warnOnce } from '../shared/notices.js';
 import { now } from '../shared/real-timers.js';
 import type { Backplane } from './backplane.js';
 import { Channel, type ChannelHost } from './channel.js';
-import { open, Stamper } from './envelope.js';
+import { readEnvelope, EnvelopeWriter } from './envelope.js';
 import { BackplaneError, reasonOf } from './errors.js';
-import { createGroup, dismiss, type Group, type GroupHost, nextNumber, receive, type Sent } from './group.js';
-import { HAD, UNKNOWN } from './receipts.js';
+import {
+  createGroup,
+  removeMembers,
+  type Group,
+  type GroupHost,
+  nextNumber,
+  receive,
+  type Sent,
+} from './group.js';
+import { DUPLICATE, UNKNOWN_COUNT } from './sequence-tracker.js';
 
-/** Options of {@link createGroups}. */
+/** Lists the options of {@link createGroups}. */
 export interface GroupsOptions {
   /**
-   * What connects the processes: `redisBackplane(client)`, `redisStreamBackplane(client, { maxLength })`, or one of your
-   * own. Without it groups are those of this process.
+   * Connects the processes: `redisBackplane(client)`, `redisStreamBackplane(client, { maxLength })`, or your own. Without a
+   * backplane, groups stay within this process.
    *
    * @default none
    */
   backplane?: Backplane | undefined;
 }
 
-/** What {@link Groups} tells, by the name of the event. */
+/** Maps each event of {@link Groups} to its arguments. */
 export interface GroupsEvents {
-  /** Other processes cannot be reached; groups go on in this one. Told once for each outage. */
+  /** Other processes are not reachable; groups still work in this process. Emitted once for each outage. */
   cutOff: [error: Error];
-  /** Other processes are reached again; the outage took so many milliseconds. */
+  /** Other processes are reachable again. `after` is the length of the outage in milliseconds. */
   back: [info: { after: number }];
-  /** Messages of other processes to this group are lost; how many, when that is known. */
+  /** Messages of other processes to this group are lost; `count` is `undefined` if their number is unknown. */
   missed: [info: { group: string; count: number | undefined }];
-  /** Messages to this group that were kept (`'later'`) could not go out in the end. */
+  /** Kept messages to this group (`'later'`) could not be sent after all. */
   dropped: [info: { group: string; count: number; error: Error }];
-  /** A subscription failed and is tried again, or a stranger's message came; `error.group` names the group. */
+  /** A subscription failed and will be retried, or a message of another program arrived. `error.group` names the group. */
   refused: [error: BackplaneError];
 }
 
@@ -40,7 +48,7 @@ const TRUE: Promise<boolean> = Promise.resolve(true);
 const FALSE: Promise<boolean> = Promise.resolve(false);
 
 /**
- * Groups of websockets, by name.
+ * Creates groups of websockets, which you look up by name.
  *
  * @example
  * const groups = createGroups();
@@ -49,7 +57,7 @@ const FALSE: Promise<boolean> = Promise.resolve(false);
  *   room.add(req.websocket);
  *   for await (const message of req.websocket) room.send(message, { except: req.websocket });
  * }));
- * @throws {WebsocketOptionError} An option of a wrong type, or an unknown one.
+ * @throws {WebsocketOptionError} An option has a wrong type or an unknown name.
  */
 export function createGroups(options: GroupsOptions = {}): Groups {
   const { backplane } = checkNames(options, ['backplane']);
@@ -57,11 +65,11 @@ export function createGroups(options: GroupsOptions = {}): Groups {
   return new Groups(backplane);
 }
 
-/** See {@link createGroups}. An emitter of {@link GroupsEvents}. */
+/** Holds groups by name, and emits {@link GroupsEvents}. Create it with {@link createGroups}. */
 export class Groups extends EventEmitter<GroupsEvents> {
   readonly #backplane: Backplane | undefined;
-  readonly #stamper = new Stamper();
-  // A group lives as long as somebody holds it or it has members (who are held by `#filled`).
+  readonly #writer = new EnvelopeWriter();
+  // A group may be collected once nothing else refers to it. `#filled` refers to groups with members.
   readonly #groups = new Map<string, WeakRef<Group>>();
   readonly #collected = new FinalizationRegistry<string>((name) => {
     if (this.#groups.get(name)?.deref() === undefined) this.#groups.delete(name);
@@ -78,18 +86,18 @@ export class Groups extends EventEmitter<GroupsEvents> {
     super();
     this.#backplane = backplane;
     this.#groupHost = {
-      filled: (group) => this.#fill(group),
-      emptied: (group) => this.#empty(group),
+      filled: (group) => this.#groupFilled(group),
+      emptied: (group) => this.#groupEmptied(group),
       whenSubscribed: (group) => {
         if (backplane === undefined) return TRUE;
         return this.#channels.get(group.name)?.whenSubscribed() ?? FALSE;
       },
-      sendMessage: (group, parcel, local) =>
+      sendMessage: (group, groupMessage, local) =>
         this.#publish(group, local, () =>
-          this.#stamper.wrapMessage(nextNumber(group), parcel.bytes, parcel.binary),
+          this.#writer.wrapMessage(nextNumber(group), groupMessage.bytes, groupMessage.binary),
         ),
       sendClose: (group, code, reason, local) =>
-        this.#publish(group, local, () => this.#stamper.wrapClose(nextNumber(group), code, reason)),
+        this.#publish(group, local, () => this.#writer.wrapClose(nextNumber(group), code, reason)),
     };
     if (backplane === undefined) return;
     this.#channelHost = {
@@ -107,23 +115,22 @@ export class Groups extends EventEmitter<GroupsEvents> {
   }
 
   /**
-   * The group of a name. The same name gives the same group; one that is empty costs nothing and need not be
-   * deleted.
+   * Returns the group with this name, always the same one. An empty group costs nothing, so you need not delete it.
    *
    * @throws {TypeError} The name is not a string.
-   * @throws {RangeError} The name has half of a surrogate pair: no two processes could agree on its bytes.
+   * @throws {RangeError} The name contains half of a surrogate pair, which has no bytes in UTF-8.
    */
   group(name: string): Group {
     if (typeof name !== 'string') {
-      throw argumentError(TypeError, `group() takes a name, a string; got ${describe(name)}`);
+      throw argumentError(TypeError, `group() takes a string as name; got ${describe(name)}`);
     }
     const known = this.#groups.get(name)?.deref();
     if (known !== undefined) return known;
-    // As UTF-8 all such names would be the same one. A text that is cut by its length often ends like this.
+    // In UTF-8 all such names would be equal. They arise when a text is cut between the halves of a pair.
     if (/\p{Surrogate}/u.test(name)) {
       throw argumentError(
         RangeError,
-        `group() takes a name that is well-formed Unicode; ${JSON.stringify(name)} has half of a surrogate pair. ` +
+        `group() takes a name in well-formed Unicode; ${JSON.stringify(name)} contains half of a surrogate pair. ` +
           'Call name.toWellFormed(), or cut texts between characters: [...text].slice(0, 50).join("")',
       );
     }
@@ -133,25 +140,25 @@ export class Groups extends EventEmitter<GroupsEvents> {
     return group;
   }
 
-  /** Whether other processes cannot be reached now; for a health check. */
+  /** Returns whether other processes are not reachable now. Useful for a health check. */
   isCutOff(): boolean {
     return this.#cutOffSince !== undefined;
   }
 
   /**
-   * Ends it: members leave their groups and stay open, what has been sent goes out, and the backplane's connections
-   * are closed (yours stays open). Never rejects. Afterwards groups work in this process only.
+   * Removes all members from their groups, leaves them open, and closes the backplane. The backplane sends pending messages
+   * first. It closes its own connections and leaves yours open. Never rejects. Afterwards groups work in this process only.
    */
   close(): Promise<void> {
-    return (this.#closed ??= this.#end());
+    return (this.#closed ??= this.#closeBackplane());
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
 
-  async #end(): Promise<void> {
-    for (const group of this.#filled) dismiss(group);
+  async #closeBackplane(): Promise<void> {
+    for (const group of this.#filled) removeMembers(group);
     try {
       await this.#backplane?.close();
     } catch (error) {
@@ -159,19 +166,19 @@ export class Groups extends EventEmitter<GroupsEvents> {
     }
   }
 
-  #fill(group: Group): void {
+  #groupFilled(group: Group): void {
     this.#filled.add(group);
     if (this.#channelHost === undefined || this.#closed !== undefined) return;
     let channel = this.#channels.get(group.name);
     if (channel === undefined) {
       this.#channels.set(group.name, (channel = new Channel(group.name, this.#channelHost)));
     }
-    channel.want(true);
+    channel.setWanted(true);
   }
 
-  #empty(group: Group): void {
+  #groupEmptied(group: Group): void {
     this.#filled.delete(group);
-    this.#channels.get(group.name)?.want(false);
+    this.#channels.get(group.name)?.setWanted(false);
   }
 
   #publish(group: Group, local: number, wrap: () => Buffer): PromiseLike<Sent> {
@@ -180,7 +187,7 @@ export class Groups extends EventEmitter<GroupsEvents> {
       backplane: false,
       error: error instanceof Error ? error : new Error(String(error)),
     });
-    // On a later turn: a loop around send() must leave the others alive.
+    // On a later turn, so that a loop that awaits send() does not block the event loop.
     if (this.#backplane === undefined) return laterIfAwaited({ local, backplane: null, error: null });
     if (this.#closed !== undefined) return laterIfAwaited(fail(closedError(group.name)));
     let result: PromiseLike<unknown>;
@@ -197,52 +204,52 @@ export class Groups extends EventEmitter<GroupsEvents> {
     return Promise.resolve(result).then(succeed, fail);
   }
 
-  /** Called by the backplane; in the event handlers of a network client nothing may throw. */
+  /** Handles bytes from the backplane. Must not throw: it runs in an event listener of a network client. */
   #receive(name: string, data: Buffer): void {
     const channel = this.#channels.get(name);
     if (channel?.wanted !== true) return;
-    const envelope = open(data);
+    const envelope = readEnvelope(data);
     if (typeof envelope === 'string') {
-      this.#refuseStranger(name, envelope);
+      this.#refuseForeignMessage(name, envelope);
       return;
     }
-    if (envelope.origin === this.#stamper.origin) return;
-    const lost = channel.receipts.accept(envelope);
-    if (lost === HAD) return;
-    if (lost > 0) this.#tellMissed(name, lost === UNKNOWN ? undefined : lost);
+    if (envelope.origin === this.#writer.origin) return;
+    const lost = channel.sequences.track(envelope);
+    if (lost === DUPLICATE) return;
+    if (lost > 0) this.#emitMissed(name, lost === UNKNOWN_COUNT ? undefined : lost);
     const group = this.#groups.get(name)?.deref();
     if (group !== undefined) receive(group, envelope);
   }
 
-  #refuseStranger(group: string, reason: string): void {
+  #refuseForeignMessage(group: string, reason: string): void {
     const error = new BackplaneError(
       'ERR_WEBSOCKET_BACKPLANE_STRANGER',
-      `a message on the channel of group ${JSON.stringify(group)} was refused: ${reason}. ` +
-        'Give each app a prefix of its own: redisBackplane(client, { prefix })',
+      `ignored a message on the channel of group ${JSON.stringify(group)}: ${reason}. ` +
+        'Give each app its own prefix: redisBackplane(client, { prefix })',
       { group },
     );
     debug('%s', error.message);
-    this.#tell('refused', error, error.message);
+    this.#emitSoon('refused', error, error.message);
   }
 
   #subscriptionFailed(channel: Channel, cause: unknown): void {
-    // While the network is away this is no news.
+    // During an outage, 'cutOff' has reported this.
     if (this.isCutOff() || this.#closed !== undefined) return;
     const error = new BackplaneError(
       'ERR_WEBSOCKET_BACKPLANE_REFUSED',
-      `group ${JSON.stringify(channel.name)} does not get the messages of other processes: ${reasonOf(cause)}; ` +
-        'it is tried again',
+      `group ${JSON.stringify(channel.name)} does not receive messages of other processes: ${reasonOf(cause)}; ` +
+        'the subscription will be retried',
       { group: channel.name, cause },
     );
     debug('%s', error.message);
-    this.#tell('refused', error, error.message);
+    this.#emitSoon('refused', error, error.message);
   }
 
   #cutOff(error: Error): void {
     if (this.#cutOffSince !== undefined || this.#closed !== undefined) return;
     this.#cutOffSince = now();
     debug('cut off: %s', error.message);
-    this.#tell('cutOff', error, error.message);
+    this.#emitSoon('cutOff', error, error.message);
   }
 
   #back(): void {
@@ -251,37 +258,42 @@ export class Groups extends EventEmitter<GroupsEvents> {
     this.#cutOffSince = undefined;
     debug('back after %d ms', after);
     for (const channel of this.#channels.values()) channel.retryNow();
-    this.#tell('back', { after });
+    this.#emitSoon('back', { after });
   }
 
-  /** The backplane knows of a loss; the holes that it leaves are told with it. */
+  /** Handles a loss that the backplane reports. The gaps that it causes need no second report. */
   #missed(group: string, count: number | undefined): void {
-    this.#channels.get(group)?.receipts.excuse();
-    this.#tellMissed(group, count);
+    this.#channels.get(group)?.sequences.expectGaps();
+    this.#emitMissed(group, count);
   }
 
-  #tellMissed(group: string, count: number | undefined): void {
-    const text = `${count ?? 'some'} messages of other processes to group ${JSON.stringify(group)} are lost`;
+  #emitMissed(group: string, count: number | undefined): void {
+    const text = `lost ${count ?? 'some'} messages of other processes to group ${JSON.stringify(group)}`;
     debug('%s', text);
-    this.#tell('missed', { group, count }, text);
+    this.#emitSoon('missed', { group, count }, text);
   }
 
   #dropped(group: string, count: number, error: Error): void {
-    const text = `${count} messages to group ${JSON.stringify(group)} have not left this process: ${error.message}`;
+    const text = `could not send ${count} messages to group ${JSON.stringify(group)}: ${error.message}`;
     debug('%s', text);
-    this.#tell('dropped', { group, count, error }, text);
+    this.#emitSoon('dropped', { group, count, error }, text);
   }
 
   /**
-   * Emits an event, and says `unheard` to the process once when nobody listens for it. On a turn of its own: a listener
-   * that throws must not do so inside a network client's event, and those that are added right after `createGroups` hear
-   * of what was so from the start.
+   * Emits an event on the next tick. If the event has no listener, warns once with the text `unheard`.
+   *
+   * The next tick, because a listener that throws must not throw inside an event of a network client. And listeners that
+   * are added right after `createGroups` must receive events of the start.
    */
-  #tell<Name extends keyof GroupsEvents>(name: Name, fact: GroupsEvents[Name][0], unheard?: string): void {
+  #emitSoon<Name extends keyof GroupsEvents>(
+    name: Name,
+    fact: GroupsEvents[Name][0],
+    unheard?: string,
+  ): void {
     process.nextTick(() => {
       const isHeard = (this as EventEmitter).emit(name, fact);
       if (isHeard || unheard === undefined) return;
-      const text = `${unheard}; to deal with it say groups.on('${name}', …)`;
+      const text = `${unheard}; to handle this, add groups.on('${name}', …)`;
       warnOnce(this, `WEBSOCKET_GROUPS_${name.toUpperCase()}`, text);
     });
   }
@@ -290,7 +302,7 @@ export class Groups extends EventEmitter<GroupsEvents> {
 function closedError(group: string): BackplaneError {
   return new BackplaneError(
     'ERR_WEBSOCKET_BACKPLANE_CLOSED',
-    'groups.close() has been called: what is sent stays in this process',
+    'groups.close() has been called, so the message reached only members in this process',
     { group },
   );
 }
@@ -302,11 +314,11 @@ function checkBackplane(value: unknown): asserts value is Backplane {
   const missing = METHODS.filter((name) => typeof methods?.[name] !== 'function');
   if (missing.length === 0) return;
   const looksLikeClient = missing.length < METHODS.length && missing.includes('start');
-  const cure = looksLikeClient ? '; is it a Redis client? Then say redisBackplane(client)' : '';
+  const advice = looksLikeClient ? '; for a Redis client, pass redisBackplane(client)' : '';
   throw optionError(
     TypeError,
     'backplane',
-    `a backplane, with the methods ${METHODS.join(', ')}${cure}, and it lacks ${missing.join(', ')}`,
+    `a backplane with the methods ${METHODS.join(', ')} (missing: ${missing.join(', ')}${advice})`,
     value,
   );
 }

@@ -1,6 +1,6 @@
 /// <reference types="node" preserve="true" />
 /**
- * Messages to many websockets, on one machine or over Redis.
+ * Sends messages to many websockets, on one machine or over Redis.
  *
  * @module dwebsocket/groups
  */

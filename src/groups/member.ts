@@ -1,29 +1,29 @@
 import { Websocket } from '../websocket/websocket.js';
 
 /**
- * What a group knows of its members. A `Websocket` is one; so is anything else of this shape.
+ * Describes a member of a group. A `Websocket` is a member, and so is any object of this shape.
  */
 export interface Member {
-  /** Must not wait for its peer: a group never waits for its slowest member. */
+  /** Sends a message. Must not wait for the peer, because a group never waits for its slowest member. */
   send(message: string | Buffer, options?: { binary?: boolean }): unknown;
-  /** Settles when it has ended; it then leaves all groups. */
+  /** Settles when the member has ended. Then it leaves all groups. */
   readonly closed: PromiseLike<unknown>;
-  /** Whether it has begun to close: then it is not added. */
+  /** Returns whether the member has begun to close. Then a group does not add it. */
   isClosed?(): boolean;
-  /** Closes it; one that has no `close` just leaves a group that is closed. */
+  /** Closes the member. Without this method, it only leaves a group that is closed. */
   close?(code?: number, reason?: string): unknown;
 }
 
-/** Something a member is in and has to leave when it closes. */
+/** Represents a group that a member must leave when it closes. */
 export interface Membership {
   delete(member: Member): boolean;
 }
 
-// The memberships of each member. One listener on `closed` for all of them: a websocket that joins and leaves rooms
-// for days must not gather listeners.
+// The memberships of each member. They share one listener on `closed`, because a websocket may join and leave rooms for
+// days and must not collect listeners.
 const memberships = new WeakMap<Member, Set<Membership>>();
 
-export function remember(member: Member, membership: Membership): void {
+export function addMembership(member: Member, membership: Membership): void {
   let all = memberships.get(member);
   if (all === undefined) {
     memberships.set(member, (all = new Set()));
@@ -35,7 +35,7 @@ export function remember(member: Member, membership: Membership): void {
   all.add(membership);
 }
 
-export function forget(member: Member, membership: Membership): void {
+export function removeMembership(member: Member, membership: Membership): void {
   memberships.get(member)?.delete(membership);
 }
 

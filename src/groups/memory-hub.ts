@@ -2,8 +2,7 @@ import type { Backplane, BackplaneEvents } from './backplane.js';
 import { BackplaneError } from './errors.js';
 
 /**
- * Connects several `createGroups()` in one process: for tests of what an app does on many machines, and when they lose
- * each other.
+ * Connects several `createGroups()` in one process. Use it to test how an app behaves on many machines and in outages.
  *
  * @example
  * const hub = new MemoryHub();
@@ -11,53 +10,55 @@ import { BackplaneError } from './errors.js';
  * const there = createGroups({ backplane: hub.connect() });
  */
 export class MemoryHub {
-  readonly #links = new Set<MemoryLink>();
+  readonly #backplanes = new Set<MemoryBackplane>();
   #isCut = false;
 
-  /** A backplane for one `createGroups()`. */
+  /** Returns a backplane for one `createGroups()`. */
   connect(): Backplane {
-    return new MemoryLink(this.#links, () => this.#isCut);
+    return new MemoryBackplane(this.#backplanes, () => this.#isCut);
   }
 
-  /** Begins an outage: nobody reaches anybody. */
+  /** Begins an outage: no backplane reaches another. */
   cutOff(): void {
     if (this.#isCut) return;
     this.#isCut = true;
-    for (const link of this.#links) link.events?.cutOff(cutOffError());
+    for (const backplane of this.#backplanes) backplane.events?.cutOff(cutOffError());
   }
 
   /** Ends the outage. */
   restore(): void {
     if (!this.#isCut) return;
     this.#isCut = false;
-    for (const link of this.#links) link.events?.back();
+    for (const backplane of this.#backplanes) backplane.events?.back();
   }
 }
 
-class MemoryLink implements Backplane {
-  readonly #links: Set<MemoryLink>;
+class MemoryBackplane implements Backplane {
+  readonly #backplanes: Set<MemoryBackplane>;
   readonly #isCut: () => boolean;
   readonly #channels = new Set<string>();
   #isClosed = false;
   events: BackplaneEvents | undefined;
 
-  constructor(links: Set<MemoryLink>, isCut: () => boolean) {
-    this.#links = links;
+  constructor(backplanes: Set<MemoryBackplane>, isCut: () => boolean) {
+    this.#backplanes = backplanes;
     this.#isCut = isCut;
   }
 
   start(events: BackplaneEvents): void {
     this.events = events;
-    this.#links.add(this);
+    this.#backplanes.add(this);
     if (this.#isCut()) events.cutOff(cutOffError());
   }
 
   publish(channel: string, data: Buffer): Promise<void> {
     return this.#act(() => {
-      const receivers = [...this.#links].filter((link) => link !== this && link.#channels.has(channel));
-      // Not within the call of the sender, as over a network.
+      const receivers = [...this.#backplanes].filter(
+        (backplane) => backplane !== this && backplane.#channels.has(channel),
+      );
+      // After the call of the sender, as over a network.
       process.nextTick(() => {
-        for (const link of receivers) link.#receive(channel, data);
+        for (const backplane of receivers) backplane.#receive(channel, data);
       });
     });
   }
@@ -73,7 +74,7 @@ class MemoryLink implements Backplane {
 
   close(): Promise<void> {
     this.#isClosed = true;
-    this.#links.delete(this);
+    this.#backplanes.delete(this);
     this.#channels.clear();
     return Promise.resolve();
   }
@@ -82,7 +83,7 @@ class MemoryLink implements Backplane {
     if (this.#channels.has(channel)) this.events?.message(channel, data);
   }
 
-  // `async`, so that what is thrown is a rejection.
+  // `async` turns a throw into a rejection.
   async #act(action: () => unknown): Promise<void> {
     if (this.#isClosed) throw new BackplaneError('ERR_WEBSOCKET_BACKPLANE_CLOSED', 'the backplane is closed');
     if (this.#isCut()) throw cutOffError();
@@ -92,5 +93,5 @@ class MemoryLink implements Backplane {
 }
 
 function cutOffError(): BackplaneError {
-  return new BackplaneError('ERR_WEBSOCKET_BACKPLANE_CUT_OFF', 'the hub is cut off: call restore()');
+  return new BackplaneError('ERR_WEBSOCKET_BACKPLANE_CUT_OFF', 'the hub is cut off; call restore()');
 }

@@ -1,14 +1,14 @@
-import { describe, optionError } from '../shared/errors.js';
+import { describe, optionError, unknownOptionError } from '../shared/errors.js';
 
-/** A check of one option: throws an error that names the option, the rule and the value. */
+/** Checks one option, and throws an error that names the option, the rule and the value. */
 export type Check = (value: unknown, name: string) => void;
 
 const MAX_INT = 2 ** 31 - 1;
 
 /**
- * The options that are given (and not `undefined`), after a check that each name is one of `names`.
+ * Checks that each name is one of `names`, and returns the options that are not `undefined`.
  *
- * @param parent The option whose settings they are.
+ * @param parent The option that holds these options as settings.
  */
 export function checkNames(
   options: unknown,
@@ -20,14 +20,14 @@ export function checkNames(
   const given: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(options)) {
     if (!names.includes(name)) {
-      throw optionError(TypeError, fullName(parent, name), unknownRule(name, names), value);
+      throw unknownOption(parent, name, names, value);
     }
     if (value !== undefined) given[name] = value;
   }
   return given;
 }
 
-/** The same, each checked by the check of its name. */
+/** Works like `checkNames`, and also runs the check of each option. */
 export function checkEach(
   options: unknown,
   checks: Readonly<Record<string, Check>>,
@@ -52,10 +52,51 @@ export function checkObject(
   throw optionError(TypeError, name, rule, options);
 }
 
-function unknownRule(name: string, names: readonly string[]): string {
-  if (name === 'handshakeTimeout') return 'given to attachWebsocket(server, { handshakeTimeout })';
-  if (name === 'acceptAll') return 'given to websocketMiddleware({ acceptAll })';
-  return `left out, for there is no such option here (there are ${names.join(', ')})`;
+/** Options that exist, but not here. */
+const ELSEWHERE: Readonly<Record<string, string>> = {
+  handshakeTimeout: 'attachWebsocket(server, { handshakeTimeout })',
+  acceptAll: 'websocketMiddleware({ acceptAll })',
+};
+
+function unknownOption(parent: string, name: string, names: readonly string[], value: unknown): Error {
+  const option = fullName(parent, name);
+  if (Object.hasOwn(ELSEWHERE, name)) {
+    const place = ELSEWHERE[name] as string;
+    return unknownOptionError(option, `given to ${place}`, value, `give it to ${place}`);
+  }
+  const known = names.join(', ');
+  const similar = findSimilar(name, names);
+  const advice =
+    similar === undefined ? `known options: ${known}` : `did you mean "${fullName(parent, similar)}"?`;
+  return unknownOptionError(option, `one of ${known}`, value, advice);
+}
+
+/** Returns the most similar name if at most a third of the letters is wrong. Ignores upper and lower case. */
+function findSimilar(name: string, names: readonly string[]): string | undefined {
+  let similar: string | undefined;
+  let least = name.length / 3;
+  for (const candidate of names) {
+    const distance = editDistance(name.toLowerCase(), candidate.toLowerCase());
+    if (distance > least || (similar !== undefined && distance === least)) continue;
+    similar = candidate;
+    least = distance;
+  }
+  return similar;
+}
+
+/** Counts the letters to insert, delete or replace that turn one text into the other (Levenshtein distance). */
+function editDistance(from: string, to: string): number {
+  // Each row holds the distances from a prefix of `from` to every prefix of `to`.
+  let row = Array.from({ length: to.length + 1 }, (_, index) => index);
+  for (let i = 0; i < from.length; i++) {
+    const next = [i + 1];
+    for (let j = 0; j < to.length; j++) {
+      const replaced = (row[j] as number) + (from[i] === to[j] ? 0 : 1);
+      next.push(Math.min(replaced, (row[j + 1] as number) + 1, (next[j] as number) + 1));
+    }
+    row = next;
+  }
+  return row[to.length] as number;
 }
 
 export function checkNumber(value: unknown, name: string, rule: string, min = 1, max = MAX_INT): void {
@@ -76,7 +117,7 @@ export function checkBoolean(value: unknown, name: string): void {
   if (typeof value !== 'boolean') throw optionError(TypeError, name, 'true or false', value);
 }
 
-/** Checks that what is given as a handler is one. */
+/** Checks that the handler of a route is a function. */
 export function checkHandler(handler: unknown, wrapper: string): void {
   if (typeof handler === 'function') return;
   throw new TypeError(

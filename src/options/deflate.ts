@@ -2,52 +2,53 @@ import { createDeflateRaw, createInflateRaw, type ZlibOptions } from 'node:zlib'
 import { optionError } from '../shared/errors.js';
 import { checkBoolean, checkCount, checkEach, checkNames, checkNumber, type Check } from './checks.js';
 
-/** The settings of permessage-deflate (RFC 7692) that `ws` takes. */
+/** Lists the settings of permessage-deflate (RFC 7692) that `ws` accepts. */
 export interface PerMessageDeflateOptions {
   /**
-   * Whether we compress each message by itself: less memory, worse compression.
+   * Compresses each message that we send separately. This takes less memory and compresses less.
    *
    * @default as the client asks
    */
   serverNoContextTakeover?: boolean | undefined;
   /**
-   * Whether the client has to.
+   * Requires the client to compress each message separately.
    *
    * @default as the client offers
    */
   clientNoContextTakeover?: boolean | undefined;
   /**
-   * The window of our compression, as a power of two from 8 to 15; `false` refuses a client that asks for one.
+   * Sets the window of our compression: its size is 2 to the power of this number, from 8 to 15. `false` refuses a
+   * client that asks for a window.
    *
    * @default as the client asks, else 15
    */
   serverMaxWindowBits?: boolean | number | undefined;
   /**
-   * The window of the client's compression, as a power of two from 8 to 15.
+   * Sets the window of the client's compression: its size is 2 to the power of this number, from 8 to 15.
    *
    * @default 15
    */
   clientMaxWindowBits?: boolean | number | undefined;
   /**
-   * `chunkSize`, `level`, `memLevel` and `strategy` of Node's zlib, for what we send.
+   * Sets `chunkSize`, `level`, `memLevel` and `strategy` of Node's zlib for messages that we send.
    *
    * @default those of zlib
    */
   zlibDeflateOptions?: Pick<ZlibOptions, 'chunkSize' | 'level' | 'memLevel' | 'strategy'> | undefined;
   /**
-   * `chunkSize` of Node's zlib, for what we receive.
+   * Sets `chunkSize` of Node's zlib for messages that we receive.
    *
    * @default that of zlib
    */
   zlibInflateOptions?: Pick<ZlibOptions, 'chunkSize'> | undefined;
   /**
-   * Bytes below which a message is not compressed where each is compressed by itself; 0 compresses all.
+   * Sends shorter messages (in bytes) uncompressed, if each message is compressed separately. 0 compresses all.
    *
    * @default 1_024
    */
   threshold?: number | undefined;
   /**
-   * How many messages may be compressed at a time, in the whole process; the first route that compresses decides.
+   * Limits how many messages the whole process compresses at a time. The first route that compresses sets the limit.
    *
    * @default 10
    */
@@ -82,7 +83,7 @@ function checkWindowBits(value: unknown, name: string): void {
     checkNumber(value, name, 'true, false, or a whole number from 8 to 15 (RFC 7692, 7.1.2)', 8, 15);
 }
 
-/** Asks zlib itself, which would refuse only when the first message comes: an error there ends the process. */
+/** Tries the settings on zlib now. Otherwise zlib would throw at the first message, which ends the process. */
 function checkZlib(
   value: unknown,
   name: string,
@@ -96,7 +97,7 @@ function checkZlib(
     try {
       create({ [setting]: one }).close();
     } catch (error) {
-      throw optionError(RangeError, full, `one that zlib takes (${(error as Error).message})`, one);
+      throw optionError(RangeError, full, `a value that zlib accepts (${(error as Error).message})`, one);
     }
   }
 }

@@ -3,110 +3,114 @@ import { optionError } from '../shared/errors.js';
 import { checkEach, checkNumber, checkTime, type Check } from './checks.js';
 import { checkDeflate, type PerMessageDeflateOptions } from './deflate.js';
 
-/** What a websocket receives: a `string` for a text message, a `Buffer` for a binary one. */
+/** Describes a received message: a `string` for a text message, a `Buffer` for a binary one. */
 export type Message = string | Buffer;
 
-/** The values of the option `messages`, and the type of message that each lets through. */
+/** Maps each value of the option `messages` to the type of the messages that it allows. */
 export interface MessageKinds {
   both: Message;
   text: string;
   binary: Buffer;
 }
-/** Which messages a route takes; see the option `messages`. */
+/** Names the messages that a route accepts; see the option `messages`. */
 export type MessageKind = keyof MessageKinds;
 
-/** Chooses the subprotocol: one of those offered, or `false` for none. Asked only when the client offers some. */
+/** Returns one of the offered subprotocols, or `false` for none. Called only when the client offers some. */
 export type ProtocolChooser = (offered: readonly string[], req: IncomingMessage) => string | false;
 
 /**
- * Whether a page of this origin may connect. Only `true` lets it in; a promise throws. `origin` is `undefined` when
- * the request has no `Origin` header, as from a client that is no browser.
+ * Decides whether a page of this origin may connect. Only `true` accepts the page; a promise throws.
+ *
+ * `origin` is `undefined` when the request has no `Origin` header. Then the client is not a browser.
  */
 export type OriginJudge = (origin: string | undefined, req: IncomingMessage) => boolean;
 
 /**
- * Options of `acceptWebsocket`, `requireWebsocket`, `websocketMiddleware` and `withDefaults`.
+ * Lists the options of `acceptWebsocket`, `requireWebsocket`, `websocketMiddleware` and `withDefaults`.
  *
- * Sizes are whole numbers of bytes from 1 to 2 ** 31 - 1, times whole milliseconds from 1 to 2 ** 31 - 1. An option that
- * is `undefined` has its default. A wrong type, a wrong value or an unknown name throws a `WebsocketOptionError`
+ * Sizes are whole numbers of bytes from 1 to 2 ** 31 - 1. Times are whole milliseconds from 1 to 2 ** 31 - 1. An option
+ * that is `undefined` has its default. A wrong type, a wrong value or an unknown name throws a `WebsocketOptionError`
  * when the route is wrapped.
  */
 export interface WebsocketOptions<Kind extends MessageKind = MessageKind> {
   /**
-   * Which messages a client may send. With `'text'` messages are typed `string` and a binary one closes the websocket
-   * with 1003; with `'binary'` they are typed `Buffer` and a text one does (RFC 6455, 7.4.1).
+   * Sets which messages a client may send. With `'text'`, messages have the type `string`, and a binary one closes the
+   * websocket with 1003. With `'binary'`, they have the type `Buffer`, and a text one closes it (RFC 6455, 7.4.1).
    *
    * @default 'both'
    */
   messages?: Kind | undefined;
   /**
-   * The subprotocols that the route speaks, in order of preference, or a function that chooses (RFC 6455, 1.9). When
-   * client and route have none in common, the handshake goes on without one, and one warning a route says so.
+   * Lists the subprotocols of the route in order of preference, or chooses with a function (RFC 6455, 1.9). If client
+   * and route have none in common, the handshake continues without one, and the route warns once.
    *
    * @default [] (none)
    */
   protocols?: readonly string[] | ProtocolChooser | undefined;
   /**
-   * Which web pages may connect. By default those of the request's own host (as Express sees it: behind a proxy set
-   * `trust proxy`); `'any'` lets in all, a list those origins (`'https://a.test'`, `'file://'`, `'null'`, or a RegExp
-   * without `g` and `y` that is tried on the whole origin), a function decides. Others get 403. A client that sends no
-   * `Origin` header is no browser and is let in, unless a function refuses it (RFC 6455, 10.2).
+   * Sets which web pages may connect (RFC 6455, 10.2). All other pages get 403.
+   *
+   * By default pages of the request's own host may connect. Express determines this host: behind a proxy, set
+   * `trust proxy`. `'any'` accepts all pages. A list accepts its origins: `'https://a.test'`, `'file://'`, `'null'`, or a
+   * RegExp without the flags `g` and `y`, which is tested against the whole origin. A function decides for each request.
+   *
+   * A client that sends no `Origin` header is not a browser. It may connect unless a function refuses it.
    *
    * @default the request's own host; loopback names are equal to each other
    */
   origins?: 'any' | readonly (string | RegExp)[] | OriginJudge | undefined;
   /**
-   * Bytes of the largest message that is taken. A larger one closes the websocket with 1009 and a reason that says the
-   * limit. With compression, a frame must not be longer than this before it is inflated, either. A text never has more
-   * than 512 MiB, which is what Node's longest string has.
+   * Limits the bytes of a received message. A larger one closes the websocket with 1009; the reason states the limit.
+   * With compression, the limit also applies to each frame before it is inflated. A text message is at most 512 MiB
+   * long, because Node has no longer strings.
    *
    * @default 1_048_576 (1 MiB)
    */
   maxPayload?: number | undefined;
   /**
-   * Bytes that may have been received and not yet read by the handler. Beyond it nothing more is read from the
-   * socket, until half of it has been read by the handler. It bounds memory: each message counts 144 bytes more than its
-   * payload, a small binary one 344.
+   * Limits the bytes that are received and that the handler has not read. Above the limit, reading from the socket
+   * pauses until the handler has read half of it. The limit bounds memory: each message counts as its payload and
+   * 144 bytes more, a small binary one 344 more.
    *
    * @default 1_048_576 (1 MiB)
    */
   maxQueue?: number | undefined;
   /**
-   * Bytes waiting to be sent beyond which the promise of `send()` waits for the peer.
+   * Sets the high-water mark: with more buffered bytes, the promise of `send()` waits for the peer.
    *
    * @default 65_536 (64 KiB)
    */
   highWaterMark?: number | undefined;
   /**
-   * Bytes waiting to be sent beyond which a peer that reads too slowly is cut off, when the next message is sent to it. One
-   * message may be larger. It bounds memory: small messages are joined while they wait, and with compression each counts
-   * 1,000 bytes more than its payload.
+   * Limits the buffered bytes for a peer that reads too slowly. The next message above the limit ends its connection.
+   * A single message may be larger than the limit. The limit bounds memory: buffered small messages are joined, and with
+   * compression each message counts as its payload and 1,000 bytes more.
    *
    * @default 16_777_216 (16 MiB)
    */
   maxBuffered?: number | undefined;
   /**
-   * Milliseconds without a byte from the peer after which it is pinged; when a second ping is not answered either,
-   * the connection is ended (RFC 6455, 5.5.2). `false` turns it off.
+   * Pings the peer after this many milliseconds without a byte from it. Two unanswered pings end the connection
+   * (RFC 6455, 5.5.2). `false` turns the heartbeat off.
    *
    * @default 25_000
    */
   heartbeat?: number | false | undefined;
   /**
-   * Milliseconds that the peer has to answer our close frame before the connection is cut.
+   * Ends the connection if the peer does not answer our close frame within this many milliseconds.
    *
    * @default 5_000
    */
   closeTimeout?: number | undefined;
   /**
-   * Compression (RFC 7692), with the settings of `ws`. Costs memory and time for each connection.
+   * Turns on compression (RFC 7692), with the settings of `ws`. It takes memory and time for each connection.
    *
    * @default false
    */
   perMessageDeflate?: boolean | PerMessageDeflateOptions | undefined;
 }
 
-/** All options, each with its value. */
+/** Holds a value for every option. */
 export type Policy = {
   readonly [Name in keyof WebsocketOptions]-?: Exclude<WebsocketOptions[Name], undefined>;
 };
@@ -114,7 +118,7 @@ export type Policy = {
 export const DEFAULT_CLOSE_TIMEOUT = 5_000;
 export const DEFAULT_HANDSHAKE_TIMEOUT = 10_000;
 
-/** The same-origin rule needs the request, so it is told from an empty list by identity. */
+/** Stands for the same-origin rule. Compare it by identity: an empty list accepts no origin. */
 export const SAME_ORIGIN: readonly never[] = Object.freeze([]);
 
 const DEFAULTS: Policy = {
@@ -147,14 +151,14 @@ const CHECKS: Readonly<Record<keyof Policy, Check>> = {
 };
 
 /**
- * Checks options and fills in what is not given.
+ * Checks options, and adds the defaults of missing ones.
  *
- * @throws {WebsocketOptionError} naming the option, the rule and the value.
+ * @throws {WebsocketOptionError} An option is wrong or unknown. The error names the option, the rule and the value.
  */
 export function resolveOptions(options: WebsocketOptions | undefined, defaults: Policy = DEFAULTS): Policy {
-  // A new object for each route: warnings are given once for each.
+  // A new object for each route, because warnings appear once for each route.
   const given = options === undefined ? {} : checkEach(options, CHECKS);
-  // A copy, as the options themselves: what becomes of the object later changes nothing.
+  // A copy, so that later changes of the caller's object have no effect.
   if (typeof given.perMessageDeflate === 'object')
     given.perMessageDeflate = structuredClone(given.perMessageDeflate);
   return Object.freeze({ ...defaults, ...given });
@@ -171,7 +175,7 @@ function checkMessages(value: unknown, name: string): void {
     throw optionError(RangeError, name, rule, value);
 }
 
-// A token of RFC 9110, 5.6.2, which is what a subprotocol's name is.
+// The name of a subprotocol is a token of RFC 9110, 5.6.2.
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
 function checkProtocols(value: unknown, name: string): void {
@@ -185,11 +189,11 @@ function checkProtocols(value: unknown, name: string): void {
   }
 }
 
-// As browsers write it (HTML, 7.1.1), with what web views and extensions send besides: file://, content://, app://-. Only
-// the schemes of a network have a host in any case.
+// An origin as browsers write it (HTML, 7.1.1). Web views and extensions also send file://, content:// and app://-. Only
+// network schemes need a host.
 const ORIGIN = /^(?:null|(?:https?|wss?):\/\/[^/?#@\s]+|(?!https?:|wss?:)[a-z][a-z0-9+.-]*:\/\/[^/?#@\s]*)$/i;
 
-/** Whether a text is an origin that can be listed. */
+/** Checks whether a text is an origin that the option `origins` may list. */
 export function isOrigin(text: string): boolean {
   return ORIGIN.test(text);
 }
@@ -201,7 +205,7 @@ function checkOrigins(value: unknown, name: string): void {
   if (!Array.isArray(value)) throw optionError(TypeError, name, rule, value);
   for (const item of value as unknown[]) {
     if (item instanceof RegExp) {
-      // A RegExp with g or y remembers where it stopped: it would let in every other request.
+      // A RegExp with g or y starts where its last match ended, so it would refuse every other request.
       if (item.global || item.sticky)
         throw optionError(TypeError, name, 'a RegExp without the flags g and y', item);
     } else if (typeof item !== 'string') {

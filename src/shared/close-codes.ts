@@ -1,16 +1,16 @@
 /**
- * The close codes of RFC 6455, section 7.4.1, by name.
+ * Names the close codes of RFC 6455, section 7.4.1.
  *
- * Applications use 4000 to 4999 for their own; 3000 to 3999 are registered with IANA.
+ * An application may use 4000 to 4999 as it likes. IANA registers 3000 to 3999.
  */
 export const CloseCode = {
   normal: 1000,
   goingAway: 1001,
   protocolError: 1002,
   unsupportedData: 1003,
-  /** Never sent: the peer's close frame had no code. */
+  /** Never sent. Reports that the peer's close frame had no code. */
   noStatus: 1005,
-  /** Never sent: the connection ended without a close frame. */
+  /** Never sent. Reports that the connection ended without a close frame. */
   abnormal: 1006,
   invalidPayload: 1007,
   policyViolation: 1008,
@@ -18,21 +18,25 @@ export const CloseCode = {
   internalError: 1011,
 } as const;
 
-/** The close code that says the same as the status of an HTTP response. */
+/** Returns the close code that corresponds to the status of an HTTP response. */
 export function closeCodeFor(status: number): number {
   if (status >= 500) return CloseCode.internalError;
   return status >= 400 ? CloseCode.policyViolation : CloseCode.normal;
 }
 
-/** The same for an answer of what stands behind a handler; 404 says that nothing does, which is no fault of the peer. */
+/**
+ * Returns the close code for a response that was written after the handler called `next()`.
+ *
+ * 404 means that no later handler exists. The peer did nothing wrong, so the code is 1000.
+ */
 export function closeCodeBehind(status: number): number {
   return status === 404 ? CloseCode.normal : closeCodeFor(status);
 }
 
-/** A close frame holds at most 125 bytes, two of which are the code (RFC 6455, 5.5). */
+/** A close frame holds at most 125 bytes. Two of them are the code (RFC 6455, 5.5). */
 export const MAX_REASON_BYTES = 123;
 
-/** Whether an endpoint may put this code in a close frame (RFC 6455, 7.4.1 and 7.4.2, and the IANA registry). */
+/** Checks whether a close frame may carry this code (RFC 6455, 7.4.1 and 7.4.2, and the IANA registry). */
 export function isSendableCloseCode(code: unknown): code is number {
   if (typeof code !== 'number' || !Number.isInteger(code)) return false;
   if (code >= 3000 && code <= 4999) return true;

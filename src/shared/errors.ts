@@ -1,8 +1,8 @@
 /**
- * Every error of this package has a `code` that begins with `ERR_WEBSOCKET_` and never changes.
+ * Represents every error of this package. Its `code` begins with `ERR_WEBSOCKET_` and never changes.
  *
- * `instanceof` looks at the code, too, and not at the prototype: an error of another installed copy of the package
- * is known, and an error can be a `TypeError` or `RangeError` by nature and a `WebsocketError` as well.
+ * `instanceof` checks the code and not the prototype. So it also recognizes errors of another installed copy of the
+ * package. And one error can be both a `WebsocketError` and a `TypeError` or `RangeError`.
  */
 export class WebsocketError extends Error {
   readonly code: string;
@@ -19,14 +19,15 @@ export class WebsocketError extends Error {
 setName(WebsocketError);
 
 /**
- * The websocket has closed, and its end has already been reported once (by a `null`, a `false`, or the end of an
- * iteration). A handler that ends with it is not in error: the peer has left.
+ * Says that the websocket has closed, and that a `null`, a `false` or the end of an iteration has reported this before.
+ *
+ * A handler that throws this error has not failed: the peer has left.
  */
 export class WebsocketClosedError extends WebsocketError {
   declare readonly code: 'ERR_WEBSOCKET_CLOSED';
-  /** The close code of whoever closed first: 1005 when the frame had none, 1006 when there was no frame. */
+  /** The close code of the side that closed first: 1005 if its frame had no code, 1006 if there was no frame. */
   readonly closeCode: number;
-  /** The close reason of whoever closed first. */
+  /** The close reason of the side that closed first. */
   readonly closeReason: string;
 
   constructor(closeCode: number, closeReason: string) {
@@ -34,7 +35,7 @@ export class WebsocketClosedError extends WebsocketError {
     super(
       'ERR_WEBSOCKET_CLOSED',
       `the websocket has closed with ${String(closeCode)}${reason}; ` +
-        'leave the loop when wait() gives null, when sleep() gives false, or iterate with for await',
+        'leave the loop when wait() resolves with null or sleep() with false, or iterate with for await',
     );
     this.closeCode = closeCode;
     this.closeReason = closeReason;
@@ -42,32 +43,32 @@ export class WebsocketClosedError extends WebsocketError {
 }
 defineKind(WebsocketClosedError, 'ERR_WEBSOCKET_CLOSED');
 
-/** An option has a wrong type or value, or a name that no option has. Also a `TypeError` or a `RangeError`. */
+/** Says that an option has a wrong type, a wrong value or an unknown name. Also a `TypeError` or a `RangeError`. */
 export interface WebsocketOptionError extends WebsocketError {
   readonly code: 'ERR_WEBSOCKET_OPTION';
-  /** The option, as it was written. */
+  /** The name of the option, as the caller wrote it. */
   readonly option: string;
-  /** What the option must be. */
+  /** What the option must be. For an unknown option: which names are known, or where the option belongs. */
   readonly rule: string;
-  /** What it was. */
+  /** The value that the caller gave. */
   readonly value: unknown;
 }
 
-/** An argument of a method has a wrong type or value. Also a `TypeError` or a `RangeError`. */
+/** Says that an argument of a method has a wrong type or value. Also a `TypeError` or a `RangeError`. */
 export interface WebsocketArgumentError extends WebsocketError {
   readonly code: 'ERR_WEBSOCKET_ARGUMENT';
 }
 
-/** For `instanceof`; errors of this kind are made by `optionError`. */
+/** Serves `instanceof`. `optionError` and `unknownOptionError` create these errors. */
 export const WebsocketOptionError = kindOf<WebsocketOptionError>('ERR_WEBSOCKET_OPTION');
 
-/** For `instanceof`; errors of this kind are made by `argumentError`. */
+/** Serves `instanceof`. `argumentError` creates these errors. */
 export const WebsocketArgumentError = kindOf<WebsocketArgumentError>('ERR_WEBSOCKET_ARGUMENT');
 
-type Nature = TypeErrorConstructor | RangeErrorConstructor;
+type NativeError = TypeErrorConstructor | RangeErrorConstructor;
 
 export function optionError(
-  Kind: Nature,
+  Kind: NativeError,
   option: string,
   rule: string,
   value: unknown,
@@ -76,11 +77,22 @@ export function optionError(
   return Object.assign(error, { code: 'ERR_WEBSOCKET_OPTION' as const, option, rule, value });
 }
 
-export function argumentError(Kind: Nature, message: string): WebsocketArgumentError {
+/** @param advice What the caller should do instead. */
+export function unknownOptionError(
+  option: string,
+  rule: string,
+  value: unknown,
+  advice: string,
+): WebsocketOptionError {
+  const error = new TypeError(`unknown option "${option}"; ${advice}`);
+  return Object.assign(error, { code: 'ERR_WEBSOCKET_OPTION' as const, option, rule, value });
+}
+
+export function argumentError(Kind: NativeError, message: string): WebsocketArgumentError {
   return Object.assign(new Kind(message), { code: 'ERR_WEBSOCKET_ARGUMENT' as const });
 }
 
-/** A short text for a value in an error message: its type and, where that is short, its content. */
+/** Describes a value for an error message: its type and, if short, its content. */
 export function describe(value: unknown): string {
   if (value === null) return 'null';
   switch (typeof value) {
@@ -113,7 +125,7 @@ function isOfKind<E>(code: string): (value: unknown) => value is E {
   return (value): value is E => isErrorWithCode(value) && value.code === code;
 }
 
-/** Gives a class of errors its name, and lets `instanceof` look for its code. */
+/** Sets the name of an error class, and makes `instanceof` compare the code. */
 export function defineKind(Kind: ErrorClass, code: string): void {
   setName(Kind);
   Object.defineProperty(Kind, Symbol.hasInstance, { value: isOfKind(code) });
@@ -127,7 +139,7 @@ function isErrorWithCode(value: unknown): value is Error & { code: string } {
 
 type ErrorClass = new (...args: never[]) => Error;
 
-// On the prototype, so that `error.name` does not show up among the facts when the error is printed.
+// On the prototype: an own `name` would appear among the fields when the error is printed.
 function setName(Kind: ErrorClass): void {
   Object.defineProperty(Kind.prototype, 'name', { value: Kind.name, configurable: true, writable: true });
 }

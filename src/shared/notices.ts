@@ -1,20 +1,26 @@
 import type { IncomingMessage } from 'node:http';
 import { debuglog } from 'node:util';
 
-/** One line for each verdict, end and attach, printed with `NODE_DEBUG=dwebsocket` and free without. */
+/**
+ * Prints one line for each handshake verdict, closed websocket and attached server.
+ *
+ * Prints only with `NODE_DEBUG=dwebsocket`, and costs nothing without it.
+ */
 export const debug = debuglog('dwebsocket');
 
-/** How many details of one warning are told; a client must not be able to fill a log. */
+/** Warns about at most this many details, because a client must not be able to fill a log. */
 const MAX_DETAILS = 10;
 
-const told = new WeakMap<object, Map<string, Set<string>>>();
+const warned = new WeakMap<object, Map<string, Set<string>>>();
 
 /**
- * Warns once for each `about` (a route's policy, a server), or once for each of the first ten values of `detail` there.
+ * Warns once for each subject and code. With `detail`, warns once for each of its first ten values.
+ *
+ * @param about The subject: a route's policy, or a server.
  */
 export function warnOnce(about: object, code: string, message: string, detail = ''): void {
-  const codes = told.get(about) ?? new Map<string, Set<string>>();
-  told.set(about, codes);
+  const codes = warned.get(about) ?? new Map<string, Set<string>>();
+  warned.set(about, codes);
   const details = codes.get(code) ?? new Set<string>();
   codes.set(code, details);
   if (details.size === MAX_DETAILS || details.has(detail)) return;
@@ -23,9 +29,9 @@ export function warnOnce(about: object, code: string, message: string, detail = 
   process.emitWarning(message + end, { type: 'WebsocketWarning', code });
 }
 
-/** The path of a request, for warnings: a query may hold a token. */
+/** Returns the path of a request for warnings, without the query, which may hold a token. */
 export function pathOf(req: IncomingMessage): string {
-  // Express shortens the URL of a request for a mounted router.
+  // In a mounted router Express shortens `req.url`.
   const { originalUrl = req.url } = req as { originalUrl?: string };
   return (originalUrl ?? '').replace(/\?.*/s, '');
 }

@@ -1,15 +1,15 @@
 import timers from 'node:timers';
 
 /**
- * The timers of Node as they were when this module was loaded.
+ * Keeps the timers that Node had when this module was loaded.
  *
- * For what the package does on its own account: with a test's fake clock a closing handshake must still time out,
- * and a live peer must not look dead. The delays that a handler asks for (`wait`, `sleep`) follow the global timers.
+ * The package's own timeouts use them. So a test's fake clock does not stop a closing handshake from timing out, and
+ * does not make a live peer look dead. The delays of a handler (`wait`, `sleep`) follow the global timers.
  */
 export const { setTimeout, clearTimeout, setImmediate } = timers;
 
-// Jest's fake clock stops it, too; what is corked until the next tick would never go out.
+// Jest's fake clock also stops `nextTick`. A socket that is corked until the next tick would never write.
 export const nextTick: typeof process.nextTick = process.nextTick.bind(process);
 
-/** Milliseconds of a clock that only goes forward. */
+/** Returns the milliseconds of a clock that never goes back. */
 export const now: () => number = performance.now.bind(performance);

@@ -1,38 +1,38 @@
 import assert from 'node:assert/strict';
 import { createGroups, type Backplane, type Groups, type Member } from '../groups/index.js';
-import { Party } from './backplane-party.js';
+import { ContractFixture } from './contract-fixture.js';
 
-/** What {@link backplaneContract} needs to know of a backplane. */
+/** Lists the options of {@link backplaneContract}. */
 export interface BackplaneContractOptions {
   /**
-   * Makes a backplane; all that are made in one case are connected with each other, as those of several processes are.
+   * Creates a backplane. All backplanes of one test must be connected with each other, like those of several processes.
    */
   create: () => Backplane | Promise<Backplane>;
-  /** The runner's `test`: of Vitest, Jest, Mocha (`it`) or node:test. */
+  /** Registers a test. Pass `test` of Vitest, Jest or node:test, or `it` of Mocha. */
   test: (name: string, run: () => Promise<void>) => unknown;
-  /** How to take the network away from all of them, and give it back. Without it what concerns outages is not tested. */
+  /** Begins and ends an outage for all backplanes. Without it, the tests of outages are left out. */
   outage?: { begin: () => unknown; end: () => unknown } | undefined;
   /**
-   * Whether it promises to deliver what is sent during an outage afterwards.
+   * Whether the backplane delivers messages from an outage afterwards.
    *
    * @default false
    */
   keepsMissed?: boolean | undefined;
   /**
-   * Bytes of the largest message that it takes.
+   * Tells the limit of the backplane for one message, in bytes.
    *
    * @default 1_000_000
    */
   maxPayload?: number | undefined;
   /**
-   * Bytes that it keeps in an outage at most, when it keeps any.
+   * Tells how many bytes the backplane keeps during an outage at most, if it keeps any.
    *
    * @default 16_777_216 (16 MiB)
    */
   maxBuffered?: number | undefined;
   /**
-   * Milliseconds that each step may take: a message, a subscription, the end of an outage. Give the tests of your runner
-   * more: a test has several steps, and Mocha ends it after 2 seconds by itself, Jest and Vitest after 5.
+   * Limits the milliseconds of each step: a message, a subscription, the end of an outage. A test has several steps, so set
+   * a higher time limit in your test runner. The default is 2 seconds in Mocha, and 5 seconds in Jest and Vitest.
    *
    * @default 4_000
    */
@@ -41,15 +41,16 @@ export interface BackplaneContractOptions {
 
 interface Case {
   readonly name: string;
-  readonly run: (party: Party, options: BackplaneContractOptions) => Promise<void>;
+  readonly run: (fixture: ContractFixture, options: BackplaneContractOptions) => Promise<void>;
 }
 
 /**
- * Registers the tests that tell whether a backplane keeps the promises that groups are built on.
+ * Registers tests that check whether a backplane keeps the promises that groups rely on.
  *
- * Uses no test runner of its own: hand it yours. Each test takes seconds at most, and closes what it has made.
+ * It works with any test runner, which you pass as `test`. Each test takes a few seconds at most, and closes all its
+ * backplanes.
  *
- * @param name What the names of the tests begin with.
+ * @param name The beginning of each test's name.
  * @example
  * import { test } from 'vitest';
  * backplaneContract('NATS', { test, create: () => natsBackplane(connection) });
@@ -57,19 +58,19 @@ interface Case {
 export function backplaneContract(name: string, options: BackplaneContractOptions): void {
   for (const each of casesFor(options)) {
     options.test(`${name}: ${each.name}`, async () => {
-      const party = new Party(options.create, options.patience ?? 4_000);
+      const fixture = new ContractFixture(options.create, options.patience ?? 4_000);
       const outage = options.outage === undefined ? undefined : new Outage(options.outage);
       try {
-        await each.run(party, { ...options, outage });
+        await each.run(fixture, { ...options, outage });
       } finally {
         await outage?.end();
-        await party.end();
+        await fixture.close();
       }
     });
   }
 }
 
-/** One that ends with its test, also when that fails. */
+/** An outage that `end` ends if it is still on, for a test that has failed. */
 class Outage {
   readonly #network: { begin: () => unknown; end: () => unknown };
   #isOn = false;
@@ -95,7 +96,7 @@ function casesFor({ outage, keepsMissed }: BackplaneContractOptions): readonly C
   return [...ALWAYS, ...IN_OUTAGES, ...(keepsMissed === true ? WHEN_KEPT : WHEN_NOT_KEPT)];
 }
 
-/** Channels that are there again after an outage; more than many a client takes in one command. */
+/** Channels to restore after an outage: more than some clients can subscribe in one command. */
 const CHANNELS = 2_000;
 
 /** Messages in one turn of the event loop. */
@@ -105,42 +106,42 @@ const numbered = (count: number): string[] => Array.from({ length: count }, (_, 
 
 const ALWAYS: readonly Case[] = [
   {
-    name: 'what one publishes, the others get',
-    async run(party) {
-      const [one, two, three] = [await party.join(), await party.join(), await party.join()];
+    name: 'a message reaches all other subscribers',
+    async run(fixture) {
+      const [one, two, three] = [await fixture.open(), await fixture.open(), await fixture.open()];
       await two.subscribe('room');
       await three.subscribe('room');
       await one.publish('room', 'hello');
-      await two.hears('room', ['hello']);
-      await three.hears('room', ['hello']);
+      await two.receives('room', ['hello']);
+      await three.receives('room', ['hello']);
     },
   },
   {
-    name: 'messages of one process on one channel keep their order, and come once',
-    async run(party) {
-      const [one, two] = [await party.join(), await party.join()];
+    name: 'messages of one process on one channel arrive once and in order',
+    async run(fixture) {
+      const [one, two] = [await fixture.open(), await fixture.open()];
       await two.subscribe('room');
       const messages = numbered(1_000);
       await Promise.all(messages.map((message) => one.publish('room', message)));
-      await two.hears('room', messages);
-      await party.quiet();
-      await two.hears('room', messages);
+      await two.receives('room', messages);
+      await fixture.waitForLateMessages();
+      await two.receives('room', messages);
     },
   },
   {
-    name: 'several processes can talk on one channel at a time',
-    async run(party) {
-      const talkers = [await party.join(), await party.join(), await party.join()];
-      const listener = await party.join();
-      await listener.subscribe('room');
+    name: 'several processes can publish on one channel at a time',
+    async run(fixture) {
+      const publishers = [await fixture.open(), await fixture.open(), await fixture.open()];
+      const subscriber = await fixture.open();
+      await subscriber.subscribe('room');
       await Promise.all(
-        talkers.flatMap((talker, index) =>
-          numbered(100).map((message) => talker.publish('room', `${index}:${message}`)),
+        publishers.flatMap((publisher, index) =>
+          numbered(100).map((message) => publisher.publish('room', `${index}:${message}`)),
         ),
       );
-      await listener.counts('room', 300);
-      for (const index of talkers.keys()) {
-        const own = listener.heard('room').filter((message) => message.startsWith(`${index}:`));
+      await subscriber.receivesCount('room', 300);
+      for (const index of publishers.keys()) {
+        const own = subscriber.received('room').filter((message) => message.startsWith(`${index}:`));
         assert.deepEqual(
           own,
           numbered(100).map((message) => `${index}:${message}`),
@@ -150,66 +151,66 @@ const ALWAYS: readonly Case[] = [
     },
   },
   {
-    name: 'a subscription is in force when its promise resolves',
-    async run(party) {
-      const [one, two] = [await party.join(), await party.join()];
+    name: 'a message that is published after subscribe has resolved arrives',
+    async run(fixture) {
+      const [one, two] = [await fixture.open(), await fixture.open()];
       for (const room of numbered(20)) {
         await two.subscribe(room);
         await one.publish(room, 'at once');
-        await two.hears(room, ['at once']);
+        await two.receives(room, ['at once']);
       }
     },
   },
   {
-    name: 'nothing comes for a channel that is not subscribed, nor after unsubscribe has resolved',
-    async run(party) {
-      const [one, two] = [await party.join(), await party.join()];
+    name: 'no message arrives on a channel that was never subscribed, or after unsubscribe has resolved',
+    async run(fixture) {
+      const [one, two] = [await fixture.open(), await fixture.open()];
       await two.subscribe('left');
       await two.subscribe('fence');
       await two.unsubscribe('left');
       await one.publish('left', 'too late');
-      await one.publish('never joined', 'not for you');
+      await one.publish('never joined', 'no subscriber');
       await one.publish('fence', 'end');
-      await two.hears('fence', ['end']);
+      await two.receives('fence', ['end']);
       assert.deepEqual(two.channels(), ['fence']);
     },
   },
   {
-    name: 'a channel can be left and joined again, many times',
-    async run(party) {
-      const [one, two] = [await party.join(), await party.join()];
+    name: 'a channel can be subscribed and unsubscribed many times',
+    async run(fixture) {
+      const [one, two] = [await fixture.open(), await fixture.open()];
       for (const round of numbered(20)) {
         await two.subscribe('room');
         await one.publish('room', round);
-        await two.hears('room', numbered(Number(round) + 1));
+        await two.receives('room', numbered(Number(round) + 1));
         await two.unsubscribe('room');
       }
     },
   },
   {
-    name: 'bytes arrive as they were: none, all values, many',
-    async run(party, { maxPayload = 1_000_000 }) {
-      const [one, two] = [await party.join(), await party.join()];
+    name: 'bytes arrive unchanged: none, all values, many',
+    async run(fixture, { maxPayload = 1_000_000 }) {
+      const [one, two] = [await fixture.open(), await fixture.open()];
       await two.subscribe('bytes');
       const all = Buffer.from(Array.from({ length: 256 }, (_, value) => value));
       const payloads = [Buffer.alloc(0), all, Buffer.from('{"é": "你好"}'), Buffer.alloc(maxPayload, all)];
       for (const payload of payloads) await one.publish('bytes', payload);
-      await two.counts('bytes', payloads.length);
+      await two.receivesCount('bytes', payloads.length);
       for (const [index, payload] of payloads.entries()) {
         assert.ok(
-          two.heardBytes('bytes')[index]?.equals(payload),
+          two.receivedBytes('bytes')[index]?.equals(payload),
           `payload of ${payload.length} bytes is unchanged`,
         );
       }
     },
   },
   {
-    name: 'a message that is too large is refused, or arrives; the next one arrives',
-    async run(party, { maxPayload = 1_000_000 }) {
-      const [one, two] = [await party.join(), await party.join()];
+    name: 'a message above maxPayload is refused or arrives, and the next message arrives',
+    async run(fixture, { maxPayload = 1_000_000 }) {
+      const [one, two] = [await fixture.open(), await fixture.open()];
       await two.subscribe('room');
       const large = 'x'.repeat(4 * maxPayload);
-      const wasTaken = await party.soon(
+      const wasAccepted = await fixture.within(
         one.publish('room', large).then(
           () => true,
           () => false,
@@ -217,17 +218,17 @@ const ALWAYS: readonly Case[] = [
         'publish settles',
       );
       await one.publish('room', 'next');
-      await party.until(
-        () => two.heard('room').includes('next'),
+      await fixture.waitUntil(
+        () => two.received('room').includes('next'),
         () => 'the message after the large one',
       );
-      if (wasTaken)
-        assert.ok(two.heard('room')[0] === large, 'a large message that publish has taken arrives');
+      if (wasAccepted)
+        assert.ok(two.received('room')[0] === large, 'a large message that publish has accepted arrives');
     },
   },
   {
-    name: 'any string is the name of a channel, and no two are the same',
-    async run(party) {
+    name: 'any string can name a channel, and different strings name different channels',
+    async run(fixture) {
       const names = [
         'a',
         'A',
@@ -253,71 +254,71 @@ const ALWAYS: readonly Case[] = [
         'x'.repeat(500),
         `${'x'.repeat(500)}y`,
       ];
-      const [one, two] = [await party.join(), await party.join()];
+      const [one, two] = [await fixture.open(), await fixture.open()];
       for (const name of names) await two.subscribe(name);
       for (const name of names) await one.publish(name, name);
-      for (const name of names) await two.hears(name, [name]);
+      for (const name of names) await two.receives(name, [name]);
     },
   },
   {
-    name: 'many channels at a time',
-    async run(party) {
-      const [one, two] = [await party.join(), await party.join()];
+    name: 'many channels can be used at a time',
+    async run(fixture) {
+      const [one, two] = [await fixture.open(), await fixture.open()];
       const names = numbered(200);
       await Promise.all(names.map((name) => two.subscribe(name)));
       await Promise.all(names.map((name) => one.publish(name, name)));
-      for (const name of names) await two.hears(name, [name]);
+      for (const name of names) await two.receives(name, [name]);
       await Promise.all(names.map((name) => two.unsubscribe(name)));
     },
   },
   {
-    name: 'a flood on one channel keeps its order, and takes no other with it',
-    async run(party) {
-      const [one, two] = [await party.join(), await party.join()];
+    name: 'many messages on one channel keep their order, and do not stop another channel',
+    async run(fixture) {
+      const [one, two] = [await fixture.open(), await fixture.open()];
       await two.subscribe('flood');
       await two.subscribe('other');
       const messages = numbered(FLOOD);
       const flooding = Promise.all(messages.map((message) => one.publish('flood', message)));
-      const other = one.publish('other', 'me, too');
-      await two.hears('other', ['me, too']);
-      await party.soon(flooding, 'publish resolves');
-      await party.soon(other, 'publish resolves');
-      await two.hears('flood', messages);
+      const other = one.publish('other', 'another');
+      await two.receives('other', ['another']);
+      await fixture.within(flooding, 'publish resolves');
+      await fixture.within(other, 'publish resolves');
+      await two.receives('flood', messages);
     },
   },
   {
-    name: 'after close nothing is taken and nothing comes, and the others go on',
-    async run(party) {
-      const [one, two, three] = [await party.join(), await party.join(), await party.join()];
+    name: 'after close publish and subscribe reject and no message arrives, and the others still work',
+    async run(fixture) {
+      const [one, two, three] = [await fixture.open(), await fixture.open(), await fixture.open()];
       await two.subscribe('room');
       await three.subscribe('room');
       await two.backplane.close();
       await two.backplane.close();
-      await assert.rejects(two.publish('room', 'from the dead'), 'publish rejects after close');
+      await assert.rejects(two.publish('room', 'after close'), 'publish rejects after close');
       await assert.rejects(two.subscribe('other'), 'subscribe rejects after close');
-      await one.publish('room', 'to the living');
-      await three.hears('room', ['to the living']);
+      await one.publish('room', 'still open');
+      await three.receives('room', ['still open']);
       assert.deepEqual(two.channels(), []);
     },
   },
   {
-    name: 'close lets go out what was published before',
-    async run(party) {
-      const [one, two] = [await party.join(), await party.join()];
+    name: 'close sends earlier messages first',
+    async run(fixture) {
+      const [one, two] = [await fixture.open(), await fixture.open()];
       await two.subscribe('room');
       const messages = numbered(100);
       const publishing = Promise.all(messages.map((message) => one.publish('room', message)));
-      // Handled below; it may reject while we wait for `close`.
+      // Marks a rejection as handled while we wait for `close`. It is awaited below.
       publishing.catch(() => {});
-      await party.soon(one.backplane.close(), 'close resolves');
-      await party.soon(publishing, 'publish resolves for what came before close');
-      await two.hears('room', messages);
+      await fixture.within(one.backplane.close(), 'close resolves');
+      await fixture.within(publishing, 'publish resolves for what came before close');
+      await two.receives('room', messages);
     },
   },
   {
-    name: 'groups over it: text, bytes and close reach the members of other processes, and own ones once',
-    async run(party) {
-      const [here, there] = [await joinGroups(party), await joinGroups(party)];
+    name: 'text, bytes and close of a group reach all members once, also in other processes',
+    async run(fixture) {
+      const [here, there] = [await openGroups(fixture), await openGroups(fixture)];
       const own = new FakeMember();
       const other = new FakeMember();
       await here.group('room').add(own);
@@ -325,18 +326,18 @@ const ALWAYS: readonly Case[] = [
       await here.group('room').send('text');
       await here.group('room').send(Buffer.from([0, 255]));
       await there.group('room').send('back');
-      await party.until(
+      await fixture.waitUntil(
         () => own.got.length + other.got.length === 6,
         () => 'six messages at two members',
       );
       assert.deepEqual(own.got, ['text', Buffer.from([0, 255]), 'back']);
-      // Between the two senders any order is right.
+      // Messages of different senders may arrive in any order.
       assert.deepEqual(
         other.got.filter((message) => message !== 'back'),
         ['text', Buffer.from([0, 255])],
       );
       await here.group('room').close(4000, 'over');
-      await party.until(
+      await fixture.waitUntil(
         () => other.closedWith !== undefined,
         () => 'a close at the other member',
       );
@@ -347,23 +348,23 @@ const ALWAYS: readonly Case[] = [
 
 const IN_OUTAGES: readonly Case[] = [
   {
-    name: 'an outage is told once, and so is its end, when subscriptions are in force again',
-    async run(party, { outage }) {
-      const [one, two] = [await party.join(), await party.join()];
+    name: 'an outage calls cutOff once, and back once when all channels are subscribed again',
+    async run(fixture, { outage }) {
+      const [one, two] = [await fixture.open(), await fixture.open()];
       await two.subscribe('room');
       await outage?.begin();
-      await one.isCutOff();
-      await two.isCutOff();
+      await one.waitForOutage();
+      await two.waitForOutage();
       await outage?.end();
-      await one.isBack();
-      await two.isBack();
+      await one.waitForRecovery();
+      await two.waitForRecovery();
       await one.publish('room', 'after');
-      await party.until(
-        () => two.heard('room').includes('after'),
+      await fixture.waitUntil(
+        () => two.received('room').includes('after'),
         () => 'the message after the outage',
       );
       assert.deepEqual(
-        [one.told, two.told],
+        [one.outageEvents, two.outageEvents],
         [
           ['cutOff', 'back'],
           ['cutOff', 'back'],
@@ -372,81 +373,81 @@ const IN_OUTAGES: readonly Case[] = [
     },
   },
   {
-    name: 'many channels are there again after an outage, and those that were left are not',
-    async run(party, { outage }) {
-      const [one, two] = [await party.join(), await party.join()];
+    name: 'after an outage many channels are subscribed again, and unsubscribed ones are not',
+    async run(fixture, { outage }) {
+      const [one, two] = [await fixture.open(), await fixture.open()];
       const names = numbered(CHANNELS);
       await Promise.all([...names, 'left'].map((name) => two.subscribe(name)));
       await outage?.begin();
-      await one.isCutOff();
-      await two.isCutOff();
+      await one.waitForOutage();
+      await two.waitForOutage();
       await two.unsubscribe('left');
       await outage?.end();
-      await one.isBack();
-      await two.isBack();
+      await one.waitForRecovery();
+      await two.waitForRecovery();
       await Promise.all(['left', ...names].map((name) => one.publish(name, name)));
-      for (const name of names) await two.hears(name, [name]);
-      assert.deepEqual(two.heard('left'), [], 'the messages on a channel that was left');
+      for (const name of names) await two.receives(name, [name]);
+      assert.deepEqual(two.received('left'), [], 'the messages on a channel that was left');
     },
   },
   {
-    name: 'in an outage no more is kept than maxBuffered says, and later messages arrive',
-    async run(party, { outage, maxBuffered = 2 ** 24 }) {
-      const [one, two] = [await party.join(), await party.join()];
+    name: 'in an outage at most maxBuffered bytes are kept, and later messages arrive',
+    async run(fixture, { outage, maxBuffered = 2 ** 24 }) {
+      const [one, two] = [await fixture.open(), await fixture.open()];
       await two.subscribe('room');
       await outage?.begin();
-      await one.isCutOff();
+      await one.waitForOutage();
       const large = 'x'.repeat(Math.min(maxBuffered / 4, 500_000));
       const count = Math.ceil((2 * maxBuffered) / large.length);
       const publishing = Array.from({ length: count }, () => one.publish('room', large));
-      const results = await party.soon(Promise.allSettled(publishing), 'publish settles');
+      const results = await fixture.within(Promise.allSettled(publishing), 'publish settles');
       const kept = results.filter(({ status }) => status === 'fulfilled').length * large.length;
       assert.ok(kept <= maxBuffered, `${kept} bytes are kept, and maxBuffered is ${maxBuffered}`);
       await outage?.end();
-      await one.isBack();
-      await two.isBack();
-      await party.until(
-        () => two.heardBytes('room').length * large.length >= kept,
+      await one.waitForRecovery();
+      await two.waitForRecovery();
+      await fixture.waitUntil(
+        () => two.receivedBytes('room').length * large.length >= kept,
         () => 'what was kept',
       );
       await one.publish('room', 'after');
-      await party.until(
-        () => two.heard('room').includes('after'),
+      await fixture.waitUntil(
+        () => two.received('room').includes('after'),
         () => 'the message after the outage',
       );
     },
   },
   {
-    name: 'in an outage publish settles soon, and says that nothing has left',
-    async run(party, { outage, keepsMissed }) {
-      const one = await party.join();
+    name: 'in an outage publish settles soon and reports that the message was not sent',
+    async run(fixture, { outage, keepsMissed }) {
+      const one = await fixture.open();
       await outage?.begin();
-      await one.isCutOff();
-      const result = await party.soon(
-        one.publish('room', 'into the dark').then(String, () => 'rejected'),
+      await one.waitForOutage();
+      const result = await fixture.within(
+        one.publish('room', 'in the outage').then(String, () => 'rejected'),
         'publish settles',
       );
       assert.equal(result, keepsMissed === true ? 'later' : 'rejected');
       await outage?.end();
-      await one.isBack();
+      await one.waitForRecovery();
     },
   },
   {
-    name: 'an outage that was there before the start is told, too, and so is its end',
-    async run(party, { outage }) {
-      const backplanes = [await party.make(), await party.make()] as const;
+    name: 'an outage that begins before start calls cutOff once, and back once when it ends',
+    async run(fixture, { outage }) {
+      const backplanes = [await fixture.create(), await fixture.create()] as const;
       await outage?.begin();
-      const [one, two] = [party.start(backplanes[0]), party.start(backplanes[1])];
-      await one.isCutOff();
-      await two.isCutOff();
+      const [one, two] = [fixture.start(backplanes[0]), fixture.start(backplanes[1])];
+      await one.waitForOutage();
+      await two.waitForOutage();
       await outage?.end();
-      await one.isBack();
-      await two.isBack();
+      await one.waitForRecovery();
+      await two.waitForRecovery();
       await two.subscribe('room');
       await one.publish('room', 'after');
-      await two.hears('room', ['after']);
+      await two.receives('room', ['after']);
       assert.deepEqual(
-        [one.told, two.told],
+        [one.outageEvents, two.outageEvents],
         [
           ['cutOff', 'back'],
           ['cutOff', 'back'],
@@ -455,40 +456,40 @@ const IN_OUTAGES: readonly Case[] = [
     },
   },
   {
-    name: 'close resolves soon in an outage, and publish rejects after it',
-    async run(party, { outage }) {
-      const one = await party.join();
+    name: 'close resolves soon in an outage, and publish rejects afterwards',
+    async run(fixture, { outage }) {
+      const one = await fixture.open();
       await one.subscribe('room');
       await outage?.begin();
-      await one.isCutOff();
-      const publishing = one.publish('room', 'into the dark').catch(() => {});
-      await party.soon(one.backplane.close(), 'close resolves in an outage');
-      await party.soon(publishing, 'publish settles');
-      await assert.rejects(one.publish('room', 'from the dead'), 'publish rejects after close');
+      await one.waitForOutage();
+      const publishing = one.publish('room', 'in the outage').catch(() => {});
+      await fixture.within(one.backplane.close(), 'close resolves in an outage');
+      await fixture.within(publishing, 'publish settles');
+      await assert.rejects(one.publish('room', 'after close'), 'publish rejects after close');
     },
   },
   {
-    name: 'what is subscribed or left in an outage counts after it',
-    async run(party, { outage }) {
-      const [here, there] = [await joinGroups(party), await joinGroups(party)];
+    name: 'channels that are subscribed or unsubscribed in an outage are right afterwards',
+    async run(fixture, { outage }) {
+      const [here, there] = [await openGroups(fixture), await openGroups(fixture)];
       const [early, late] = [new FakeMember(), new FakeMember()];
       await there.group('left').add(early);
       await outage?.begin();
-      await party.until(
+      await fixture.waitUntil(
         () => here.isCutOff() && there.isCutOff(),
-        () => 'both know of the outage',
+        () => 'both are cut off',
       );
-      assert.equal(await party.soon(there.group('joined').add(late), 'add settles'), false);
+      assert.equal(await fixture.within(there.group('joined').add(late), 'add settles'), false);
       there.group('left').delete(early);
       await outage?.end();
-      await party.until(
+      await fixture.waitUntil(
         () => !here.isCutOff() && !there.isCutOff(),
         () => 'both are back',
       );
-      assert.equal(await party.soon(there.group('joined').add(late), 'add settles'), true);
+      assert.equal(await fixture.within(there.group('joined').add(late), 'add settles'), true);
       await here.group('left').send('nobody is here');
       await here.group('joined').send('welcome');
-      await party.until(
+      await fixture.waitUntil(
         () => late.got.length > 0,
         () => 'a message at the member that joined in the outage',
       );
@@ -499,33 +500,33 @@ const IN_OUTAGES: readonly Case[] = [
 
 const WHEN_NOT_KEPT: readonly Case[] = [
   {
-    name: 'what was refused in an outage does not come after it',
-    async run(party, { outage }) {
-      const [one, two] = [await party.join(), await party.join()];
+    name: 'a message that was refused in an outage does not arrive afterwards',
+    async run(fixture, { outage }) {
+      const [one, two] = [await fixture.open(), await fixture.open()];
       await two.subscribe('room');
       await outage?.begin();
-      await one.isCutOff();
-      await two.isCutOff();
-      await assert.rejects(one.publish('room', 'into the dark'), 'publish rejects in an outage');
+      await one.waitForOutage();
+      await two.waitForOutage();
+      await assert.rejects(one.publish('room', 'in the outage'), 'publish rejects in an outage');
       await outage?.end();
-      await one.isBack();
-      await two.isBack();
+      await one.waitForRecovery();
+      await two.waitForRecovery();
       await one.publish('room', 'after');
-      await party.until(
-        () => two.heard('room').includes('after'),
+      await fixture.waitUntil(
+        () => two.received('room').includes('after'),
         () => 'the message after the outage',
       );
-      await party.quiet();
-      assert.deepEqual(two.heard('room'), ['after']);
+      await fixture.waitForLateMessages();
+      assert.deepEqual(two.received('room'), ['after']);
     },
   },
 ];
 
 const WHEN_KEPT: readonly Case[] = [
   {
-    name: 'what is sent before, in and after an outage arrives, in order',
-    async run(party, { outage }) {
-      const [one, two] = [await party.join(), await party.join()];
+    name: 'messages from before, in and after an outage arrive in order',
+    async run(fixture, { outage }) {
+      const [one, two] = [await fixture.open(), await fixture.open()];
       await two.subscribe('room');
       const messages = numbered(300);
       const part = async (from: number, to: number): Promise<void> => {
@@ -534,23 +535,23 @@ const WHEN_KEPT: readonly Case[] = [
       await part(0, 100);
       await outage?.begin();
       await part(100, 200);
-      await one.isCutOff();
+      await one.waitForOutage();
       await outage?.end();
       await part(200, 300);
-      // Some may come twice around an outage; groups count them once.
-      const heard = (): string[] => [...new Set(two.heard('room'))];
-      await party.until(
-        () => heard().length === messages.length,
-        () => `${messages.length} messages; there are ${heard().length}`,
+      // Messages around an outage may arrive twice; groups ignore the duplicates.
+      const received = (): string[] => [...new Set(two.received('room'))];
+      await fixture.waitUntil(
+        () => received().length === messages.length,
+        () => `${messages.length} messages; there are ${received().length}`,
       );
-      assert.deepEqual(heard(), messages);
+      assert.deepEqual(received(), messages);
     },
   },
 ];
 
-async function joinGroups(party: Party): Promise<Groups> {
-  const groups = createGroups({ backplane: await party.make() });
-  party.atEnd(() => groups.close());
+async function openGroups(fixture: ContractFixture): Promise<Groups> {
+  const groups = createGroups({ backplane: await fixture.create() });
+  fixture.onClose(() => groups.close());
   return groups;
 }
 

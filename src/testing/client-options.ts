@@ -3,9 +3,9 @@ import { checkNames, checkTime } from '../options/checks.js';
 import { resolveOptions, type MessageKind, type Policy, type WebsocketOptions } from '../options/options.js';
 import { optionError } from '../shared/errors.js';
 import { DEFAULT_DEADLINE } from './deadline.js';
-import type { Way } from './dial.js';
+import type { Endpoint } from './target.js';
 
-/** A supertest agent, of which no more than its cookie jar is used. */
+/** Describes a supertest agent. Only its cookie jar is used. */
 export interface Agent {
   readonly jar: {
     getCookies(access: never): { toValueString(): string };
@@ -15,35 +15,35 @@ export interface Agent {
 
 type Shared = 'messages' | 'maxPayload' | 'maxQueue' | 'highWaterMark' | 'maxBuffered' | 'perMessageDeflate';
 
-/** Options of `connect`. Those of a route that a client has, too, mean the same; only their defaults are wide. */
+/** Lists the options of `connect`. Options that a route has, too, mean the same, but have larger defaults. */
 export interface ConnectOptions<Kind extends MessageKind = MessageKind> extends Pick<
   WebsocketOptions<Kind>,
   Shared
 > {
-  /** Headers of the handshake: `{ cookie, authorization: 'Bearer …' }`. */
+  /** Sets headers of the handshake, such as `{ cookie, authorization: 'Bearer …' }`. */
   headers?: OutgoingHttpHeaders | undefined;
-  /** A supertest agent: its cookies go with the handshake, and those of the answer go into its jar. */
+  /** Sends the cookies of a supertest agent, and stores the cookies of the response in its jar. */
   agent?: Agent | undefined;
   /**
-   * The `Origin` header, which a browser would send.
+   * Sets the `Origin` header, as a browser does.
    *
    * @default none
    */
   origin?: string | undefined;
   /**
-   * The subprotocols to offer. When the route takes none of them the websocket has none; a browser would refuse it.
+   * Lists the subprotocols to offer. If the route selects none, the websocket has none. A browser would fail then.
    *
    * @default [] (none)
    */
   protocols?: readonly string[] | undefined;
   /**
-   * Milliseconds for the handshake, and for each wait that is given no time of its own.
+   * Limits the milliseconds of the handshake, and of each wait without its own timeout.
    *
    * @default 1_000
    */
   deadline?: number | undefined;
   /**
-   * Whether a certificate must be of a known authority.
+   * Requires a certificate from a known authority.
    *
    * @default false for a server, true for a URL
    */
@@ -63,11 +63,11 @@ export interface ClientSettings {
 const SHARED = ['messages', 'maxPayload', 'maxQueue', 'highWaterMark', 'maxBuffered', 'perMessageDeflate'];
 const OWN = ['headers', 'agent', 'origin', 'protocols', 'deadline', 'rejectUnauthorized'];
 
-// A test reads what a server sends: as a browser does, it takes whatever comes.
-const WIDE = 100 * 2 ** 20;
-const DEFAULTS = resolveOptions({ heartbeat: false, maxPayload: WIDE, maxQueue: WIDE });
+// A test client accepts large messages, as a browser does.
+const LARGE = 100 * 2 ** 20;
+const DEFAULTS = resolveOptions({ heartbeat: false, maxPayload: LARGE, maxQueue: LARGE });
 
-/** @throws {WebsocketOptionError} naming the option, the rule and the value. */
+/** @throws {WebsocketOptionError} An option is wrong or unknown. The error names the option, the rule and the value. */
 export function resolveConnectOptions(options: ConnectOptions): ClientSettings {
   checkNames(options, [...SHARED, ...OWN]);
   const {
@@ -94,13 +94,13 @@ export function resolveConnectOptions(options: ConnectOptions): ClientSettings {
   return { policy, headers, agent, origin, protocols, deadline, rejectUnauthorized };
 }
 
-// The address under which supertest reaches an app, and so the one that its cookies belong to.
+// supertest reaches an app at this address, so its cookies belong to it.
 const SUPERTEST = { domain: '127.0.0.1', path: '/', script: false };
 
-/** The headers of the handshake. */
+/** Returns the headers of the handshake. */
 export function headersOf(
   { headers, agent, protocols }: ClientSettings,
-  { url, secure }: Way,
+  { url, secure }: Endpoint,
 ): OutgoingHttpHeaders {
   const all = { ...headers };
   if (protocols.length > 0) all['sec-websocket-protocol'] = protocols.join(', ');
@@ -112,7 +112,7 @@ export function headersOf(
   return all;
 }
 
-/** Puts the cookies of an answer where the next request finds them, as a browser does. */
+/** Stores the cookies of a response for the next request, as a browser does. */
 export function keepCookies({ agent }: ClientSettings, cookies: string[] | undefined): void {
   if (cookies !== undefined) agent?.jar.setCookies(cookies, SUPERTEST.domain, SUPERTEST.path);
 }

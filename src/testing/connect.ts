@@ -1,23 +1,23 @@
 import type { MessageKind, MessageKinds } from '../options/options.js';
 import { resolveConnectOptions, type ConnectOptions } from './client-options.js';
-import { findWay, type Target } from './dial.js';
-import { captureSite } from './errors.js';
-import { openClient, openedOf, type TestClient } from './test-client.js';
+import { resolveTarget, type Target } from './target.js';
+import { captureCallSite } from './errors.js';
+import { openClient, whenOpened, type TestClient } from './test-client.js';
 
 /**
  * Opens a websocket to a route, for a test.
  *
- * An app (of Express, Connect, or a bare request listener) and a server that does not listen are reached in memory:
- * through the real HTTP parser, the real middleware and the real handshake, and without a port, a listening server, or
- * anything that stays open. A server that listens and a URL are reached over the network.
+ * Connects in memory to an app (of Express, Connect, or a bare request listener) and to a server that does not listen. The
+ * request runs through the real HTTP parser, the real middleware and the real handshake. No port is used, and nothing stays
+ * open. Connects over the network to a server that listens and to a URL.
  *
- * Close what you open, with `close()`, `await using`, or `afterEach(closeClients)`.
+ * Close each client with `close()`, `await using`, or `afterEach(closeClients)`.
  *
  * @param target An app, a server, or a URL.
- * @param path With its query: `'/chat/7?name=ada'`. For a URL it is resolved against it, and may be left out.
- * @throws {WebsocketHandshakeError} (as a rejection) The handshake was refused: it has `status`, `headers` and `body`.
- * @throws {WebsocketExpectationError} (as a rejection) It was not answered before the deadline, or the connection failed.
- * @throws {WebsocketOptionError} (as a rejection) An option that cannot be.
+ * @param path The path with its query, such as `'/chat/7?name=ada'`. With a URL, it is relative to the URL and optional.
+ * @throws {WebsocketHandshakeError} (as a rejection) The handshake was refused. The error has `status`, `headers`, `body`.
+ * @throws {WebsocketExpectationError} (as a rejection) No response came before the deadline, or the connection failed.
+ * @throws {WebsocketOptionError} (as a rejection) An option is wrong or unknown.
  * @example
  * const client = await connect(app, '/echo', { headers: { cookie } });
  * client.send('hello');
@@ -29,13 +29,13 @@ export async function connect<Kind extends MessageKind = 'both'>(
   path = '',
   options: ConnectOptions<Kind> = {},
 ): Promise<TestClient<MessageKinds[Kind]>> {
-  const site = captureSite();
+  const callSite = captureCallSite();
   const settings = resolveConnectOptions(options);
   const client = openClient<MessageKinds[Kind]>(
-    findWay(target, path, settings.rejectUnauthorized),
+    resolveTarget(target, path, settings.rejectUnauthorized),
     settings,
-    site,
+    callSite,
   );
-  await openedOf(client);
+  await whenOpened(client);
   return client;
 }

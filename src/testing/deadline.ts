@@ -1,18 +1,18 @@
 import { clearTimeout, setTimeout } from '../shared/real-timers.js';
 
-/** How long a test waits when it does not say: longer than an app should need, shorter than any runner's patience. */
+/** The default deadline: longer than an app should need, and shorter than the time limit of any test runner. */
 export const DEFAULT_DEADLINE = 1_000;
 
 const STEPS = 10;
 
 /**
- * Calls back when `ms` milliseconds have passed in which this process could work.
+ * Calls `onPassed` after `ms` milliseconds in which this process could work.
  *
- * In steps, so that a process that was busy for a second (loading modules, on a machine that runs other tests, too)
- * counts it as one step. Never on a test's fake clock, and it keeps the process alive: otherwise one that has nothing
- * else to do would end before the test has failed.
+ * It waits in ten steps. If the process is blocked for a second (by loading modules, or by other tests on the machine), only
+ * one step passes. It does not follow a fake clock. It keeps the process alive; otherwise an idle process would exit before
+ * the test fails.
  *
- * @returns What stops it.
+ * @returns A function that stops the deadline.
  */
 export function startDeadline(ms: number, onPassed: () => void): () => void {
   let left = STEPS;
@@ -27,7 +27,7 @@ export function startDeadline(ms: number, onPassed: () => void): () => void {
   };
 }
 
-/** The promise, or the error of `explain` when it takes longer than `ms`. */
+/** Settles like the promise, but rejects with the error of `explain` after `ms` milliseconds. */
 export function within<T>(promise: PromiseLike<T>, ms: number, explain: () => Error): Promise<T> {
   return new Promise((resolve, reject) => {
     const stop = startDeadline(ms, () => {
@@ -37,7 +37,7 @@ export function within<T>(promise: PromiseLike<T>, ms: number, explain: () => Er
   });
 }
 
-/** A promise that is made when somebody asks for its value: only then begins the deadline in it. */
+/** Creates its promise only when somebody awaits it. So the deadline within the promise starts then. */
 export class LazyPromise<T> implements Promise<T> {
   readonly [Symbol.toStringTag] = 'Promise';
   readonly #make: () => Promise<T>;

@@ -1,15 +1,15 @@
 import { STATUS_CODES, type IncomingHttpHeaders } from 'node:http';
 import { defineKind, WebsocketError } from '../shared/errors.js';
 
-/** A test has waited for something that did not come; the message says for what, and what came. */
+/** Says what a test has waited for in vain, and what happened instead. */
 export class WebsocketExpectationError extends WebsocketError {
   declare readonly code: 'ERR_WEBSOCKET_EXPECTATION';
-  /** What was waited for: `a message within 1000 ms`. */
+  /** What the test expected: `a message within 1000 ms`. */
   readonly expected: string;
-  /** What came: `the websocket closed with 1011, for the handler failed: TypeError: …`. */
+  /** What happened instead: `the websocket closed with 1011, because the handler failed: TypeError: …`. */
   readonly came: string;
 
-  /** @param cause What the handler failed with, where that is known. */
+  /** @param cause The error of the handler, if known. */
   constructor(expected: string, came: string, cause?: unknown) {
     super(
       'ERR_WEBSOCKET_EXPECTATION',
@@ -22,12 +22,12 @@ export class WebsocketExpectationError extends WebsocketError {
 }
 defineKind(WebsocketExpectationError, 'ERR_WEBSOCKET_EXPECTATION');
 
-const MOST_OF_A_BODY = 300;
+const MAX_SHOWN_BODY = 300;
 
-/** A handshake was answered like an ordinary request, and not with a websocket. */
+/** Says that the server answered a handshake with an ordinary response. */
 export class WebsocketHandshakeError extends WebsocketError {
   declare readonly code: 'ERR_WEBSOCKET_HANDSHAKE';
-  /** The status of the answer. */
+  /** The status of the response. */
   readonly status: number;
   /** Its headers, with names in lower case. */
   readonly headers: IncomingHttpHeaders;
@@ -46,7 +46,7 @@ export class WebsocketHandshakeError extends WebsocketError {
 }
 defineKind(WebsocketHandshakeError, 'ERR_WEBSOCKET_HANDSHAKE');
 
-/** What became of a handshake that has failed, for those who wait at its client. */
+/** Describes why a handshake has failed. */
 export function describeRefusal(error: Error): string {
   if (error instanceof WebsocketHandshakeError)
     return `the handshake was ${describeAnswer(error.status, error.headers, error.body)}`;
@@ -55,12 +55,12 @@ export function describeRefusal(error: Error): string {
 
 function describeAnswer(status: number, headers: IncomingHttpHeaders, body: string): string {
   const text = plainTextOf(body, headers['content-type']);
-  const shown = text.length > MOST_OF_A_BODY ? `${text.slice(0, MOST_OF_A_BODY)}…` : text;
+  const shown = text.length > MAX_SHOWN_BODY ? `${text.slice(0, MAX_SHOWN_BODY)}…` : text;
   const name = STATUS_CODES[status] ?? '';
   return `answered with ${String(status)} ${name}${shown === '' ? '' : `: ${shown}`}`;
 }
 
-/** Of the page of an error handler a person wants the sentence in it. */
+/** Returns a body as one line of text. Removes the tags of an HTML page, so that the error message remains. */
 function plainTextOf(body: string, type = ''): string {
   const text = type.startsWith('text/html')
     ? body.replace(/<(title|style|script)[^]*?<\/\1>|<[^>]*>/g, ' ')
@@ -68,21 +68,21 @@ function plainTextOf(body: string, type = ''): string {
   return text.replace(/\s+/g, ' ').trim();
 }
 
-/** The place in a test where a wait began. */
-export interface Site {
+/** Holds the stack of the place in a test where a wait began. */
+export interface CallSite {
   stack?: string;
 }
 
-/** Remembers who has called the function that calls this one: a timer's own stack would show the test nothing. */
-export function captureSite(): Site {
-  const site: Site = {};
-  Error.captureStackTrace(site, captureSite);
-  return site;
+/** Captures the caller of the function that calls this one. The stack of a timer would not show the test. */
+export function captureCallSite(): CallSite {
+  const callSite: CallSite = {};
+  Error.captureStackTrace(callSite, captureCallSite);
+  return callSite;
 }
 
-/** Lets an error show where the wait began. */
-export function at<E extends Error>(site: Site, error: E): E {
-  const frames = (site.stack ?? '').split('\n').slice(2);
+/** Gives an error the stack of the place where the wait began. */
+export function withCallSite<E extends Error>(callSite: CallSite, error: E): E {
+  const frames = (callSite.stack ?? '').split('\n').slice(2);
   error.stack = [`${error.name}: ${error.message}`, ...frames].join('\n');
   return error;
 }

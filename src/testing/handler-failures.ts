@@ -2,13 +2,14 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { Socket } from 'node:net';
 import type { Diagnostics } from '../websocket/diagnostics-messages.js';
 
-/** What handlers in this process have failed with, by connection. */
+/** The errors of handlers in this process, by connection. */
 const failures = new Map<string, { readonly error: unknown }>();
 let watchers = 0;
 
 /**
- * Takes down what handlers fail with, until the last watcher has left: the client of a failed handler learns nothing
- * but 1011, and that is no help in a test.
+ * Records the errors of handlers, because a client receives only the code 1011. Recording ends with the last watcher.
+ *
+ * @returns A function that ends this watch.
  */
 export function watchFailures(): () => void {
   if (watchers++ === 0) subscribe('dwebsocket.error', onFailure);
@@ -19,7 +20,7 @@ export function watchFailures(): () => void {
   };
 }
 
-/** What the handler at the other end of a client's socket has failed with, if it did so in this process. */
+/** Returns the error of the handler at the other end of a client's socket, if it failed in this process. */
 export function failureAtOtherEnd({
   localPort,
   remotePort,

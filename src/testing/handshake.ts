@@ -3,40 +3,40 @@ import type { Connection } from '../websocket/connection.js';
 import type { Websocket } from '../websocket/websocket.js';
 import { keepCookies, type ClientSettings } from './client-options.js';
 import { startDeadline } from './deadline.js';
-import { at, WebsocketExpectationError, WebsocketHandshakeError, type Site } from './errors.js';
+import { withCallSite, WebsocketExpectationError, WebsocketHandshakeError, type CallSite } from './errors.js';
 
-/** What the 101 has brought. */
-export interface Welcome {
+/** Holds the facts of a 101 response. */
+export interface HandshakeResult {
   readonly headers: IncomingHttpHeaders;
   readonly protocol: string;
 }
 
-/** What a connection tells instead of 'error', which has become its owner's. */
-export const FAILED = Symbol('failed');
+/** The event that a connection emits instead of 'error', which its owner handles. */
+export const CONNECTION_ERROR = Symbol('connection error');
 
 /**
- * Sees a client's handshake to its end; `onFailed` is called before the connection is cut, and with what
- * breaks it later.
+ * Waits for the response to a client's handshake.
  *
- * @throws {WebsocketHandshakeError} It was answered like an ordinary request.
- * @throws {WebsocketExpectationError} It was not answered, or the connection failed.
+ * @param onFailed Called with each error of the connection, also a later one, before the connection is terminated.
+ * @throws {WebsocketHandshakeError} The server answered with an ordinary response.
+ * @throws {WebsocketExpectationError} The server did not answer in time, or the connection failed.
  */
-export function shakeHands(
+export function completeHandshake(
   connection: Connection<Websocket>,
   url: URL,
   settings: ClientSettings,
-  site: Site,
+  callSite: CallSite,
   onFailed: (error: Error) => void,
-): Promise<Welcome> {
+): Promise<HandshakeResult> {
   const { deadline, protocols } = settings;
   const path = url.pathname + url.search;
   return new Promise((resolve, reject) => {
-    let welcome: Welcome = { headers: {}, protocol: '' };
+    let result: HandshakeResult = { headers: {}, protocol: '' };
     let explainLate = (): Error =>
       expectation('nothing came: does a middleware forget to call next(), or a route to answer?');
     const fail = (error: Error): void => {
       stop();
-      onFailed(at(site, error));
+      onFailed(withCallSite(callSite, error));
       reject(error);
       connection.terminate();
     };
@@ -51,28 +51,28 @@ export function shakeHands(
     });
     connection.once('upgrade', (response: IncomingMessage) => {
       const { headers } = response;
-      welcome = { headers: { ...headers }, protocol: headers['sec-websocket-protocol'] ?? '' };
+      result = { headers: { ...headers }, protocol: headers['sec-websocket-protocol'] ?? '' };
       keepCookies(settings, headers['set-cookie']);
-      // ws, like a browser, refuses an answer that takes up none of the offered subprotocols. RFC 6455 (4.2.2) lets
-      // a server do so, and what the test wants to know is what the server does. So ws knows of no offer.
-      if (protocols.includes(welcome.protocol)) delete headers['sec-websocket-protocol'];
+      // Like a browser, ws fails when the response selects none of the offered subprotocols. RFC 6455 (4.2.2) allows such a
+      // response, and a test wants to see it. So we hide the subprotocols from ws.
+      if (protocols.includes(result.protocol)) delete headers['sec-websocket-protocol'];
     });
     connection.once('open', () => {
       stop();
-      resolve(welcome);
+      resolve(result);
     });
     connection.once('unexpected-response', (_request: unknown, response: IncomingMessage) => {
       const { statusCode = 0, headers } = response;
       keepCookies(settings, headers['set-cookie']);
       const body = collectBody(response);
       const explain = (): Error => new WebsocketHandshakeError(path, statusCode, headers, body.join(''));
-      // Also a body that breaks off or never ends: what came of it is what the test wants to see.
+      // A body may be cut off or never end. Then the test sees the part that arrived.
       explainLate = explain;
       response.on('close', () => {
         fail(explain());
       });
     });
-    connection.once(FAILED, (error: Error) => {
+    connection.once(CONNECTION_ERROR, (error: Error) => {
       fail(
         expectation(
           error.message === 'socket hang up' ? 'the server closed the connection' : error.message,

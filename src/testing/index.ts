@@ -1,6 +1,6 @@
 /// <reference types="node" preserve="true" />
 /**
- * Tests of routes and of handlers, without a port.
+ * Tests routes and handlers without a port.
  *
  * @module dwebsocket/testing
  */
@@ -8,7 +8,7 @@
 export { backplaneContract, type BackplaneContractOptions } from './backplane-contract.js';
 export { connect } from './connect.js';
 export type { Agent, ConnectOptions } from './client-options.js';
-export type { Target } from './dial.js';
+export type { Target } from './target.js';
 export { WebsocketExpectationError, WebsocketHandshakeError } from './errors.js';
 export { closeClients } from './open-clients.js';
 export type { RawFrame } from './raw-frame.js';

@@ -2,17 +2,17 @@ import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { setImmediate } from '../shared/real-timers.js';
 
-/** What the receiving end of TCP keeps for a process that does not read. */
+/** Bytes that a TCP receiver buffers for a process that does not read. */
 const RECEIVE_BUFFER = 65_536;
 
 let connections = 0;
 
 /**
- * One end of a connection that needs no network and no port, and keeps nothing alive.
+ * Forms one end of a connection without a network and a port. It does not keep the process alive.
  *
- * It is to the HTTP parser, to middleware and to the core what a `net.Socket` is. As over a network nothing arrives
- * within the call that sends it, what is written while a segment is on its way arrives in one piece, and who does not
- * read holds up the other end.
+ * It behaves like a `net.Socket` for the HTTP parser, for middleware and for the core. As over a network, data arrives
+ * after the call that sends it. Chunks that are written during a pending write arrive in one piece. A side that does not
+ * read stops the other side.
  */
 class MemorySocket extends Duplex {
   readonly remoteAddress = '127.0.0.1';
@@ -27,8 +27,8 @@ class MemorySocket extends Duplex {
   bytesRead = 0;
   bytesWritten = 0;
   #peer!: MemorySocket;
-  // The peer's write that has not been taken yet.
-  #taken: (() => void) | undefined;
+  // Completes the peer's pending write.
+  #acknowledge: (() => void) | undefined;
 
   constructor(localPort: number, remotePort: number, allowHalfOpen: boolean) {
     super({ allowHalfOpen, readableHighWaterMark: RECEIVE_BUFFER });
@@ -48,9 +48,9 @@ class MemorySocket extends Duplex {
   }
 
   override _read(): void {
-    const taken = this.#taken;
-    this.#taken = undefined;
-    taken?.();
+    const acknowledge = this.#acknowledge;
+    this.#acknowledge = undefined;
+    acknowledge?.();
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
@@ -73,24 +73,24 @@ class MemorySocket extends Duplex {
   }
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
-    this.#taken?.();
+    this.#acknowledge?.();
     setImmediate(() => {
       this.#peer.#receiveEnd();
       done(error);
     });
   }
 
-  #receive(chunk: Buffer, taken: () => void): void {
+  #receive(chunk: Buffer, acknowledge: () => void): void {
     this.bytesRead += chunk.length;
-    if (this.push(chunk)) taken();
-    else this.#taken = taken;
+    if (this.push(chunk)) acknowledge();
+    else this.#acknowledge = acknowledge;
   }
 
   #receiveEnd(): void {
     if (!this.destroyed && !this.readableEnded) this.push(null);
   }
 
-  // What else a net.Socket has. Nothing times out here, and there is no handle that could keep the process alive.
+  // Other members of net.Socket. This socket never times out, and has no handle that keeps the process alive.
 
   setTimeout(timeout: number): this {
     this.timeout = timeout;
@@ -136,9 +136,9 @@ function brokenPipe(): Error {
   return Object.assign(new Error('write EPIPE'), { code: 'EPIPE', syscall: 'write' });
 }
 
-/** Both ends of a connection in memory; `tls`: as the server sees one whose TLS handshake is done. */
+/** Creates both ends of a connection in memory. With `tls`, the server's end looks like one with a completed TLS handshake. */
 export function createSocketPair(tls: boolean): { client: Socket; server: Socket } {
-  // Port 0 is nobody's, so the two ports tell this connection from all others.
+  // No real connection has port 0, so the two ports identify this connection.
   const client = new MemorySocket(++connections, 0, false);
   const server = new MemorySocket(0, client.localPort, true);
   MemorySocket.join(client, server);

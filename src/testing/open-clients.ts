@@ -1,26 +1,26 @@
 import { watchFailures } from './handler-failures.js';
 
-/** What a test has opened. */
-export interface Opened {
+/** Describes a client that a test has opened. */
+export interface Closable {
   close(): PromiseLike<void>;
 }
 
-const open = new Map<Opened, () => void>();
+const open = new Map<Closable, () => void>();
 
-/** Takes down a client that has been made, until {@link forget}. */
-export function remember(client: Opened): void {
+/** Adds a client to the open ones, until {@link untrackClient}. */
+export function trackClient(client: Closable): void {
   open.set(client, watchFailures());
 }
 
-export function forget(client: Opened): void {
+export function untrackClient(client: Closable): void {
   open.get(client)?.();
   open.delete(client);
 }
 
 /**
- * Closes every client that is still open, whatever its test has left behind: for the `afterEach` of any runner.
+ * Closes every client that is still open. Use it in the `afterEach` of any test runner.
  *
- * Resolves when their connections have ended; those whose other end does not answer are cut. Never rejects.
+ * Resolves when their connections have ended. A connection whose other end does not answer is terminated. Never rejects.
  *
  * @example afterEach(closeClients);
  */

@@ -1,39 +1,39 @@
 import { randomBytes } from 'node:crypto';
 
-/** A frame as a client should not send it (RFC 6455, 5.2); what is left out is as it should be. */
+/** Describes a frame that may break the protocol (RFC 6455, 5.2). Each missing field gets its correct value. */
 export interface RawFrame {
   /**
-   * What it carries.
+   * Sets the payload.
    *
    * @default '' (nothing)
    */
   payload?: string | Uint8Array | undefined;
   /**
-   * 0 continuation, 1 text, 2 binary, 8 close, 9 ping, 10 pong.
+   * Sets the opcode: 0 continuation, 1 text, 2 binary, 8 close, 9 ping, 10 pong.
    *
    * @default 1 for a string, 2 for bytes
    */
   opcode?: number | undefined;
   /**
-   * Whether it is the last of its message.
+   * Marks the last frame of a message.
    *
    * @default true
    */
   fin?: boolean | undefined;
   /**
-   * The reserved bits as a number: 4 is RSV1, 2 is RSV2, 1 is RSV3.
+   * Sets the reserved bits as a number: 4 is RSV1, 2 is RSV2, 1 is RSV3.
    *
    * @default 0
    */
   rsv?: number | undefined;
   /**
-   * Whether it is masked, as a client must.
+   * Masks the payload, as a client must.
    *
    * @default true
    */
   masked?: boolean | undefined;
   /**
-   * The length in its header, to announce more than is sent.
+   * Sets the length in the header, for example a larger one than the payload has.
    *
    * @default that of the payload
    */

@@ -14,25 +14,25 @@ import { acceptWebsocket } from '../routes/wrappers.js';
 import type { CloseInfo, Websocket } from '../websocket/websocket.js';
 import { resolveConnectOptions } from './client-options.js';
 import { LazyPromise, within } from './deadline.js';
-import { findWay } from './dial.js';
-import { dress } from './dress.js';
-import { at, captureSite, WebsocketExpectationError } from './errors.js';
-import { openClient, openedOf, type TestClient } from './test-client.js';
+import { resolveTarget } from './target.js';
+import { addRequestFields } from './request-fields.js';
+import { withCallSite, captureCallSite, WebsocketExpectationError } from './errors.js';
+import { openClient, whenOpened, type TestClient } from './test-client.js';
 
-/** What the request of {@link runHandler} is made of. Whatever else is given is put on it as it is. */
+/** Lists the fields of the request for {@link runHandler}. Any other field is set on the request unchanged. */
 export interface HandlerFields<Req = unknown> {
   /** @default {} */
   params?: (Req extends { params: infer Params } ? Params : Record<string, string>) | undefined;
-  /** @default that of `url`, as the default parser of Express 5 gives it: strings, and lists where a name comes again */
+  /** @default the query of `url`, as Express 5 parses it by default: strings, and lists for repeated names */
   query?: (Req extends { query: infer Query } ? Partial<Query> : RouteQuery) | undefined;
-  /** What the client sends along, such as `{ cookie, authorization }`. */
+  /** Sets headers of the handshake, such as `{ cookie, authorization }`. */
   headers?: OutgoingHttpHeaders | undefined;
   /** @default '/' */
   url?: string | undefined;
   session?: unknown;
   user?: unknown;
   /**
-   * `res.locals`.
+   * Sets `res.locals`.
    *
    * @default {}
    */
@@ -40,35 +40,36 @@ export interface HandlerFields<Req = unknown> {
   [field: string]: unknown;
 }
 
-/** Options of {@link runHandler}: those that its route would give to the wrapper, and the client's deadline. */
+/** Lists the options of {@link runHandler}: the options of the route, and the deadline of the client. */
 export interface RunHandlerOptions<Kind extends MessageKind = MessageKind> extends WebsocketOptions<Kind> {
   /**
-   * Milliseconds for `ended`, and for each wait of the client that is given no time of its own.
+   * Limits the milliseconds of `ended`, and of each wait of the client without its own timeout.
    *
    * @default 1_000
    */
   deadline?: number | undefined;
 }
 
-/** How a handler has ended, and with what its websocket closed. */
+/** Describes how a handler and its websocket have ended. */
 export interface HandlerEnd extends CloseInfo {
-  /** `passed on`: it has called `next()`; `next(error)` counts as thrown. */
+  /** How the handler ended. `passed on` means that it called `next()`; `next(error)` counts as `threw`. */
   readonly outcome: 'returned' | 'threw' | 'passed on';
-  /** What it returned, or its promise gave. */
+  /** The value that the handler returned, or that its promise resolved with. */
   readonly value: unknown;
-  /** What it threw, or its promise rejected with. */
+  /** The error that the handler threw, or that its promise rejected with. */
   readonly error: unknown;
 }
 
-/** What {@link runHandler} gives. */
+/** Holds the result of {@link runHandler}. */
 export interface RunningHandler {
   /** The other end of the handler's websocket. */
   readonly client: TestClient;
   /**
-   * Resolves when the handler has ended and its websocket has closed; it never rejects for what the handler does.
+   * Resolves when the handler has ended and its websocket has closed. An error of the handler does not reject it.
    *
-   * @throws {WebsocketExpectationError} (as a rejection) It has not when somebody has waited for the deadline.
-   * @throws {WebsocketHandshakeError} (as a rejection) The handler did not begin, since `options` refuse the handshake.
+   * @throws {WebsocketExpectationError} (as a rejection) The handler still ran at the deadline. The time starts when you
+   * await the promise.
+   * @throws {WebsocketHandshakeError} (as a rejection) `options` refused the handshake, so the handler did not run.
    */
   readonly ended: Promise<HandlerEnd>;
 }
@@ -78,12 +79,12 @@ interface Outcome extends Pick<HandlerEnd, 'outcome' | 'value' | 'error'> {
 }
 
 /**
- * Runs a handler of `acceptWebsocket` or `requireWebsocket` alone, without its app: on a request that is made of a few
- * fields, and with a client at the other end. The client can be used at once.
+ * Runs a handler of `acceptWebsocket` or `requireWebsocket` without its app. The request has the given fields, and a client
+ * is connected to the handler. You can use the client at once.
  *
- * @param handler The handler itself, and not what a wrapper has made of it.
- * @throws {TypeError} `handler` is no function.
- * @throws {WebsocketOptionError} An option that cannot be.
+ * @param handler The handler itself, and not the result of a wrapper.
+ * @throws {TypeError} `handler` is not a function.
+ * @throws {WebsocketOptionError} An option is wrong or unknown.
  * @example
  * const { client, ended } = runHandler(chat, { params: { room: 'a' }, session: { name: 'Ada' } });
  * expect(await client.wait()).toBe('Ada is here');
@@ -91,12 +92,12 @@ interface Outcome extends Pick<HandlerEnd, 'outcome' | 'value' | 'error'> {
  * expect(await ended).toMatchObject({ outcome: 'returned', code: 1000 });
  */
 export function runHandler<Req extends IncomingMessage = RequireWebsocketRequest>(
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- whichever response its author has named
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- the handler's author chooses the type
   handler: (req: Req, res: any, next: Next) => unknown,
   fields: HandlerFields<Req> = {},
   options: RunHandlerOptions = {},
 ): RunningHandler {
-  const site = captureSite();
+  const callSite = captureCallSite();
   checkHandler(handler, 'runHandler');
   const { headers, url = '/', ...rest } = fields;
   const { deadline, ...routeOptions } = options;
@@ -105,21 +106,21 @@ export function runHandler<Req extends IncomingMessage = RequireWebsocketRequest
   const { observed, outcome } = observe(handler, rest);
   const route = acceptWebsocket(observed, { origins: 'any', ...routeOptions });
   const app = (req: IncomingMessage, res: ServerResponse): void => {
-    // Behind it comes nobody: the next handler is over at once.
+    // There is no next handler, so `next()` closes the websocket.
     route(req, res, () => void (req as Marked).websocket?.close());
   };
-  const client = openClient(findWay(app, url), settings, site);
+  const client = openClient(resolveTarget(app, url), settings, callSite);
   const end = waitForEnd(client, outcome);
-  // For those who do not ask for it: a refused handshake is told by the client, too.
+  // Marks a rejection as handled, for tests that do not await `ended`. The client reports it, too.
   end.catch(() => undefined);
   const ended = new LazyPromise(() =>
-    within(end, settings.deadline, () => at(site, explain(client, settings.deadline))),
+    within(end, settings.deadline, () => withCallSite(callSite, explain(client, settings.deadline))),
   );
   return { client, ended };
 }
 
 async function waitForEnd(client: TestClient, outcome: Promise<Outcome>): Promise<HandlerEnd> {
-  await openedOf(client);
+  await whenOpened(client);
   const { websocket, ...how } = await outcome;
   return { ...how, ...(await websocket.closed) };
 }
@@ -133,7 +134,7 @@ function explain(client: TestClient, deadline: number): WebsocketExpectationErro
   );
 }
 
-/** The handler on a request with these fields, and what becomes of it. */
+/** Wraps a handler. The wrapper adds the fields to its request, and reports how the handler ends. */
 function observe(handler: AnyHandler, fields: Record<string, unknown>) {
   let settle!: (outcome: Outcome) => void;
   const outcome = new Promise<Outcome>((resolve) => (settle = resolve));
@@ -142,7 +143,7 @@ function observe(handler: AnyHandler, fields: Record<string, unknown>) {
     const end = (how: HandlerEnd['outcome'], value: unknown, error: unknown): void => {
       settle({ websocket, outcome: how, value, error });
     };
-    dress(req as IncomingMessage, res as ServerResponse, fields);
+    addRequestFields(req as IncomingMessage, res as ServerResponse, fields);
     const passOn: Next = (error: unknown) => {
       end(error === undefined ? 'passed on' : 'threw', undefined, error);
       next(error);

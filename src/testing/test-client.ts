@@ -8,135 +8,138 @@ import type { MessageQueue, Waiter } from '../websocket/message-queue.js';
 import { queueOf, type CloseInfo, type SendOptions, type Websocket } from '../websocket/websocket.js';
 import type { ClientSettings } from './client-options.js';
 import { LazyPromise, startDeadline, within } from './deadline.js';
-import type { Way } from './dial.js';
-import { at, captureSite, type Site } from './errors.js';
-import type { Welcome } from './handshake.js';
-import { Line } from './line.js';
-import { forget, remember } from './open-clients.js';
+import type { Endpoint } from './target.js';
+import { withCallSite, captureCallSite, type CallSite } from './errors.js';
+import type { HandshakeResult } from './handshake.js';
+import { ClientConnection } from './client-connection.js';
+import { untrackClient, trackClient } from './open-clients.js';
 import { encodeRawFrame, type RawFrame } from './raw-frame.js';
 
 /**
- * Makes a client whose handshake is under way.
+ * Creates a client and starts its handshake.
  *
  * @internal
  */
-export let openClient: <M extends Message>(way: Way, settings: ClientSettings, site: Site) => TestClient<M>;
+export let openClient: <M extends Message>(
+  endpoint: Endpoint,
+  settings: ClientSettings,
+  callSite: CallSite,
+) => TestClient<M>;
 
 /**
  * Resolves when the handshake is complete, rejects when it has failed.
  *
  * @internal
  */
-export let openedOf: (client: TestClient) => Promise<unknown>;
+export let whenOpened: (client: TestClient) => Promise<unknown>;
 
 const ENDED = Symbol('ended');
-const LATE = Symbol('late');
+const TIMED_OUT = Symbol('timed out');
 
 /**
- * The other end of a route's websocket, for a test: what `connect` gives.
+ * Represents the other end of a route's websocket in a test. `connect` returns it.
  *
- * It has the members of `req.websocket`, with two differences that a test wants. Waits that are given no time end with
- * a {@link WebsocketExpectationError} when the `deadline` of `connect` has passed, and so does a wait during which the
- * handler fails (1011) or the connection breaks (1006), unless the test itself has ended it. No wait follows a fake clock.
+ * It has the members of `req.websocket`, with three differences. A wait without a timeout rejects with a
+ * {@link WebsocketExpectationError} after the `deadline` of `connect`. A wait also rejects with it when the handler fails
+ * (1011) or the connection breaks (1006), unless the test has ended the connection. No wait follows a fake clock.
  */
 export class TestClient<M extends Message = Message> implements AsyncIterable<M>, AsyncDisposable {
-  readonly #line: Line<M>;
+  readonly #connection: ClientConnection<M>;
   readonly #websocket: Websocket<M>;
   readonly #queue: MessageQueue<M>;
   readonly #deadline: number;
-  #welcome: Welcome = { headers: {}, protocol: '' };
+  #handshake: HandshakeResult = { headers: {}, protocol: '' };
 
-  private constructor(way: Way, settings: ClientSettings, site: Site) {
-    this.#line = new Line(way, settings, site, () => {
-      forget(this);
+  private constructor(endpoint: Endpoint, settings: ClientSettings, callSite: CallSite) {
+    this.#connection = new ClientConnection(endpoint, settings, callSite, () => {
+      untrackClient(this);
     });
-    this.#websocket = this.#line.websocket;
+    this.#websocket = this.#connection.websocket;
     this.#queue = queueOf(this.#websocket);
     this.#deadline = settings.deadline;
-    remember(this);
-    this.#line.opened.then((welcome) => (this.#welcome = welcome), noop);
+    trackClient(this);
+    this.#connection.opened.then((handshake) => (this.#handshake = handshake), noop);
   }
 
-  /** The headers of the 101, with names in lower case. */
+  /** Returns the headers of the 101, with names in lower case. */
   get headers(): IncomingHttpHeaders {
-    return this.#welcome.headers;
+    return this.#handshake.headers;
   }
 
-  /** The subprotocol that was agreed on, or `''`. */
+  /** Returns the subprotocol that the server selected, or `''`. */
   get protocol(): string {
-    return this.#welcome.protocol;
+    return this.#handshake.protocol;
   }
 
   /**
    * Waits for the oldest unread message.
    *
-   * As on the server it gives `null` when `timeout` (milliseconds) has passed, and once when the websocket has closed
-   * and nothing is left to read. The time counts from the end of the handshake. Without a `timeout` it rejects when the
-   * deadline has passed.
+   * As on the server, it resolves with `null` after `timeout` milliseconds, and once when the websocket has closed and no
+   * message is left. The time starts when the handshake is complete. Without a `timeout` it rejects at the deadline.
    *
-   * @throws {WebsocketExpectationError} (as a rejection) No message came before the deadline; the handler has failed; the
-   * connection broke. The message tells what came instead.
-   * @throws {WebsocketClosedError} (as a rejection) The end has been told before.
+   * @throws {WebsocketExpectationError} (as a rejection) No message came before the deadline, the handler failed, or the
+   * connection broke. The error says what happened instead.
+   * @throws {WebsocketClosedError} (as a rejection) The end has been reported before.
    * @example expect(await client.wait()).toBe('hello');
    */
   wait(timeout?: number): Promise<M | null> {
     if (timeout !== undefined) checkDelay(timeout, 'wait');
     if (this.#queue.length > 0 || timeout === 0) return this.#websocket.wait(0);
-    const site = captureSite();
-    return this.#wait(timeout, site);
+    const callSite = captureCallSite();
+    return this.#wait(timeout, callSite);
   }
 
-  async #wait(timeout: number | undefined, site: Site): Promise<M | null> {
+  async #wait(timeout: number | undefined, callSite: CallSite): Promise<M | null> {
     const expected = `a message within ${String(timeout ?? this.#deadline)} ms`;
     if (this.#queue.ended) {
       const end = await this.#websocket.wait(0);
-      this.#checkEnd(expected, site);
+      this.#checkEnd(expected, callSite);
       return end;
     }
     const next = await this.#next(timeout);
-    if (next === LATE) {
+    if (next === TIMED_OUT) {
       if (timeout !== undefined) return null;
-      throw at(site, this.#line.explain(expected));
+      throw withCallSite(callSite, this.#connection.explain(expected));
     }
     if (next !== ENDED) return next;
-    this.#tellEnd();
-    this.#checkEnd(expected, site);
+    this.#consumeEnd();
+    this.#checkEnd(expected, callSite);
     return null;
   }
 
-  /** The oldest unread message, or `fallback` when there is none; as on the server. */
+  /** Returns the oldest unread message, or `fallback` if there is none, as on the server. */
   read(): M | null;
   read<F>(fallback: F): M | F;
   read(fallback: unknown = null): unknown {
     return this.#websocket.read(fallback);
   }
 
-  /** How many messages have been received and not read. */
+  /** Returns the number of unread messages. */
   countMessages(): number {
     return this.#websocket.countMessages();
   }
 
-  /** Whether a message can be read at once. */
+  /** Returns whether there is an unread message. */
   hasMessages(): boolean {
     return this.#websocket.hasMessages();
   }
 
   /**
-   * Every message until the websocket closes; each must come before the deadline.
+   * Iterates over every message until the websocket closes. Each must come before the deadline.
    *
-   * @throws {WebsocketExpectationError} (as a rejection) as with {@link wait}.
+   * @throws {WebsocketExpectationError} (as a rejection) As in {@link wait}.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<M> {
     const messages = this.#websocket[Symbol.asyncIterator]();
-    const site = captureSite();
+    const callSite = captureCallSite();
     const next = async (): Promise<IteratorResult<M, undefined>> => {
       const expected = `a message or the end within ${String(this.#deadline)} ms`;
-      // Without a wait there, so that a message which comes after the deadline is left to the next reader.
+      // Does not wait in the iterator of the websocket: a message after the deadline must go to the next reader.
       const value = this.#queue.length > 0 || this.#queue.ended ? ENDED : await this.#next();
-      if (value === LATE) throw at(site, this.#line.explain(expected));
+      if (value === TIMED_OUT) throw withCallSite(callSite, this.#connection.explain(expected));
       if (value !== ENDED) return { done: false, value };
       const result = (await messages.next()) as IteratorResult<M, undefined>;
-      if (result.done === true) this.#checkEnd(expected, site);
+      if (result.done === true) this.#checkEnd(expected, callSite);
       return result;
     };
     const iteration: AsyncIterableIterator<M> = {
@@ -147,100 +150,103 @@ export class TestClient<M extends Message = Message> implements AsyncIterable<M>
     return iteration;
   }
 
-  /** Sends a message: a string as a text message, bytes as a binary one; as on the server. */
+  /** Sends a string as a text message, or bytes as a binary one, as on the server. */
   send(data: Data, options?: SendOptions): PromiseLike<boolean> {
-    if (!this.#line.isConnecting) return this.#websocket.send(data, options);
+    if (!this.#connection.isConnecting) return this.#websocket.send(data, options);
     const copy = typeof data === 'string' ? data : Buffer.from(asBytes(data));
-    return this.#line.opened.then(
+    return this.#connection.opened.then(
       () => this.#websocket.send(copy, options),
       () => false,
     );
   }
 
   /**
-   * Starts the closing handshake; resolves when the connection has ended. One that has not by the deadline is cut.
+   * Starts the closing handshake. Resolves when the connection has ended. Terminates the connection at the deadline.
    *
-   * @throws {RangeError} A code that may not be sent, or a reason that is too long.
+   * @throws {RangeError} The code may not be sent, or the reason is too long.
    */
   close(code: number = CloseCode.normal, reason = ''): PromiseLike<void> {
     checkClose(code, reason);
-    this.#line.leave();
+    this.#connection.leave();
     return this.#close(code, reason);
   }
 
   async #close(code: number, reason: string): Promise<void> {
-    if (this.#line.isConnecting) await this.#line.opened.catch(noop);
-    // The one in ws follows a fake clock.
+    if (this.#connection.isConnecting) await this.#connection.opened.catch(noop);
+    // The close timeout in ws follows a fake clock, so we use our own.
     const stop = startDeadline(this.#deadline, () => {
-      this.#line.connection.terminate();
+      this.#connection.ws.terminate();
     });
     await this.#websocket.close(code, reason);
     stop();
   }
 
-  /** Whether either side has begun to close; `true` at once, even while received messages are unread. */
+  /** Returns `true` as soon as either side begins to close, even if received messages are unread. */
   isClosed(): boolean {
-    return !this.#line.isConnecting && this.#websocket.isClosed();
+    return !this.#connection.isConnecting && this.#websocket.isClosed();
   }
 
-  /** From now on received messages are dropped, and so are those not yet read. */
+  /** Drops all unread messages, and all messages that arrive from now on. */
   ignoreMessages(): void {
     this.#websocket.ignoreMessages();
   }
 
-  /** `true` after `ms` milliseconds, on the global timers; `false` at once when the websocket closes. */
+  /** Resolves with `true` after `ms` milliseconds of the global timers, with `false` as soon as the websocket closes. */
   sleep(ms: number): Promise<boolean> {
     return this.#websocket.sleep(ms);
   }
 
   /**
-   * How it ended: the code and reason of whoever closed first.
+   * Resolves with the code and reason of the side that closed first.
    *
-   * @throws {WebsocketExpectationError} (as a rejection) It is still open when somebody has waited for the deadline; or it
-   * never was open, since the handshake was refused.
+   * @throws {WebsocketExpectationError} (as a rejection) The websocket is still open at the deadline, which starts when you
+   * await the promise. Or it never opened, because the handshake was refused.
    * @example expect(await client.closed).toMatchObject({ code: 4001 });
    */
   get closed(): Promise<CloseInfo> {
-    const site = captureSite();
+    const callSite = captureCallSite();
     const explain = () =>
-      at(site, this.#line.explain(`the websocket to close within ${String(this.#deadline)} ms`));
+      withCallSite(
+        callSite,
+        this.#connection.explain(`the websocket to close within ${String(this.#deadline)} ms`),
+      );
     const end = async (): Promise<CloseInfo> => {
       const info = await this.#websocket.closed;
-      if (this.#line.isRefused) throw explain();
+      if (this.#connection.isRefused) throw explain();
       return info;
     };
     return new LazyPromise(() => within(end(), this.#deadline, explain));
   }
 
-  /** Aborted as soon as either side begins to close. */
+  /** Returns a signal that aborts as soon as either side begins to close. */
   get signal(): AbortSignal {
     return this.#websocket.signal;
   }
 
   /**
-   * Pings the server; resolves with the round trip in milliseconds.
+   * Pings the server. Resolves with the round-trip time in milliseconds.
    *
    * @throws {WebsocketExpectationError} (as a rejection) No pong came before the deadline.
-   * @throws {WebsocketClosedError} (as a rejection) The websocket closes, or has closed, before the answer.
+   * @throws {WebsocketClosedError} (as a rejection) The websocket closed before the pong.
    */
   async ping(): Promise<number> {
-    const site = captureSite();
-    await this.#line.opened;
+    const callSite = captureCallSite();
+    await this.#connection.opened;
     return within(this.#websocket.ping(), this.#deadline, () =>
-      at(site, this.#line.explain(`a pong within ${String(this.#deadline)} ms`)),
+      withCallSite(callSite, this.#connection.explain(`a pong within ${String(this.#deadline)} ms`)),
     );
   }
 
-  /** Cuts the connection without a word, as a client does that loses its network. */
+  /** Ends the connection without a close frame, as when a client loses its network. */
   terminate(): void {
-    this.#line.leave();
-    this.#whenOpen(({ connection }) => {
-      connection.terminate();
+    this.#connection.leave();
+    this.#whenOpen(({ ws }) => {
+      ws.terminate();
     });
   }
 
   /**
-   * Sends one frame, which may be as wrong as a test wants it.
+   * Sends one frame, which may break the protocol.
    *
    * @example client.sendFrame({ payload: 'hello', masked: false });
    */
@@ -248,7 +254,7 @@ export class TestClient<M extends Message = Message> implements AsyncIterable<M>
     this.sendBytes(encodeRawFrame(frame));
   }
 
-  /** Sends bytes past the protocol, at once: frames of their own making, or none. */
+  /** Writes bytes to the socket at once. They need not be valid frames. */
   sendBytes(bytes: Uint8Array): void {
     const copy = Buffer.from(bytes);
     this.#whenOpen(({ socket }) => {
@@ -256,19 +262,19 @@ export class TestClient<M extends Message = Message> implements AsyncIterable<M>
     });
   }
 
-  /** `await using client = await connect(…)`: the end of the block closes it. */
+  /** Closes the client at the end of the block: `await using client = await connect(…)`. */
   [Symbol.asyncDispose](): Promise<void> {
     return Promise.resolve(this.close());
   }
 
-  #whenOpen(act: (line: Line<M>) => void): void {
-    const line = this.#line;
-    if (!line.isConnecting) act(line);
-    else void line.opened.then(() => act(line), noop);
+  #whenOpen(act: (connection: ClientConnection<M>) => void): void {
+    const connection = this.#connection;
+    if (!connection.isConnecting) act(connection);
+    else void connection.opened.then(() => act(connection), noop);
   }
 
-  /** The next message, when there is none yet. */
-  #next(timeout?: number): Promise<M | typeof ENDED | typeof LATE> {
+  /** Waits for the next message. Requires an empty queue. */
+  #next(timeout?: number): Promise<M | typeof ENDED | typeof TIMED_OUT> {
     return new Promise((resolve) => {
       const waiter: Waiter<M> = {
         message: (message) => {
@@ -282,7 +288,7 @@ export class TestClient<M extends Message = Message> implements AsyncIterable<M>
       };
       const giveUp = (): void => {
         this.#queue.giveUp(waiter);
-        resolve(LATE);
+        resolve(TIMED_OUT);
       };
       this.#queue.wait(waiter);
       const stop =
@@ -290,14 +296,14 @@ export class TestClient<M extends Message = Message> implements AsyncIterable<M>
     });
   }
 
-  /** Calls back after `ms` milliseconds of an open websocket: the handshake may take longer than the whole wait. */
+  /** Calls `onPassed` `ms` milliseconds after the handshake, because the handshake may take longer than the wait. */
   #startTimer(ms: number, onPassed: () => void): () => void {
     let timer: NodeJS.Timeout | undefined;
     let isStopped = false;
     const start = (): void => {
       if (!isStopped) timer = setTimeout(onPassed, ms);
     };
-    if (this.#line.isConnecting) this.#line.opened.then(start, noop);
+    if (this.#connection.isConnecting) this.#connection.opened.then(start, noop);
     else start();
     return () => {
       isStopped = true;
@@ -305,26 +311,26 @@ export class TestClient<M extends Message = Message> implements AsyncIterable<M>
     };
   }
 
-  /** Everybody who waited is told; the next one gets the error, as on the server. */
-  #tellEnd(): void {
+  /** Consumes the one `null` of the websocket. All pending waits get it; later waits reject, as on the server. */
+  #consumeEnd(): void {
     try {
       this.#websocket.read();
     } catch {
-      // Another wait of the same moment has told it.
+      // Another pending wait has consumed it.
     }
   }
 
-  /** @throws {WebsocketExpectationError} It was no end that anybody can have wanted. */
-  #checkEnd(expected: string, site: Site): void {
-    if (this.#line.hasFailed) throw at(site, this.#line.explain(expected));
+  /** @throws {WebsocketExpectationError} The handler failed, or the connection broke. */
+  #checkEnd(expected: string, callSite: CallSite): void {
+    if (this.#connection.hasFailed) throw withCallSite(callSite, this.#connection.explain(expected));
   }
 
   static {
-    openClient = (way, settings, site) => new TestClient(way, settings, site);
-    openedOf = (client) => client.#line.opened;
+    openClient = (endpoint, settings, callSite) => new TestClient(endpoint, settings, callSite);
+    whenOpened = (client) => client.#connection.opened;
   }
 }
 
 function noop(): void {
-  // Whoever has connected is told why the handshake failed.
+  // `connect` reports why the handshake failed.
 }

@@ -2,11 +2,11 @@ import { type Backplane, type BackplaneEvents, MemoryHub } from 'dwebsocket/grou
 import { backplaneContract } from 'dwebsocket/testing';
 import { describe, expect, test } from 'vitest';
 
-/** Makes a fault of a backplane that is right. */
-type Break = (right: Backplane) => Partial<Backplane>;
+/** Adds a fault to a correct backplane. */
+type Fault = (right: Backplane) => Partial<Backplane>;
 
-/** The cases of the contract, by their names, for a backplane in memory with a fault. */
-function casesOf(breakIt: Break): Map<string, () => Promise<void>> {
+/** Returns the cases of the contract by name, for a faulty backplane in memory. */
+function casesOf(addFault: Fault): Map<string, () => Promise<void>> {
   const hub = new MemoryHub();
   const cases = new Map<string, () => Promise<void>>();
   backplaneContract('memory', {
@@ -20,7 +20,7 @@ function casesOf(breakIt: Break): Map<string, () => Promise<void>> {
         unsubscribe: (channel: string) => right.unsubscribe(channel),
         close: () => right.close(),
       };
-      return { ...methods, ...breakIt(right) };
+      return { ...methods, ...addFault(right) };
     },
     outage: { begin: () => hub.cutOff(), end: () => hub.restore() },
     maxPayload: 10_000,
@@ -31,16 +31,16 @@ function casesOf(breakIt: Break): Map<string, () => Promise<void>> {
 
 const after = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** A backplane that does something more, or something else, with what the right one tells. */
-const tell =
-  (change: (events: BackplaneEvents) => Partial<BackplaneEvents>): Break =>
+/** Creates a backplane that changes the events of a correct one. */
+const changeEvents =
+  (change: (events: BackplaneEvents) => Partial<BackplaneEvents>): Fault =>
   (right) => ({ start: (events) => right.start({ ...events, ...change(events) }) });
 
-const faults: [fault: string, caseName: string, breakIt: Break][] = [
+const faults: [fault: string, caseName: string, addFault: Fault][] = [
   [
-    'brings each message twice, the second time a little later',
-    'messages of one process on one channel keep their order, and come once',
-    tell((events) => ({
+    'delivers each message again a little later',
+    'messages of one process on one channel arrive once and in order',
+    changeEvents((events) => ({
       message(channel, data) {
         events.message(channel, data);
         setTimeout(() => events.message(channel, data), 50);
@@ -48,16 +48,16 @@ const faults: [fault: string, caseName: string, breakIt: Break][] = [
     })),
   ],
   [
-    'takes a message that is too large, and drops it',
-    'a message that is too large is refused, or arrives; the next one arrives',
+    'accepts a message that is too large, and drops it',
+    'a message above maxPayload is refused or arrives, and the next message arrives',
     (right) => ({
       publish: async (channel, data) =>
         data.length > 10_000 ? undefined : await right.publish(channel, data),
     }),
   ],
   [
-    'drops at its close what it has not sent yet',
-    'close lets go out what was published before',
+    'drops unsent messages when it closes',
+    'close sends earlier messages first',
     (right) => {
       let isClosed = false;
       return {
@@ -74,8 +74,8 @@ const faults: [fault: string, caseName: string, breakIt: Break][] = [
     },
   ],
   [
-    'says that it has sent what it drops at its close',
-    'close lets go out what was published before',
+    'reports messages as sent that it drops when it closes',
+    'close sends earlier messages first',
     (right) => {
       let isClosed = false;
       return {
@@ -91,8 +91,8 @@ const faults: [fault: string, caseName: string, breakIt: Break][] = [
     },
   ],
   [
-    'says nothing of an outage that was there before its start',
-    'an outage that was there before the start is told, too, and so is its end',
+    'does not report an outage that began before its start',
+    'an outage that begins before start calls cutOff once, and back once when it ends',
     (right) => ({
       start(events) {
         let isStarting = true;
@@ -102,8 +102,8 @@ const faults: [fault: string, caseName: string, breakIt: Break][] = [
     }),
   ],
   [
-    'throws at its start when the network is away',
-    'an outage that was there before the start is told, too, and so is its end',
+    'throws in start() during an outage',
+    'an outage that begins before start calls cutOff once, and back once when it ends',
     (right) => ({
       start(events) {
         right.start({
@@ -116,18 +116,18 @@ const faults: [fault: string, caseName: string, breakIt: Break][] = [
     }),
   ],
   [
-    'tells an outage again and again',
-    'an outage is told once, and so is its end, when subscriptions are in force again',
-    tell((events) => ({
+    'reports an outage several times',
+    'an outage calls cutOff once, and back once when all channels are subscribed again',
+    changeEvents((events) => ({
       cutOff(error) {
         events.cutOff(error);
         events.cutOff(error);
       },
     })),
   ],
-  ...(['rejects', 'never resolves'] as const).map((how): [string, string, Break] => [
+  ...(['rejects', 'never resolves'] as const).map((how): [string, string, Fault] => [
     `close ${how} in an outage`,
-    'close resolves soon in an outage, and publish rejects after it',
+    'close resolves soon in an outage, and publish rejects afterwards',
     (right) => {
       let isCut = false;
       return {
@@ -151,8 +151,8 @@ const faults: [fault: string, caseName: string, breakIt: Break][] = [
     },
   ]),
   [
-    'sends after an outage what it has refused in it',
-    'what was refused in an outage does not come after it',
+    'sends messages after an outage that it has refused before',
+    'a message that was refused in an outage does not arrive afterwards',
     (right) => {
       const kept: [string, Buffer][] = [];
       return {
@@ -173,8 +173,8 @@ const faults: [fault: string, caseName: string, breakIt: Break][] = [
     },
   ],
   [
-    'brings back only the first channels after an outage',
-    'many channels are there again after an outage, and those that were left are not',
+    'subscribes only the first channels again after an outage',
+    'after an outage many channels are subscribed again, and unsubscribed ones are not',
     (right) => {
       const channels: string[] = [];
       return {
@@ -194,15 +194,15 @@ const faults: [fault: string, caseName: string, breakIt: Break][] = [
     },
   ],
   [
-    'keeps all that is sent in an outage',
-    'in an outage no more is kept than maxBuffered says, and later messages arrive',
+    'keeps messages without a limit in an outage',
+    'in an outage at most maxBuffered bytes are kept, and later messages arrive',
     (right) => ({
       publish: (channel, data) => Promise.resolve(right.publish(channel, data)).catch(() => 'later'),
     }),
   ],
   [
-    'drops what is too much for it at a time',
-    'a flood on one channel keeps its order, and takes no other with it',
+    'drops messages when many are sent at a time',
+    'many messages on one channel keep their order, and do not stop another channel',
     (right) => {
       let underWay = 0;
       return {
@@ -215,16 +215,16 @@ const faults: [fault: string, caseName: string, breakIt: Break][] = [
     },
   ],
   [
-    'cuts long names',
-    'any string is the name of a channel, and no two are the same',
+    'shortens long names',
+    'any string can name a channel, and different strings name different channels',
     (right) => ({
       publish: (channel, data) => right.publish(channel.slice(0, 500), data),
       subscribe: (channel) => right.subscribe(channel.slice(0, 500)),
     }),
   ],
   [
-    'still delivers when unsubscribe has resolved',
-    'nothing comes for a channel that is not subscribed, nor after unsubscribe has resolved',
+    'still delivers after unsubscribe has resolved',
+    'no message arrives on a channel that was never subscribed, or after unsubscribe has resolved',
     (right) => ({
       async unsubscribe(channel) {
         setTimeout(() => void right.unsubscribe(channel), 20);
@@ -234,9 +234,9 @@ const faults: [fault: string, caseName: string, breakIt: Break][] = [
   ],
 ];
 
-describe('a backplane is caught that', () => {
-  test.each(faults)('%s', async (_fault, caseName, breakIt) => {
+describe('the contract fails for a backplane that', () => {
+  test.each(faults)('%s', async (_fault, caseName, addFault) => {
     await casesOf(() => ({})).get(caseName)!();
-    await expect(casesOf(breakIt).get(caseName)!()).rejects.toThrow();
+    await expect(casesOf(addFault).get(caseName)!()).rejects.toThrow();
   });
 });

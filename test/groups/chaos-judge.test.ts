@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { judge, type SetBack } from '../long/chaos/judge.js';
 import type { Gap, Kind, RoomReport, SentMessage, SideReport } from '../long/chaos/protocol.js';
 
-// What judges the chaos run must find what is wrong, and nothing else.
+// The judge of the chaos test must find every fault, and nothing else.
 
 const TIMEOUT = 2_000;
 const TIME = 1_000_000;
@@ -18,7 +18,7 @@ interface Facts {
   dropped?: number;
 }
 
-/** Two processes, one room: of three messages of the first the second one did not come to the other. */
+/** Two processes with one room. The second of three messages from the first process did not arrive at the other. */
 function judgeOne(facts: Facts): string[] {
   const { kind = 'streams', fate = 'true', missed = [], joined = 0, dropped = 0 } = facts;
   const sent = [0, 1, 2].map((second): SentMessage => ({ time: TIME + second, fate }));
@@ -39,7 +39,7 @@ function judgeOne(facts: Facts): string[] {
 }
 
 describe('over streams', () => {
-  test('a message that did not come is a fault, also when it was told', () => {
+  test('a lost message is a fault, even if it was reported', () => {
     expect(judgeOne({})).toEqual([
       expect.stringMatching(/^streams, room 0: of 1 to 1 of process 0 1 did not come/),
     ]);
@@ -47,14 +47,14 @@ describe('over streams', () => {
     expect(judgeOne({ missed: [TIME + 5] })).toHaveLength(1);
   });
 
-  test('unless Redis was set back, and it was told', () => {
+  test('a lost message is not a fault if Redis was set back and the loss was reported', () => {
     const setBacks = [{ from: TIME - 100, to: TIME + 100 }];
     expect(judgeOne({ setBacks })).toHaveLength(1);
     expect(judgeOne({ setBacks, missed: [TIME + 5] })).toEqual([]);
     expect(judgeOne({ setBacks, missed: [TIME - 5_000] })).toHaveLength(1);
   });
 
-  test('or its sender was told that it does not go out, or it was sent before the other joined', () => {
+  test('a message that was reported as not sent, or sent before the other joined, is not a fault', () => {
     expect(judgeOne({ fate: 'false' })).toEqual([]);
     expect(judgeOne({ fate: 'later', dropped: 1 })).toEqual([]);
     expect(judgeOne({ joined: TIME + 1 })).toEqual([]);
@@ -62,14 +62,14 @@ describe('over streams', () => {
 });
 
 describe('over pub/sub', () => {
-  test('a message that did not come is a fault when nobody was told', () => {
+  test('a lost message is a fault if it was not reported', () => {
     expect(judgeOne({ kind: 'pubsub' })).toHaveLength(1);
     expect(judgeOne({ kind: 'pubsub', outages: [{ from: TIME + 60_000, to: TIME + 61_000 }] })).toHaveLength(
       1,
     );
   });
 
-  test('and none when it was told, or one of both was cut off', () => {
+  test('a lost message is not a fault if it was reported, or one process was cut off', () => {
     const outages = [{ from: TIME + TIMEOUT, to: TIME + 60_000 }];
     expect(judgeOne({ kind: 'pubsub', missed: [TIME + 10] })).toEqual([]);
     expect(judgeOne({ kind: 'pubsub', outages })).toEqual([]);

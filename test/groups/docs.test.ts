@@ -9,7 +9,7 @@ import { within } from '../support/inbox.js';
 import { request } from '../support/request.js';
 import { findFreePort } from './support/redis-server.js';
 
-/** What the code in the document has made, and what its groups have told. */
+/** The exports of the document's code, and the events of its groups. */
 const made = await vi.hoisted(async () => {
   const { Inbox } = await import('../support/inbox.js');
   return { clients: [] as RedisClientType[], groups: [] as Groups[], cutOffs: new Inbox<Error>() };
@@ -38,7 +38,7 @@ vi.mock('dwebsocket/groups', async (load) => {
 
 const page = openDocument('docs/groups.md');
 
-test('the chat: others hear what one says, and what a plain route sends', async () => {
+test('the chat delivers messages of a member and of an ordinary route to all other members', async () => {
   const { site } = await page.run('in-one-process');
   const [ann, ben] = [await connect(site, '/chat/7'), await connect(site, '/chat/7')];
   await Promise.all([ann.flush(), ben.flush()]);
@@ -48,7 +48,7 @@ test('the chat: others hear what one says, and what a plain route sends', async 
   expect([await ann.next(), await ben.next()]).toEqual(['paid', 'paid']);
 });
 
-test('what send tells, and a health check', async () => {
+test('the result of send and the health check are as documented', async () => {
   await page.run('a-group', 0, 'js');
   const { site } = await page.run('when-redis-is-away');
   expect((await request(site, '/readyz')).status).toBe(200);
@@ -56,7 +56,7 @@ test('what send tells, and a health check', async () => {
 });
 
 test.each(['in-many-processes-over-redis', 'nothing-missed-redis-streams'])(
-  '%s: an app starts without Redis, too, and is told',
+  "%s: an app also starts without Redis, and gets 'cutOff'",
   async (anchor) => {
     vi.stubEnv('REDIS_URL', `redis://127.0.0.1:${await findFreePort()}`);
     made.groups.length = made.clients.length = 0;
@@ -73,7 +73,7 @@ test.each(['in-many-processes-over-redis', 'nothing-missed-redis-streams'])(
   },
 );
 
-test('the backplane over PostgreSQL is the one that keeps the contract in the tests', () => {
+test('the documented backplane over PostgreSQL equals the one that the contract tests', () => {
   const shown = readDocument('docs/groups.md').blocks.at(-1)?.code.trimEnd();
   const tested = readFileSync(new URL('./support/postgres-backplane.ts', import.meta.url), 'utf8').trimEnd();
   expect(shown).toBe(tested);

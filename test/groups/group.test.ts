@@ -9,7 +9,7 @@ import { openPair } from '../support/pair.js';
 import { serve } from '../support/serve.js';
 import { FakeMember } from './support/members.js';
 
-/** The chat of API.md, word for word, with some who talk. */
+/** The chat of the documents, with some clients. */
 async function openChat() {
   const groups = createGroups();
   const joined = new Inbox<Websocket>();
@@ -36,13 +36,13 @@ async function openChat() {
   return { groups, site, join };
 }
 
-/** Tells text from bytes, and one content from another; to compare large messages takes long. */
+/** Identifies a message by type and content, because comparing large messages takes long. */
 function checksum(message: string | Buffer): string {
   return `${typeof message} ${message.length} ${createHash('sha1').update(message).digest('hex')}`;
 }
 
 describe('a room', () => {
-  test('gives what one says to all others, and to nobody else', async () => {
+  test('delivers a message to all other members of the room, and to no other room', async () => {
     const { join } = await openChat();
     const [ann, ben, cem, dan] = [await join('a'), await join('a'), await join('a'), await join('b')];
     ann.send('hello');
@@ -52,7 +52,7 @@ describe('a room', () => {
     expect([ann.unread(), dan.unread()]).toEqual([[], []]);
   });
 
-  test('is reached from an ordinary route', async () => {
+  test('receives messages from an ordinary route', async () => {
     const { site, join } = await openChat();
     const page = await join('17');
     const response = await fetch(`http://127.0.0.1:${site.port}/orders/17/paid`, { method: 'POST' });
@@ -60,7 +60,7 @@ describe('a room', () => {
     expect(await page.next()).toBe('paid');
   });
 
-  test('is left by those who close or vanish', async () => {
+  test('loses members that close or disconnect', async () => {
     const { groups, join } = await openChat();
     const room = groups.group('a');
     const [ann, ben] = [await join('a'), await join('a')];
@@ -73,7 +73,7 @@ describe('a room', () => {
     expect(room.size).toBe(0);
   });
 
-  test('keeps the order in which one says things', async () => {
+  test('delivers the messages of a sender in order', async () => {
     const { join } = await openChat();
     const [ann, ben] = [await join('a'), await join('a')];
     const messages = Array.from({ length: 500 }, (_, index) => String(index));
@@ -83,7 +83,7 @@ describe('a room', () => {
 });
 
 describe('send', () => {
-  test('text and bytes arrive as they were sent', async () => {
+  test('text and bytes arrive unchanged', async () => {
     const { websocket, client } = await openPair();
     const group = createGroups().group('a');
     void group.add(websocket);
@@ -105,7 +105,7 @@ describe('send', () => {
     ]);
   });
 
-  test('text and bytes of every length arrive, at websockets with and without compression', async () => {
+  test('text and bytes of every length arrive, with and without compression', async () => {
     const plain = await openPair();
     const deflated = await openPair({ perMessageDeflate: true }, { perMessageDeflate: true });
     const group = createGroups().group('a');
@@ -121,7 +121,7 @@ describe('send', () => {
     expect((await deflated.client.take(messages.length)).map(checksum)).toEqual(sums);
   });
 
-  test('a buffer may be refilled after the call', async () => {
+  test('a buffer may be reused after the call', async () => {
     const { websocket, client } = await openPair();
     const fake = new FakeMember();
     const group = createGroups().group('a');
@@ -134,7 +134,7 @@ describe('send', () => {
     expect(fake.got).toEqual([Buffer.from('first')]);
   });
 
-  test('tells how many it was handed to, and that there is no backplane', async () => {
+  test('resolves with the number of receivers, and with null for the missing backplane', async () => {
     const group = createGroups().group('a');
     expect(await group.send('nobody')).toEqual({ local: 0, backplane: null, error: null });
     const [one, two] = [new FakeMember(), new FakeMember()];
@@ -147,7 +147,7 @@ describe('send', () => {
     expect([one.got, two.got]).toEqual([['both'], ['both', 'two']]);
   });
 
-  test('does not count those that are about to close', async () => {
+  test('does not count closing members', async () => {
     const { websocket, client } = await openPair();
     const group = createGroups().group('a');
     void group.add(websocket);
@@ -156,7 +156,7 @@ describe('send', () => {
     await client.closed();
   });
 
-  test('a slow member holds nobody up, and falls under its own maxBuffered', async () => {
+  test('a slow member delays no other, and has its own limit maxBuffered', async () => {
     const slow = await openPair({ maxBuffered: 100_000 });
     const fast = await openPair({ maxBuffered: 100_000_000 });
     const group = createGroups().group('a');
@@ -174,7 +174,7 @@ describe('send', () => {
     await slow.client.closed();
   });
 
-  test('a member that throws or rejects keeps nobody from the message', async () => {
+  test('a member that throws or rejects does not keep others from receiving the message', async () => {
     const thrower: Member = {
       closed: defer().promise,
       send() {
@@ -192,7 +192,7 @@ describe('send', () => {
     expect(sound.got).toEqual(['hello']);
   });
 
-  test('what is no message throws at once, naming the cure, also where nobody is', () => {
+  test('a value that is not a message throws at once and says what to do, also in an empty group', () => {
     const group = createGroups().group('a');
     for (const value of [42, null, undefined, { a: 1 }, ['a']]) {
       expect(() => group.send(value as never)).toThrow(/JSON\.stringify/);
@@ -202,7 +202,7 @@ describe('send', () => {
 });
 
 describe('add', () => {
-  test('adds once, and tells that messages arrive', async () => {
+  test('adds a member only once, and resolves with true', async () => {
     const { websocket, client } = await openPair();
     const group = createGroups().group('a');
     expect(await group.add(websocket)).toBe(true);
@@ -213,7 +213,7 @@ describe('add', () => {
     expect(await client.take(2)).toEqual(['once', 'end']);
   });
 
-  test('one that is closed is not added', async () => {
+  test('a closed websocket is not added', async () => {
     const { websocket, client } = await openPair();
     await client.close();
     await websocket.closed;
@@ -222,14 +222,14 @@ describe('add', () => {
     expect(group.size).toBe(0);
   });
 
-  test('refuses what is no member, saying what to pass', () => {
+  test('a value that is not a member throws, and the error says what to pass', () => {
     const group = createGroups().group('a');
     for (const value of [null, undefined, 'ann', {}, { send() {} }, { send() {}, closed: true }]) {
       expect(() => group.add(value as never)).toThrow(/takes a websocket \(req\.websocket\)/);
     }
   });
 
-  test('a member that comes and goes for days gathers no listeners', () => {
+  test('a member that joins and leaves often collects no listeners', () => {
     let listeners = 0;
     const { promise } = defer();
     const member: Member = {
@@ -251,36 +251,36 @@ describe('add', () => {
 });
 
 describe('delete', () => {
-  test('takes a member out and leaves it open', async () => {
+  test('removes a member and leaves it open', async () => {
     const { websocket, client } = await openPair();
     const group = createGroups().group('a');
     void group.add(websocket);
     expect(group.delete(websocket)).toBe(true);
     expect(group.delete(websocket)).toBe(false);
-    group.send('not for you');
+    group.send('after delete');
     websocket.send('still open');
     expect(await client.next()).toBe('still open');
   });
 });
 
 describe('close', () => {
-  test('closes all members, after what was sent before, and resolves when they have ended', async () => {
+  test('closes all members after earlier messages, and resolves when they have closed', async () => {
     const [one, two] = [await openPair(), await openPair()];
     const group = createGroups().group('a');
     void group.add(one.websocket);
     void group.add(two.websocket);
-    group.send('last words');
+    group.send('before the close');
     const sent = await group.close(4001, 'over');
     expect(sent).toEqual({ local: 2, backplane: null, error: null });
     expect(group.size).toBe(0);
     expect(await one.websocket.closed).toEqual({ code: 4001, reason: 'over', wasClean: true });
     for (const { client } of [one, two]) {
-      expect(await client.next()).toBe('last words');
+      expect(await client.next()).toBe('before the close');
       expect(await client.closed()).toEqual({ code: 4001, reason: 'over' });
     }
   });
 
-  test('a member without close() just leaves, and one whose close() throws holds up nobody', async () => {
+  test('a member without close() only leaves, and one whose close() throws delays no other', async () => {
     const open: Member = { send() {}, closed: defer().promise };
     const broken: Member = {
       send() {},
@@ -296,7 +296,7 @@ describe('close', () => {
     expect([group.size, sound.closes]).toEqual([0, [[1000, '']]]);
   });
 
-  test('a code or reason that may not be sent throws, and closes nobody', () => {
+  test('an invalid code or reason throws and closes no member', () => {
     const member = new FakeMember();
     const group = createGroups().group('a');
     void group.add(member);
@@ -306,7 +306,7 @@ describe('close', () => {
   });
 });
 
-test('one member can be in many groups, and leaves them all when it closes', async () => {
+test('a member can be in many groups, and leaves all of them when it closes', async () => {
   const { websocket, client } = await openPair();
   const groups = createGroups();
   const names = Array.from({ length: 50 }, (_, index) => String(index));

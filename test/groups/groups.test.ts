@@ -13,7 +13,7 @@ import { defer, Inbox, within } from '../support/inbox.js';
 import { watchWarnings } from '../support/warnings.js';
 import { FakeMember } from './support/members.js';
 
-/** A backplane that does what the test says, and notes what is asked of it. */
+/** A backplane that the test controls, and that records its calls. */
 function script(overrides: Partial<Backplane> = {}) {
   const asked: string[] = [];
   const published = new Inbox<Buffer>();
@@ -36,20 +36,20 @@ function script(overrides: Partial<Backplane> = {}) {
   return { groups, asked, published, events };
 }
 
-/** Until everything that is only waiting for microtasks is done. */
+/** Resolves after all pending microtasks. */
 const nextTurn = () => new Promise((resolve) => setImmediate(resolve));
 
 describe('group(name)', () => {
-  test('gives the same group for the same name', () => {
+  test('returns the same group for the same name', () => {
     const groups = createGroups();
     expect(groups.group('a')).toBe(groups.group('a'));
     expect(groups.group('a')).not.toBe(groups.group('b'));
     expect(groups.group('__proto__').name).toBe('__proto__');
   });
 
-  test('a name that is no string throws', () => {
+  test('a name that is not a string throws', () => {
     expect(() => createGroups().group(undefined as never)).toThrow(
-      'group() takes a name, a string; got undefined',
+      'group() takes a string as name; got undefined',
     );
   });
 
@@ -63,13 +63,13 @@ describe('group(name)', () => {
     },
   );
 
-  test('every name of whole characters is one of its own', () => {
+  test('every other string names a different group', () => {
     const groups = createGroups();
     const names = ['', ' ', '😀', '\uffff', '\ufffd', '\ufeff', 'é', 'e\u0301', 'a\0', '{a}', 'constructor'];
     expect(new Set(names.map((name) => groups.group(name))).size).toBe(names.length);
   });
 
-  test('groups that are empty and that nobody holds are let go; those with members stay', async () => {
+  test('unused empty groups are collected, and groups with members stay', async () => {
     setFlagsFromString('--expose-gc');
     const collectGarbage = runInNewContext('gc') as () => void;
     const groups = createGroups();
@@ -77,7 +77,7 @@ describe('group(name)', () => {
     void groups.group('full').add(member);
     const gone = new Set(Array.from({ length: 1_000 }, (_, index) => index));
     const registry = new FinalizationRegistry<number>((index) => gone.delete(index));
-    // In a function of its own, so that no variable holds the last one.
+    // In a separate function, so that no variable refers to the last group.
     const touch = (index: number) => {
       const group = groups.group(String(index));
       registry.register(group, index);
@@ -95,15 +95,17 @@ describe('group(name)', () => {
 });
 
 describe('options', () => {
-  test('a Redis client in place of a backplane is told so', () => {
+  test('a Redis client as backplane throws, and the error names redisBackplane()', () => {
     const client = { publish() {}, subscribe() {}, unsubscribe() {}, duplicate() {} };
     expect(() => createGroups({ backplane: client as never })).toThrow(
-      /redisBackplane\(client\).*lacks start, close/,
+      /missing: start, close; for a Redis client, pass redisBackplane\(client\)/,
     );
   });
 
   test('an unknown option and a wrong type throw', () => {
-    expect(() => createGroups({ backplan: {} } as never)).toThrow(/option "backplan" must be left out/);
+    expect(() => createGroups({ backplan: {} } as never)).toThrow(
+      /unknown option "backplan"; did you mean "backplane"\?/,
+    );
     for (const backplane of [null, 1, 'redis', {}]) {
       expect(() => createGroups({ backplane: backplane as never })).toThrow(
         expect.objectContaining({ code: 'ERR_WEBSOCKET_OPTION', option: 'backplane' }),
@@ -112,8 +114,8 @@ describe('options', () => {
   });
 });
 
-describe('messages that did not come', () => {
-  /** What one process sends, for a test to lose some of it, and another that gets the rest. */
+describe('lost messages', () => {
+  /** The messages of one process, of which the test drops some, and a process that receives the others. */
   function openPair() {
     const sender = script();
     const receiver = script();
@@ -126,7 +128,7 @@ describe('messages that did not come', () => {
     return { sender, receiver, missed, send };
   }
 
-  test('are told with the next one of the same process, with their number', async () => {
+  test("are counted by 'missed' with the next message of the same process", async () => {
     const { receiver, missed, send } = openPair();
     const member = new FakeMember();
     await receiver.groups.group('a').add(member);
@@ -136,7 +138,7 @@ describe('messages that did not come', () => {
     expect([member.got.length, missed]).toEqual([3, [{ group: 'a', count: 2 }]]);
   });
 
-  test('are not told again when the backplane has told', async () => {
+  test('are not reported again after the backplane has reported them', async () => {
     const { receiver, missed, send } = openPair();
     await receiver.groups.group('a').add(new FakeMember());
     const [one, , three] = send(3);
@@ -147,7 +149,7 @@ describe('messages that did not come', () => {
     expect(missed).toEqual([{ group: 'a', count: 1 }]);
   });
 
-  test('are no loss while nobody is in the group, nor what was sent to other groups', async () => {
+  test('are not reported for a time without members, or for other groups', async () => {
     const { sender, receiver, missed, send } = openPair();
     const group = receiver.groups.group('a');
     const [first, second] = [new FakeMember(), new FakeMember()];
@@ -167,7 +169,7 @@ describe('messages that did not come', () => {
 });
 
 describe('over a backplane', () => {
-  test('a channel is subscribed while there are members, and no longer', async () => {
+  test('a channel is subscribed while the group has members', async () => {
     const { groups, asked } = script();
     const [one, two] = [new FakeMember(), new FakeMember()];
     groups.group('empty').send('x');
@@ -181,7 +183,7 @@ describe('over a backplane', () => {
     expect(asked).toEqual(['publish empty', 'subscribe a', 'unsubscribe a']);
   });
 
-  test('coming and going while a subscription is on its way ends as it should, one step at a time', async () => {
+  test('joins and leaves during a pending subscription end in the right state, with one call at a time', async () => {
     const steps = new Inbox<{ what: string; resolve: () => void }>();
     const slow = (what: string) => {
       const { promise, resolve } = defer();
@@ -216,7 +218,7 @@ describe('over a backplane', () => {
     expect(await fourth).toBe(true);
   });
 
-  test('a subscription that fails is told, and tried again', async () => {
+  test("a failed subscription emits 'refused', and is retried", async () => {
     let fails = 2;
     const { groups } = script({
       subscribe: async () => {
@@ -243,7 +245,7 @@ describe('over a backplane', () => {
     await groups.close();
   });
 
-  test('a backplane that throws where it should reject does no harm', async () => {
+  test('a backplane that throws where it should reject causes no exception', async () => {
     const thrower = () => {
       throw new Error('broken');
     };
@@ -251,7 +253,9 @@ describe('over a backplane', () => {
     const warnings = watchWarnings();
     const member = new FakeMember();
     expect(await groups.group('a').add(member)).toBe(false);
-    expect((await warnings.next()).message).toMatch(/broken; it is tried again; .*groups\.on\('refused'/);
+    expect((await warnings.next()).message).toMatch(
+      /broken; the subscription will be retried; .*groups\.on\('refused'/,
+    );
     expect(await groups.group('a').send('x')).toMatchObject({
       local: 1,
       backplane: false,
@@ -260,7 +264,7 @@ describe('over a backplane', () => {
     await groups.close();
   });
 
-  test('send tells what the backplane says, and never rejects', async () => {
+  test('send resolves with the result of the backplane, and never rejects', async () => {
     const replies = [Promise.resolve(3), Promise.resolve('later'), Promise.reject(new Error('cut off'))];
     const { groups } = script({ publish: () => replies.shift()! });
     const group = groups.group('a');
@@ -273,7 +277,7 @@ describe('over a backplane', () => {
     });
   });
 
-  test('members of this process have a message before the backplane is asked to do anything', async () => {
+  test('members of this process receive a message before the backplane has accepted it', async () => {
     const { groups } = script({ publish: () => new Promise(() => {}) });
     const member = new FakeMember();
     void groups.group('a').add(member);
@@ -281,7 +285,7 @@ describe('over a backplane', () => {
     expect(member.got).toEqual(['at once']);
   });
 
-  test('what comes back to its own process is not delivered again', async () => {
+  test('a message that returns to its own process is not delivered again', async () => {
     const { groups, published, events } = script();
     const member = new FakeMember();
     await groups.group('a').add(member);
@@ -290,19 +294,19 @@ describe('over a backplane', () => {
     expect(member.got).toEqual(['once']);
   });
 
-  test('what comes twice is delivered once', async () => {
+  test('a duplicate is delivered once', async () => {
     const sender = script();
     const receiver = script();
     const member = new FakeMember();
     await receiver.groups.group('a').add(member);
     for (const text of ['1', '2', '3']) sender.groups.group('a').send(text);
     const [one, two, three] = sender.published.rest();
-    // As when a client sends again what it had sent before the connection broke.
+    // As when a client repeats commands after the connection broke.
     for (const data of [one, two, one, two, three, three]) receiver.events.message('a', data!);
     expect(member.got).toEqual(['1', '2', '3']);
   });
 
-  test('what comes for a group without members is passed over', async () => {
+  test('a message for a group without members is ignored', async () => {
     const sender = script();
     const receiver = script();
     sender.groups.group('a').send('x');
@@ -315,19 +319,17 @@ describe('over a backplane', () => {
     expect(member.got).toEqual([]);
   });
 
-  test("a stranger's message warns the process once when nobody listens", async () => {
+  test("a message of another program warns once if 'refused' has no listener", async () => {
     const warnings = watchWarnings();
     const { groups, events } = script();
     await groups.group('a').add(new FakeMember());
     for (let round = 0; round < 3; round++) events.message('a', Buffer.from('hello'));
-    expect((await warnings.next()).message).toMatch(
-      /group "a" was refused: it is not from dwebsocket\. .*prefix/,
-    );
+    expect((await warnings.next()).message).toMatch(/group "a": dwebsocket did not send it\. .*prefix/);
     await nextTurn();
     expect(warnings.rest()).toEqual([]);
   });
 
-  test("strangers' messages are refused and harm nothing", async () => {
+  test("invalid messages are ignored and emit 'refused'", async () => {
     const { groups, events } = script();
     const told = new Inbox<BackplaneError>();
     groups.on('refused', (error) => told.push(error));
@@ -339,17 +341,17 @@ describe('over a backplane', () => {
       copy[at] = value;
       return copy;
     };
-    const strange: [Buffer, RegExp][] = [
-      [Buffer.alloc(0), /not from dwebsocket/],
-      [Buffer.from('hello, this is somebody else'), /not from dwebsocket/],
-      [withByte(2, 2), /version 2; this is version 1/],
-      [withByte(3, 9), /unknown kind \(9\)/],
+    const invalid: [Buffer, RegExp][] = [
+      [Buffer.alloc(0), /dwebsocket did not send it/],
+      [Buffer.from('hello, this is somebody else'), /dwebsocket did not send it/],
+      [withByte(2, 2), /format version 2, and this process reads 1/],
+      [withByte(3, 9), /kind is unknown \(9\)/],
       [Buffer.concat([head, Buffer.from([0xff, 0xfe])]), /not UTF-8/],
       [withByte(3, 3), /close code/],
       [Buffer.concat([withByte(3, 3), Buffer.from([0x03, 0xed])]), /close code/],
       [Buffer.concat([withByte(3, 3), Buffer.from([0x03, 0xe8]), Buffer.alloc(124, 'x')]), /close reason/],
     ];
-    for (const [data, reason] of strange) {
+    for (const [data, reason] of invalid) {
       events.message('a', data);
       const error = await told.next();
       expect(error.message).toMatch(reason);
@@ -360,7 +362,7 @@ describe('over a backplane', () => {
 });
 
 describe('an outage', () => {
-  test('is told with cutOff and back; groups go on in this process meanwhile', async () => {
+  test("emits 'cutOff' and 'back', and groups still work in this process", async () => {
     const hub = new MemoryHub();
     const here = createGroups({ backplane: hub.connect() });
     const there = createGroups({ backplane: hub.connect() });
@@ -372,7 +374,7 @@ describe('an outage', () => {
     await here.group('a').add(near);
     await there.group('a').add(far);
     hub.cutOff();
-    expect([here.isCutOff(), await told.next()]).toEqual([true, 'the hub is cut off: call restore()']);
+    expect([here.isCutOff(), await told.next()]).toEqual([true, 'the hub is cut off; call restore()']);
     expect(await here.group('a').send('here only')).toMatchObject({
       local: 1,
       backplane: false,
@@ -385,7 +387,7 @@ describe('an outage', () => {
     expect(near.got).toEqual(['here only', 'everywhere']);
   });
 
-  test('warns the process once when nobody listens', async () => {
+  test("warns once if 'cutOff' has no listener", async () => {
     const warnings = watchWarnings();
     const hub = new MemoryHub();
     const groups = createGroups({ backplane: hub.connect() });
@@ -399,7 +401,7 @@ describe('an outage', () => {
     await groups.close();
   });
 
-  test('is told when it was there before the groups', async () => {
+  test("emits 'cutOff' if it began before createGroups()", async () => {
     const hub = new MemoryHub();
     hub.cutOff();
     const groups = createGroups({ backplane: hub.connect() });
@@ -412,7 +414,7 @@ describe('an outage', () => {
     expect(await groups.group('a').add(member)).toBe(true);
   });
 
-  test('missed and dropped messages are told with the name of the group', async () => {
+  test("emits 'missed' and 'dropped' with the name of the group", async () => {
     const { groups, events } = script();
     const told = new Inbox<unknown>();
     groups.on('missed', (info) => told.push(info));
@@ -430,7 +432,7 @@ describe('an outage', () => {
 });
 
 describe('close', () => {
-  test('members leave and stay open, the backplane is closed, and groups go on in this process', async () => {
+  test('members leave and stay open, the backplane closes, and groups still work in this process', async () => {
     const { groups, asked } = script();
     const member = new FakeMember();
     const group = groups.group('a');
@@ -447,14 +449,14 @@ describe('close', () => {
     });
   });
 
-  test('is what `await using` does', async () => {
+  test('`await using` closes the groups', async () => {
     const { groups, asked } = script();
     await within(groups[Symbol.asyncDispose](), 'close');
     expect(asked).toEqual(['close']);
   });
 });
 
-test('errors are known by their code', () => {
+test('instanceof recognizes errors by their code', () => {
   const error = new BackplaneError('ERR_WEBSOCKET_BACKPLANE_CUT_OFF', 'x', { group: 'a' });
   expect(error).toBeInstanceOf(WebsocketError);
   expect(error).toBeInstanceOf(Error);

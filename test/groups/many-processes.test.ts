@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { runFleet } from './support/fleet.js';
 import { hasRedis, RedisServer } from './support/redis-server.js';
 
-// test/long/groups.test.ts is the same with 2,000 websockets, 200 groups and 100,000 messages.
+// test/long/groups.test.ts does the same with 2,000 websockets, 200 groups and 100,000 messages.
 const SIZE = { processes: 4, websockets: 200, groups: 20, messages: 4_000 };
 
 describe.runIf(hasRedis)('four processes with real websockets', { timeout: 90_000 }, () => {
@@ -10,12 +10,12 @@ describe.runIf(hasRedis)('four processes with real websockets', { timeout: 90_00
 
   afterEach(() => redis?.stop());
 
-  test('every member has every message of its groups, once, and in order per sender', async () => {
+  test('every member receives every message of its groups once, and in order for each sender', async () => {
     redis = await RedisServer.start();
     expect(await runFleet({ ...SIZE, stream: false }, redis)).toEqual([]);
   });
 
-  test('also when Redis is killed and started again in the middle, over Redis Streams', async () => {
+  test('also over Redis Streams when Redis is killed and restarted in between', async () => {
     const server = await RedisServer.start(['--appendonly', 'yes', '--appendfsync', 'always']);
     redis = server;
     const inTheMiddle = async () => {

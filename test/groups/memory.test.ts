@@ -6,8 +6,8 @@ import { START, within } from '../support/inbox.js';
 import type { Filled, FillerOptions } from './support/filler.js';
 import { hasRedis, RedisServer } from './support/redis-server.js';
 
-// maxBuffered counts memory: what a process really takes, measured in a process of its own, is within twice of it, with
-// many small messages and with large ones. The Redis that they wait for has stopped, or is gone.
+// maxBuffered limits memory. The real memory, measured in a separate process, is at most twice as much, for many small
+// messages and for large ones. Redis is stopped or not running.
 
 const MAX_BUFFERED = 2 ** 24;
 const FILLER = fileURLToPath(new URL('./support/filler.ts', import.meta.url));
@@ -33,7 +33,7 @@ const cases = ['redis 6', 'ioredis 6'].flatMap((client) =>
   [false, true].flatMap((isStream) => [1, 100_000].map((size) => ({ client, isStream, size }))),
 );
 
-describe.runIf(hasRedis)('what waits for Redis', { timeout: 120_000 }, () => {
+describe.runIf(hasRedis)('messages that wait for Redis', { timeout: 120_000 }, () => {
   let server: RedisServer;
 
   beforeAll(async () => {
@@ -42,10 +42,10 @@ describe.runIf(hasRedis)('what waits for Redis', { timeout: 120_000 }, () => {
 
   afterAll(() => server.stop());
 
-  test.each(cases)('a Redis that has stopped: $size bytes, $client, streams: $isStream', async (options) => {
+  test.each(cases)('while Redis is stopped: $size bytes, $client, streams: $isStream', async (options) => {
     try {
       const { live } = await fill({ ...options, url: server.url }, () => server.freeze());
-      // What is on its way is also in the client and in its socket: 1 MiB or 500 messages.
+      // Messages in flight (1 MiB or 500) also take memory in the client and its socket.
       expect(live).toBeLessThan(2 * MAX_BUFFERED);
       expect(live).toBeGreaterThan(MAX_BUFFERED / 2);
     } finally {
@@ -60,7 +60,7 @@ describe.runIf(hasRedis)('what waits for Redis', { timeout: 120_000 }, () => {
       await server.begin();
       expect(live).toBeLessThan(2 * MAX_BUFFERED);
       expect(live).toBeGreaterThan(MAX_BUFFERED / 2);
-      // Small messages take little more than their bytes: the envelope has 26 more.
+      // A small message takes little more than its bytes and the 26 bytes of its envelope.
       if (options.size === 1) expect(count).toBeGreaterThan(MAX_BUFFERED / 50);
     },
   );

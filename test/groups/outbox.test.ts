@@ -11,7 +11,7 @@ interface Sent {
   fail(error: Error): void;
 }
 
-/** An outbox whose every command is answered by the test. */
+/** Opens an outbox. The test answers each of its commands. */
 function openOutbox({ canSend = true, keeps = true, oneByOne = false, maxBuffered = 2 ** 24 } = {}) {
   const state = { canSend };
   const commands = new Inbox<Sent>();
@@ -38,7 +38,7 @@ const refused = (text: string) => refusedError(new Error(text));
 const numbers = (count: number) => Array.from({ length: count }, (_, index) => String(index));
 
 describe('while connected', () => {
-  test('what is sent goes out at once and is confirmed', async () => {
+  test('a message is sent at once and confirmed', async () => {
     const { commands, add } = openOutbox();
     const results = [add('1'), add('2')];
     const [one, two] = [await commands.next(), await commands.next()];
@@ -48,7 +48,7 @@ describe('while connected', () => {
     expect(await Promise.all(results)).toEqual(['1-1', '1-1']);
   });
 
-  test('no more than 500 are on their way at a time', async () => {
+  test('at most 500 messages are in flight at a time', async () => {
     const { commands, add } = openOutbox();
     const results = numbers(501).map((text) => add(text));
     const away = commands.rest();
@@ -58,7 +58,7 @@ describe('while connected', () => {
     expect(new Set(await Promise.all(results))).toEqual(new Set(['1-1']));
   });
 
-  test('no more than 1 MiB is on its way at a time, or one message', async () => {
+  test('at most 1 MiB, or one larger message, is in flight at a time', async () => {
     const { commands, add } = openOutbox();
     const large = 'x'.repeat(2 ** 19);
     for (let count = 0; count < 4; count++) void add(large);
@@ -71,7 +71,7 @@ describe('while connected', () => {
     expect(others.rest()).toHaveLength(1);
   });
 
-  test('groups take turns: a flood of one does not delay another, and each keeps its order', async () => {
+  test('groups are served in turn: many messages of one do not delay another, and each keeps its order', async () => {
     const { commands, add } = openOutbox();
     for (const text of numbers(2_000)) void add(text, 'flood');
     void add('first', 'b');
@@ -87,7 +87,7 @@ describe('while connected', () => {
     ]);
   });
 
-  test('one by one: a group has one message on its way, and others do not wait for it', async () => {
+  test('with oneByOne a group has one message in flight, and other groups do not wait for it', async () => {
     const { commands, add } = openOutbox({ oneByOne: true });
     const results = [add('1'), add('2'), add('1', 'b'), add('3'), add('2', 'b')];
     const texts: string[] = [];
@@ -99,7 +99,7 @@ describe('while connected', () => {
     expect(new Set(await Promise.all(results))).toEqual(new Set(['1-1']));
   });
 
-  test('one by one: an outage keeps the order, too', async () => {
+  test('with oneByOne the order stays in an outage, too', async () => {
     const { outbox, commands, add } = openOutbox({ oneByOne: true });
     const results = ['1', '2', '3'].map((text) => add(text));
     (await commands.next()).fail(cut());
@@ -113,7 +113,7 @@ describe('while connected', () => {
     expect(texts).toEqual(['a: 1', 'a: 2', 'a: 3']);
   });
 
-  test('what Redis refuses is told to the sender, and the others go on', async () => {
+  test('a refused message rejects, and the others are still sent', async () => {
     const { commands, add, dropped } = openOutbox();
     const results = [add('1'), add('2')];
     (await commands.next()).fail(refused('NOPERM no'));
@@ -123,7 +123,7 @@ describe('while connected', () => {
     expect(dropped).toEqual([]);
   });
 
-  test('where nothing is kept, what fails is told to the sender, and the others go on', async () => {
+  test('without keeps a failed message rejects, and the others are still sent', async () => {
     const { commands, add } = openOutbox({ keeps: false });
     const results = [add('1'), add('2')];
     (await commands.next()).fail(cut());
@@ -132,7 +132,7 @@ describe('while connected', () => {
     expect(await results[1]).toBe('1-1');
   });
 
-  test('where nothing is kept, what is sent before the first connection waits for it', async () => {
+  test('without keeps messages wait for the first connection', async () => {
     const { outbox, state, commands, add } = openOutbox({ keeps: false, canSend: false });
     const results = [add('1'), add('2')];
     expect(commands.rest()).toEqual([]);
@@ -144,7 +144,7 @@ describe('while connected', () => {
 });
 
 describe('in an outage', () => {
-  test('what is sent is kept and goes out in order, what is not confirmed once more', async () => {
+  test('messages are kept and sent in order, and unconfirmed ones are repeated', async () => {
     const { outbox, state, commands, add } = openOutbox();
     const results = [add('1'), add('2')];
     const [one, two] = [await commands.next(), await commands.next()];
@@ -168,7 +168,7 @@ describe('in an outage', () => {
     expect(await fifth).toBe('1-1');
   });
 
-  test('what waits behind others when it begins is told that it goes out later', async () => {
+  test("messages that wait when it begins resolve with 'later'", async () => {
     const { outbox, state, commands, add } = openOutbox();
     const results = numbers(600).map((text) => add(text));
     const away = commands.rest();
@@ -187,13 +187,13 @@ describe('in an outage', () => {
     expect(texts).toEqual(numbers(600).map((text) => `a: ${text}`));
   });
 
-  test('several outages one after the other keep the order', async () => {
+  test('the order stays through several outages', async () => {
     const { outbox, state, commands, add } = openOutbox();
     void Promise.all(numbers(10).map((text) => add(text)));
     const texts: string[] = [];
     for (let round = 0; round < 6; round++) {
       const batch = commands.rest();
-      // Two get through, then the connection breaks.
+      // Two messages are confirmed, then the connection breaks.
       for (const [index, { text, ok, fail }] of batch.entries()) {
         if (index < 2) texts.push(text);
         if (index < 2) ok();
@@ -206,11 +206,11 @@ describe('in an outage', () => {
     expect(texts).toEqual([...new Set(texts)].sort());
   });
 
-  test('no more is kept than maxBuffered says, in memory', async () => {
+  test('messages take at most maxBuffered bytes of memory', async () => {
     const { add } = openOutbox({ canSend: false, maxBuffered: 5_000 });
     let kept = 0;
     while ((await add('12345').catch((error: unknown) => error)) === 'later') kept++;
-    // Those that are kept take little more than their bytes and 4; the lane and its buffers take the rest.
+    // A kept message takes its bytes, 4 more, and a part of its chunk. The queue takes the rest.
     expect(kept).toBeGreaterThan(100);
     expect(kept).toBeLessThan(5_000 / 9);
     await expect(add('x'.repeat(5_000), 'b')).rejects.toMatchObject({
@@ -220,27 +220,30 @@ describe('in an outage', () => {
     });
   });
 
-  test.each([true, false])('what waits for a slow Redis is bounded, too (kept: %s)', async (keeps) => {
-    const { commands, add } = openOutbox({ keeps, maxBuffered: 100_000 });
-    const results = numbers(1_000).map((text) =>
-      add(text).catch((error: unknown) => (error as BackplaneError).code),
-    );
-    for (let batch = commands.rest(); batch.length > 0; batch = commands.rest())
-      for (const { ok } of batch) ok();
-    const all = await Promise.all(results);
-    const taken = all.filter((result) => result === '1-1').length;
-    expect(taken).toBeGreaterThan(50);
-    expect(taken).toBeLessThan(200);
-    expect(all.lastIndexOf('1-1')).toBe(taken - 1);
-    expect(all.at(-1)).toBe('ERR_WEBSOCKET_BACKPLANE_FULL');
-    // All is given back in the end.
-    const again = numbers(50).map((text) => add(text));
-    for (let batch = commands.rest(); batch.length > 0; batch = commands.rest())
-      for (const { ok } of batch) ok();
-    expect(new Set(await Promise.all(again))).toEqual(new Set(['1-1']));
-  });
+  test.each([true, false])(
+    'messages that wait for a slow Redis are limited, too (keeps: %s)',
+    async (keeps) => {
+      const { commands, add } = openOutbox({ keeps, maxBuffered: 100_000 });
+      const results = numbers(1_000).map((text) =>
+        add(text).catch((error: unknown) => (error as BackplaneError).code),
+      );
+      for (let batch = commands.rest(); batch.length > 0; batch = commands.rest())
+        for (const { ok } of batch) ok();
+      const all = await Promise.all(results);
+      const taken = all.filter((result) => result === '1-1').length;
+      expect(taken).toBeGreaterThan(50);
+      expect(taken).toBeLessThan(200);
+      expect(all.lastIndexOf('1-1')).toBe(taken - 1);
+      expect(all.at(-1)).toBe('ERR_WEBSOCKET_BACKPLANE_FULL');
+      // All memory is released in the end.
+      const again = numbers(50).map((text) => add(text));
+      for (let batch = commands.rest(); batch.length > 0; batch = commands.rest())
+        for (const { ok } of batch) ok();
+      expect(new Set(await Promise.all(again))).toEqual(new Set(['1-1']));
+    },
+  );
 
-  test('a Redis that is still starting is tried again', async () => {
+  test('a message is repeated while Redis is starting', async () => {
     const { commands, add } = openOutbox();
     const result = add('1');
     (await commands.next()).fail(refused('LOADING Redis is loading the dataset in memory'));
@@ -250,7 +253,7 @@ describe('in an outage', () => {
     again.ok();
   });
 
-  test('one that could only go out after a later one of its group is dropped, and told', async () => {
+  test('a message that would follow a later one of its group is dropped and reported', async () => {
     const { commands, add, dropped } = openOutbox();
     const results = [add('1'), add('2'), add('1', 'b')];
     const [one, two, other] = [await commands.next(), await commands.next(), await commands.next()];
@@ -260,10 +263,10 @@ describe('in an outage', () => {
     two.ok();
     other.ok();
     expect(await Promise.all(results)).toEqual(['later', '1-1', '1-1']);
-    expect(dropped).toEqual([expect.stringMatching(/^a: 1: .*out of order/)]);
+    expect(dropped).toEqual([expect.stringMatching(/^a: 1: .*break the order/)]);
   });
 
-  test('one that is refused for good does not drop those before it', async () => {
+  test('a permanently refused message does not drop earlier ones', async () => {
     const { outbox, commands, add, dropped } = openOutbox();
     const results = [add('1'), add('2')];
     const [one, two] = [await commands.next(), await commands.next()];
@@ -278,7 +281,7 @@ describe('in an outage', () => {
 });
 
 describe('close', () => {
-  test('waits for what is under way', async () => {
+  test('waits for messages in flight', async () => {
     const { outbox, commands, add } = openOutbox();
     const result = add('1');
     const closing = outbox.close(5_000);
@@ -287,7 +290,7 @@ describe('close', () => {
     expect(await result).toBe('1-1');
   });
 
-  test('does not wait in an outage, and tells what stays here, with the number', async () => {
+  test('does not wait in an outage, and reports the number of dropped messages', async () => {
     const { outbox, add, dropped } = openOutbox({ canSend: false });
     expect(await Promise.all([add('1'), add('2')])).toEqual(['later', 'later']);
     await within(outbox.close(5_000), 'close');
@@ -295,7 +298,7 @@ describe('close', () => {
     await expect(add('3')).rejects.toMatchObject({ code: 'ERR_WEBSOCKET_BACKPLANE_CLOSED' });
   });
 
-  test('gives up when nothing comes of it', async () => {
+  test('drops the messages after the timeout', async () => {
     const { outbox, add, dropped } = openOutbox();
     const results = numbers(600).map((text) => add(text));
     await within(outbox.close(10), 'close');

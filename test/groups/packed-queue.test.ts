@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { PackedQueue } from '../../src/groups/redis/packed-queue.js';
 
-test('gives back what it was given, in order, whatever its length', () => {
+test('returns messages of every length unchanged and in order', () => {
   const queue = new PackedQueue();
   const messages = [0, 1, 100, 70_000, 3, 65_532, 65_533, 0].map((length, index) =>
     Buffer.alloc(length, index),
@@ -12,7 +12,7 @@ test('gives back what it was given, in order, whatever its length', () => {
   expect([queue.length, queue.shift(), queue.bytes]).toEqual([0, undefined, 0]);
 });
 
-test('keeps a copy: the sender may refill its buffer', () => {
+test('keeps a copy, so that the caller may reuse its buffer', () => {
   const queue = new PackedQueue();
   const data = Buffer.from('before');
   queue.push(data);
@@ -20,7 +20,7 @@ test('keeps a copy: the sender may refill its buffer', () => {
   expect(String(queue.shift())).toBe('before');
 });
 
-test('a message can be added and taken at any time', () => {
+test('messages can be added and removed in any sequence', () => {
   const queue = new PackedQueue();
   const taken: string[] = [];
   for (let number = 0; number < 10_000; number++) {
@@ -31,7 +31,7 @@ test('a message can be added and taken at any time', () => {
   expect(taken).toEqual(Array.from({ length: 10_000 }, (_, number) => String(number)));
 });
 
-test('counts the memory that it takes, and says before how it will grow', () => {
+test('counts the memory that it takes, and predicts how it will grow', () => {
   const queue = new PackedQueue();
   let data = 0;
   for (let number = 0; number < 5_000; number++) {

@@ -13,7 +13,7 @@ backplaneContract('PostgreSQL', {
   maxPayload: 5_000,
 });
 
-test('close() in the middle of a reconnection leaves no connection, and nothing is told or taken after it', async () => {
+test('close() during a reconnect leaves no connection, and afterwards no event and no message follows', async () => {
   const postgres = new TinyPostgres();
   const [reconnecting, goOn, done] = [defer(), defer(), defer()];
   let connections = 0;

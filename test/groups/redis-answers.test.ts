@@ -10,7 +10,7 @@ import { backplaneKinds, type BackplaneKind, join, newestKinds, streams } from '
 import { FakeMember } from './support/members.js';
 import { findFreePort, hasRedis, RedisServer } from './support/redis-server.js';
 
-// What Redis says when it does not just do what it is asked, and the ways to speak with it.
+// Error replies of Redis, and the protocol versions of its clients.
 
 const TIMEOUT = 1_500;
 
@@ -32,7 +32,7 @@ describe.runIf(hasRedis).each(newestKinds)('$backplane over $name', { timeout: 6
   const openTwo = async (url = server.url) =>
     [await join(kind, url, { timeout: TIMEOUT }), await join(kind, url, { timeout: TIMEOUT })] as const;
 
-  test('no memory left (OOM): streams say so and what helps, pub/sub goes on', async () => {
+  test('without memory (OOM) streams fail with advice, and pub/sub still works', async () => {
     const [here, there] = await openTwo();
     await talk(here, there, 'before');
     server.cli('CONFIG', 'SET', 'maxmemory', '1');
@@ -49,7 +49,7 @@ describe.runIf(hasRedis).each(newestKinds)('$backplane over $name', { timeout: 6
     expect(here.groups.isCutOff()).toBe(false);
   });
 
-  test('too few replicas for a write: streams keep and tell, pub/sub goes on', async () => {
+  test("with too few replicas streams keep messages and emit 'cutOff', and pub/sub still works", async () => {
     const [here, there] = await openTwo();
     await talk(here, there, 'before');
     server.cli('CONFIG', 'SET', 'min-replicas-to-write', '1');
@@ -67,7 +67,7 @@ describe.runIf(hasRedis).each(newestKinds)('$backplane over $name', { timeout: 6
     await talk(here, there, 'after');
   });
 
-  test('a script that is busy for long does no harm', async () => {
+  test('a script that runs for a long time loses no message', async () => {
     const [here, there] = await openTwo();
     await talk(here, there, 'before');
     server.cli('CONFIG', 'SET', 'busy-reply-threshold', '50');
@@ -88,7 +88,7 @@ describe.runIf(hasRedis).each(newestKinds)('$backplane over $name', { timeout: 6
     if (isStream) expect(numbers).toHaveLength(taken);
   });
 
-  test('a user with no more rights than the documents name can do all there is', async () => {
+  test('a Redis user with only the documented permissions can use all features', async () => {
     const rights = isStream
       ? [
           '+subscribe',
@@ -126,7 +126,7 @@ describe.runIf(hasRedis).each(newestKinds)('$backplane over $name', { timeout: 6
     await talk(here, there, 'after an outage');
   });
 
-  test('a user who may not join some groups gets the messages of the others, also after an outage', async () => {
+  test('a Redis user without permission for some groups receives messages of the others, also after an outage', async () => {
     const patterns = ['&dwebsocket:probe:*', '&dwebsocket:group:a', '&dwebsocket:group:b', '~dwebsocket:*'];
     server.cli('ACL', 'SETUSER', 'some', 'reset', 'resetchannels', 'on', '>pw', '+@all', ...patterns);
     const [here] = await openTwo(server.url.replace('//', '//some:pw@'));
@@ -146,7 +146,7 @@ describe.runIf(hasRedis).each(newestKinds)('$backplane over $name', { timeout: 6
     expect(forbidden.got).toEqual([]);
   });
 
-  test('a Redis that is loading its data is waited for', async () => {
+  test('commands wait while Redis is loading its data', async () => {
     const slow = await RedisServer.start(['--appendonly', 'yes', '--appendfsync', 'always']);
     onTestFinished(() => slow.stop());
     const [here, there] = await openTwo(slow.url);
@@ -157,7 +157,7 @@ describe.runIf(hasRedis).each(newestKinds)('$backplane over $name', { timeout: 6
     await slow.kill();
     await Promise.all([here.told.cutOff(), there.told.cutOff()]);
     const kept = here.groups.group('a').send('meanwhile');
-    // A millisecond for each key.
+    // Loading takes a millisecond for each key.
     await slow.begin(['--key-load-delay', '1000'], 'Server initialized');
     expect((await kept).backplane).toBe(isStream ? 'later' : false);
     await Promise.all([here.told.back(), there.told.back()]);
@@ -166,7 +166,7 @@ describe.runIf(hasRedis).each(newestKinds)('$backplane over $name', { timeout: 6
   });
 });
 
-/** Ways to speak with Redis that a client can be told of. */
+/** The protocol versions that each client supports. */
 const ways: {
   way: string;
   open: (port: number, tls: number, ca: string) => { client: RedisClient; end: () => void };
@@ -232,7 +232,7 @@ describe.runIf(hasRedis)('groups over', { timeout: 60_000 }, () => {
   afterAll(() => server.stop());
 
   test.each(wayKinds)(
-    '$way: $backplane talks, and comes back after an outage',
+    '$way: $backplane delivers messages, and recovers after an outage',
     async ({ open, ...backplane }) => {
       const ca = readFileSync(file('certificate.pem'), 'utf8');
       const connect = () => Promise.resolve(open(server.port, tls, ca));

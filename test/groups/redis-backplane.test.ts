@@ -4,7 +4,7 @@ import { backplaneContract } from 'dwebsocket/testing';
 import { clientKinds, type OpenClient } from './support/clients.js';
 import { hasAnyRedis, TestedRedis } from './support/running-redis.js';
 
-/** Longer than a busy machine stops a process: what comes too late would count as another outage. */
+/** Longer than a busy machine pauses a process: a late reply would count as another outage. */
 const TIMEOUT = 3_000;
 const MAX_BUFFERED = 2 ** 23;
 

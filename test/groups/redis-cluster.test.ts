@@ -7,11 +7,11 @@ import { RedisCluster } from './support/redis-cluster.js';
 import { hasRedis } from './support/redis-server.js';
 import { Told } from './support/told.js';
 
-// Outages of a cluster take long; the older versions of the clients have their turn where CI is set.
+// Outages of a cluster take long. So the older client versions are tested only if CI is set.
 const kinds =
   process.env.CI === undefined ? clusterKinds.filter(({ name }) => name.endsWith('6')) : clusterKinds;
 
-/** Longer than a busy machine stops a process: what comes too late would count as another outage. */
+/** Longer than a busy machine pauses a process: a late reply would count as another outage. */
 const TIMEOUT = 3_000;
 const MAX_BUFFERED = 2 ** 23;
 
@@ -43,7 +43,7 @@ describe.runIf(hasRedis).each(kinds)('a Redis Cluster over $name', (kind) => {
   test.for([
     { backplane: 'redisBackplane', prefix: 'pubsub' },
     { backplane: 'redisStreamBackplane', prefix: 'streams' },
-  ])('$backplane: slots move while messages flow', { timeout: 120_000 }, async ({ prefix }) => {
+  ])('$backplane: messages arrive while slots move', { timeout: 120_000 }, async ({ prefix }) => {
     const join = async () => {
       const options = { timeout: 1_500, prefix };
       const client = await connect();
@@ -78,7 +78,7 @@ describe.runIf(hasRedis).each(kinds)('a Redis Cluster over $name', (kind) => {
     await cluster.moveSlots(three!, one!, 1_000);
     moving.abort();
     await sending;
-    // Both find their places again, and what is missing shows with the next message.
+    // Both subscribe at the new nodes. The next message shows whether one is missing.
     for (const [name, member] of rooms) {
       const last = async () => {
         await here.groups.group(name).send('end');

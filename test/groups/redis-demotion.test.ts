@@ -3,8 +3,8 @@ import { join, newestKinds, streams } from './support/joining.js';
 import { Proxy } from './support/proxy.js';
 import { hasRedis, RedisServer } from './support/redis-server.js';
 
-// An operator or a managed Redis hands the role of the master over, and closes no connection. Processes reach "the master"
-// by a name, which leads to the new one from then on. PUBLISH goes on to work on the old one, and reaches nobody.
+// An operator or a managed Redis makes another node the master, and closes no connection. Processes connect to a host
+// name, which now points to the new master. On the old master PUBLISH still succeeds, but reaches no other process.
 
 const TIMEOUT = 1_500;
 
@@ -26,7 +26,7 @@ async function startPair() {
 }
 
 describe.runIf(hasRedis).each(newestKinds)('$backplane over $name', { timeout: 60_000 }, (kind) => {
-  test('a master that has become a replica is found out, told, and left for the new one', async () => {
+  test("a master that has become a replica emits 'cutOff', and is replaced by the new master", async () => {
     const { name, handOver } = await startPair();
     const here = await join(kind, name.url, { timeout: TIMEOUT });
     handOver();
@@ -41,7 +41,7 @@ describe.runIf(hasRedis).each(newestKinds)('$backplane over $name', { timeout: 6
     while ((await here.member.inbox.next()) !== 'from there');
   });
 
-  test('as long as the name leads to the replica, send does not say that others get it', async () => {
+  test('while the name points to the replica, send does not report success', async () => {
     const { name, handOver, old } = await startPair();
     const here = await join(kind, name.url, { timeout: TIMEOUT });
     handOver();
@@ -59,7 +59,7 @@ describe.runIf(hasRedis).each(newestKinds)('$backplane over $name', { timeout: 6
 });
 
 describe.runIf(hasRedis).each(newestKinds)('$backplane over $name', { timeout: 60_000 }, (kind) => {
-  test('a user who may not write our keys is asked for the role in another way', async () => {
+  test('with a Redis user without write permission, the role is found with ROLE', async () => {
     const { old, name } = await startPair();
     const rules = kind.backplane === streams.backplane ? ['+@all', '-del'] : ['+@all', '-@write'];
     old.cli(

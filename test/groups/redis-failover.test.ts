@@ -12,7 +12,7 @@ import { FakeMember } from './support/members.js';
 import { findFreePort, hasRedis, RedisServer } from './support/redis-server.js';
 import { Told } from './support/told.js';
 
-// A master, its replica and a sentinel that lets the replica take over. Takes the seconds that a sentinel takes.
+// A master, its replica, and a sentinel that promotes the replica. The sentinel takes some seconds.
 
 const NAME = 'main';
 const TIMEOUT = 5_000;
@@ -54,10 +54,10 @@ const backplanes = [
 
 const cases = makes.flatMap((make) => backplanes.map((backplane) => ({ ...make, ...backplane })));
 
-// Side by side, for it is the sentinels that take the time.
-describe.runIf(hasRedis).concurrent('when a replica takes over', { timeout: 120_000 }, () => {
+// Concurrent, because the tests mostly wait for the sentinels.
+describe.runIf(hasRedis).concurrent('when a replica becomes the master', { timeout: 120_000 }, () => {
   test.for(cases)(
-    'the groups of $backplane over $make are told, and reach each other over the new master',
+    "groups of $backplane over $make emit 'cutOff', and then reach each other over the new master",
     async ({ open, create }, { expect, onTestFinished }) => {
       const master = await RedisServer.start();
       onTestFinished(() => master.stop());
@@ -65,7 +65,7 @@ describe.runIf(hasRedis).concurrent('when a replica takes over', { timeout: 120_
       onTestFinished(() => replica.stop());
       const sentinel = await startSentinel(master.port);
       onTestFinished(() => sentinel.stop());
-      // A replica that the sentinel does not know of, or that has nothing yet, does not take over.
+      // The sentinel promotes only a replica that it knows and that is synchronized.
       await expect.poll(() => describeMaster(sentinel.port), TAKEOVER).toMatch(/num-slaves\s+1\b/);
       await expect.poll(() => replica.cli('INFO', 'replication'), TAKEOVER).toMatch(/master_link_status:up/);
 

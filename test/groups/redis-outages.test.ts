@@ -9,9 +9,9 @@ import { Proxy } from './support/proxy.js';
 import { hasRedis, RedisServer } from './support/redis-server.js';
 import { Told } from './support/told.js';
 
-/** Longer than a busy machine stops a process: what comes too late would count as another outage. */
+/** Longer than a busy machine pauses a process: a late reply would count as another outage. */
 const TIMEOUT = 3_000;
-/** For the tests that wait until it is over. */
+/** For tests that wait until this time is over. */
 const SHORT = 2_000;
 
 const newest = clientKinds.filter(({ name }) => name.endsWith(' 6'));
@@ -40,7 +40,7 @@ describe.runIf(hasRedis).each(newest)('over $name', { timeout: 60_000 }, ({ conn
     return { group: groups.group('a'), groups, member, told: new Told(groups) };
   }
 
-  /** Two that reach each other, one of them over a network that can fail. */
+  /** Opens two groups that reach each other, one of them over a network that can fail. */
   async function joinOverProxy({ timeout = TIMEOUT } = {}) {
     const proxy = await Proxy.start(server.port);
     onTestFinished(() => proxy.stop());
@@ -59,7 +59,7 @@ describe.runIf(hasRedis).each(newest)('over $name', { timeout: 60_000 }, ({ conn
   }
 
   describe('redisBackplane', () => {
-    test('a Redis that is killed: groups go on here, and everywhere when it is back', async () => {
+    test('when Redis is killed, groups still work in this process, and in all processes after its restart', async () => {
       const [here, there] = [await joinPubSub(), await joinPubSub()];
       await server.kill();
       await Promise.all([here.told.cutOff(), there.told.cutOff()]);
@@ -71,7 +71,7 @@ describe.runIf(hasRedis).each(newest)('over $name', { timeout: 60_000 }, ({ conn
       expect(here.member.got).toEqual(['in the dark', 'in the light']);
     });
 
-    test('a Redis that does not answer: send says so in time, and is not held up for long', async () => {
+    test('when Redis does not answer, send reports it in time', async () => {
       const here = await joinPubSub({ timeout: SHORT });
       server.freeze();
       const sent = await here.group.send('x');
@@ -90,9 +90,9 @@ describe.runIf(hasRedis).each(newest)('over $name', { timeout: 60_000 }, ({ conn
     });
 
     test.each([
-      ['of the client, over which we send,', 0],
-      ['of ours, over which we listen,', 1],
-    ])('a connection %s that dies without a sign is found out and replaced', async (_name, index) => {
+      ['for sending', 0],
+      ['for subscriptions', 1],
+    ])('a connection %s that dies without an event is detected and replaced', async (_name, index) => {
       const { proxy, here, there } = await joinOverProxy({ timeout: SHORT });
       proxy.mute(proxy.connections[index]!);
       expect((await here.told.cutOff()).code).toBe('ERR_WEBSOCKET_BACKPLANE_CUT_OFF');
@@ -104,7 +104,7 @@ describe.runIf(hasRedis).each(newest)('over $name', { timeout: 60_000 }, ({ conn
       while ((await there.member.inbox.next()) !== 'I am');
     });
 
-    test('once we say that we are cut off, nothing is given to a connection that may be lost, too', async () => {
+    test("after 'cutOff' no command goes to a connection that may also be lost", async () => {
       const { proxy, sending, listening, here, there } = await joinOverProxy();
       proxy.mute(sending);
       listening.destroy();
@@ -112,13 +112,13 @@ describe.runIf(hasRedis).each(newest)('over $name', { timeout: 60_000 }, ({ conn
       const sent = here.group.send('into the dark');
       sending.destroy();
       expect(await sent).toMatchObject({ local: 1, backplane: false });
-      // A client that had it would send it again.
+      // A client that had the command would repeat it.
       await here.told.back();
       expect(await here.group.send('after')).toMatchObject({ backplane: true });
       expect(await there.member.inbox.next()).toBe('after');
     });
 
-    test('while only the connection that we listen on is lost, what is sent goes out, in order', async () => {
+    test('while only the connection for subscriptions is lost, messages are sent in order', async () => {
       const { listening, here, there } = await joinOverProxy();
       listening.destroy();
       await here.told.cutOff();
@@ -131,7 +131,7 @@ describe.runIf(hasRedis).each(newest)('over $name', { timeout: 60_000 }, ({ conn
       for (const message of messages) expect(await there.member.inbox.next()).toBe(message);
     });
 
-    test('close lets go out what was sent after the connection that we listen on was lost', async () => {
+    test('close sends messages from after the loss of the connection for subscriptions', async () => {
       const { listening, here, there } = await joinOverProxy();
       listening.destroy();
       await here.told.cutOff();
@@ -141,7 +141,7 @@ describe.runIf(hasRedis).each(newest)('over $name', { timeout: 60_000 }, ({ conn
       expect(await there.member.inbox.next()).toBe('last');
     });
 
-    test('a client that is connected again is believed when a message of ours came round', async () => {
+    test('a reconnected client is trusted only when our own message has arrived', async () => {
       const client = await open(server.url);
       const groups = createGroups({ backplane: redisBackplane(client) });
       onTestFinished(() => groups.close());
@@ -159,7 +159,7 @@ describe.runIf(hasRedis).each(newest)('over $name', { timeout: 60_000 }, ({ conn
       expect(await groups.group('a').send('x')).toMatchObject({ backplane: true });
     });
 
-    test('groups that are joined and left in an outage are right after it', async () => {
+    test('groups that are joined or left in an outage are right afterwards', async () => {
       const [here, there] = [await joinPubSub(), await joinPubSub()];
       await server.kill();
       await Promise.all([here.told.cutOff(), there.told.cutOff()]);
@@ -175,7 +175,7 @@ describe.runIf(hasRedis).each(newest)('over $name', { timeout: 60_000 }, ({ conn
       expect(there.member.got).toEqual([]);
     });
 
-    test('close does not wait for a Redis that is away', async () => {
+    test('close does not wait for Redis in an outage', async () => {
       const here = await joinPubSub();
       await server.kill();
       const sending = here.group.send('x');
@@ -186,7 +186,7 @@ describe.runIf(hasRedis).each(newest)('over $name', { timeout: 60_000 }, ({ conn
   });
 
   describe('redisStreamBackplane', () => {
-    test('what is sent in an outage is kept and arrives after it, once, in order', async () => {
+    test('messages from an outage are kept and arrive afterwards, once and in order', async () => {
       args = ['--appendonly', 'yes', '--appendfsync', 'always'];
       await server.stop();
       server = await RedisServer.start(args);
@@ -205,7 +205,7 @@ describe.runIf(hasRedis).each(newest)('over $name', { timeout: 60_000 }, ({ conn
       expect([here.member.got, there.member.got, there.told.missed]).toEqual([all, all, []]);
     });
 
-    test('one whose own connection is cut reads what it missed, and is back only then', async () => {
+    test("a process whose connection breaks reads missed messages before it emits 'back'", async () => {
       const [here, there] = [await joinStream(), await joinStream()];
       const messages = Array.from({ length: 1_000 }, (_, index) => String(index));
       for (const [index, message] of messages.entries()) {
@@ -223,31 +223,34 @@ describe.runIf(hasRedis).each(newest)('over $name', { timeout: 60_000 }, ({ conn
     test.each([
       ['before the outage there were messages', true],
       ['before the outage there were none', false],
-    ])('an outage that was longer than the stream is told, with the number: %s', async (_name, hasStream) => {
-      const there = await joinStream();
-      const here = await joinStream({ maxLength: 100 });
-      if (hasStream) {
-        await here.group.send('before');
-        expect(await there.member.inbox.next()).toBe('before');
-      }
-      // Redis cuts the subscribers, and lets them in again only when more was sent than it keeps.
-      server.cli('ACL', 'SETUSER', 'default', 'resetchannels', '&none');
-      server.cli('CLIENT', 'KILL', 'TYPE', 'pubsub');
-      await there.told.cutOff();
-      const messages = Array.from({ length: 1_000 }, (_, index) => String(index));
-      server.cli('ACL', 'SETUSER', 'default', 'allchannels', '-subscribe');
-      await Promise.all(messages.map((message) => here.group.send(message)));
-      server.cli('ACL', 'SETUSER', 'default', '+subscribe');
-      await there.told.back();
-      await here.group.send('end');
-      while ((await there.member.inbox.next()) !== 'end');
-      const got = there.member.got.slice(hasStream ? 1 : 0, -1);
-      expect(got.length).toBeGreaterThanOrEqual(100);
-      expect(got).toEqual(messages.slice(-got.length));
-      expect(there.told.missed).toEqual([{ group: 'a', count: messages.length - got.length }]);
-    });
+    ])(
+      "an outage that is longer than the stream emits 'missed' with the number: %s",
+      async (_name, hasStream) => {
+        const there = await joinStream();
+        const here = await joinStream({ maxLength: 100 });
+        if (hasStream) {
+          await here.group.send('before');
+          expect(await there.member.inbox.next()).toBe('before');
+        }
+        // Redis disconnects the subscribers, until more messages were sent than it keeps.
+        server.cli('ACL', 'SETUSER', 'default', 'resetchannels', '&none');
+        server.cli('CLIENT', 'KILL', 'TYPE', 'pubsub');
+        await there.told.cutOff();
+        const messages = Array.from({ length: 1_000 }, (_, index) => String(index));
+        server.cli('ACL', 'SETUSER', 'default', 'allchannels', '-subscribe');
+        await Promise.all(messages.map((message) => here.group.send(message)));
+        server.cli('ACL', 'SETUSER', 'default', '+subscribe');
+        await there.told.back();
+        await here.group.send('end');
+        while ((await there.member.inbox.next()) !== 'end');
+        const got = there.member.got.slice(hasStream ? 1 : 0, -1);
+        expect(got.length).toBeGreaterThanOrEqual(100);
+        expect(got).toEqual(messages.slice(-got.length));
+        expect(there.told.missed).toEqual([{ group: 'a', count: messages.length - got.length }]);
+      },
+    );
 
-    test('a Redis that has lost everything is told as a loss, and groups go on', async () => {
+    test("when Redis has lost its data, groups emit 'missed' and still work", async () => {
       const [here, there] = [await joinStream(), await joinStream()];
       await here.group.send('before');
       expect(await there.member.inbox.next()).toBe('before');
@@ -272,7 +275,7 @@ describe.runIf(hasRedis).each(newest)('over $name', { timeout: 60_000 }, ({ conn
       expect(left).toBeLessThanOrEqual(60_000);
     });
 
-    test('a stranger under the name of a stream is named', async () => {
+    test('a key of another type under the name of a stream is reported', async () => {
       const here = await joinStream();
       server.cli('DEL', 'dwebsocket:group:b');
       server.cli('SET', 'dwebsocket:group:b', 'mine');

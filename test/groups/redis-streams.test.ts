@@ -21,14 +21,14 @@ describe.runIf(hasRedis).each(newest)('streams over $name', { timeout: 60_000 },
   const open = (options: Parameters<typeof join>[2] = {}, url = server.url) =>
     join({ connect, ...streams }, url, { timeout: 2_000, ...options });
 
-  /** One that sends to the group, and has no member in it. */
+  /** Opens groups that send to the group, and have no member in it. */
   async function openWriter() {
     const writer = await open();
     writer.groups.group('a').delete(writer.member);
     return writer;
   }
 
-  /** Kills Redis, and starts it again with what it had when `SAVE` was called. */
+  /** Kills Redis, and restarts it with the data of the last `SAVE`. */
   async function setBack(all: Joined[]) {
     await server.kill();
     await Promise.all(all.map(({ told }) => told.cutOff()));
@@ -41,8 +41,8 @@ describe.runIf(hasRedis).each(newest)('streams over $name', { timeout: 60_000 },
     while ((await member.inbox.next()) !== text);
   }
 
-  describe('a Redis that is set back', () => {
-    test('tells its members that messages are missed, and delivers nothing from before they joined', async () => {
+  describe('a Redis that returns to an earlier state', () => {
+    test("makes groups emit 'missed', and they deliver nothing from before their members joined", async () => {
       const before = await open();
       for (const text of ['old 1', 'old 2']) await sendAndWait(before, text);
       await before.groups.close();
@@ -57,7 +57,7 @@ describe.runIf(hasRedis).each(newest)('streams over $name', { timeout: 60_000 },
       expect(here.member.got).toEqual(['new']);
     });
 
-    test('also tells those who had not received what is lost', async () => {
+    test("also makes groups emit 'missed' that had received no lost message", async () => {
       const proxy = await Proxy.start(server.port);
       onTestFinished(() => proxy.stop());
       const [here, away] = [await open(), await open({}, proxy.url)];
@@ -77,9 +77,9 @@ describe.runIf(hasRedis).each(newest)('streams over $name', { timeout: 60_000 },
       expect(here.told.missed).toEqual([{ group: 'a', count: undefined }]);
     });
 
-    // Fewer than what is lost, as many, and more.
+    // Fewer messages than Redis has lost, as many, and more.
     test.for([2, 3, 5])(
-      'loses none of %i messages that were sent since, in the places of three',
+      'delivers all %i messages that were sent afterwards, although three lost ones had the same ids',
       async (count) => {
         const proxy = await Proxy.start(server.port);
         onTestFinished(() => proxy.stop());
@@ -114,7 +114,7 @@ describe.runIf(hasRedis).each(newest)('streams over $name', { timeout: 60_000 },
       },
     );
 
-    test('delivers what is sent as soon as it has told that messages are missed', async () => {
+    test("delivers messages that are sent directly after 'missed'", async () => {
       const proxy = await Proxy.start(server.port);
       onTestFinished(() => proxy.stop());
       const [writer, here] = [await openWriter(), await open({}, proxy.url)];
@@ -127,7 +127,7 @@ describe.runIf(hasRedis).each(newest)('streams over $name', { timeout: 60_000 },
       await here.told.cutOff();
       const answer = new Promise((resolve) => {
         here.groups.once('missed', () => {
-          // What it still had to ask then would be too late.
+          // A command that was still needed would be too late.
           const release = proxy.hold();
           resolve(writer.groups.group('a').send('after').then(release));
         });
@@ -137,7 +137,7 @@ describe.runIf(hasRedis).each(newest)('streams over $name', { timeout: 60_000 },
       while ((await here.member.inbox.next()) !== 'after');
     });
 
-    test('tells nothing where nothing is lost', async () => {
+    test('reports no loss if nothing is lost', async () => {
       const here = await open();
       await sendAndWait(here, 'before');
       server.cli('SAVE');
@@ -147,7 +147,7 @@ describe.runIf(hasRedis).each(newest)('streams over $name', { timeout: 60_000 },
     });
   });
 
-  test('the clock of a process has no part in the places of entries', async () => {
+  test('the ids of entries do not depend on the clock of a process', async () => {
     const here = await open();
     await sendAndWait(here, 'today');
     server.cli('DEL', KEY);
@@ -158,7 +158,7 @@ describe.runIf(hasRedis).each(newest)('streams over $name', { timeout: 60_000 },
     expect(Number(era)).toBeGreaterThan(1.7e12);
   });
 
-  test('a stream whose last entry was deleted by somebody goes on', async () => {
+  test('a stream still works after another program has deleted its last entry', async () => {
     const here = await open();
     await sendAndWait(here, '1');
     server.cli('XADD', KEY, '99999999999999-1', 'd', 'from the future');
@@ -166,7 +166,7 @@ describe.runIf(hasRedis).each(newest)('streams over $name', { timeout: 60_000 },
     await sendAndWait(here, '2');
   });
 
-  test('scripts that were flushed are no harm', async () => {
+  test('streams still work after SCRIPT FLUSH', async () => {
     const here = await open();
     await sendAndWait(here, '1');
     server.cli('SCRIPT', 'FLUSH');
@@ -185,13 +185,13 @@ describe.runIf(hasRedis).each(newest)('streams over $name', { timeout: 60_000 },
     };
     const sumOf = (all: number[]) => all.reduce((sum, length) => sum + length + 64, 0);
 
-    test('bounds what Redis keeps of a group, with large messages and with small ones', async () => {
+    test('limits the messages of a group in Redis, for large and for small messages', async () => {
       const here = await open({ maxBytes: 100_000, maxLength: 100_000 });
       for (const length of [10, 30_000, 100, 1, 60_000, 20_000, 5, 90_000, 1_000]) {
         await sendAndWait(here, 'x'.repeat(length));
         expect(sumOf(lengths())).toBeLessThanOrEqual(100_000);
       }
-      // The newest that fit.
+      // The newest messages that fit.
       expect(lengths()).toEqual([5, 90_000, 1_000].map((length) => length + HEADER_BYTES));
       await Promise.all(
         Array.from({ length: 3_000 }, (_, index) => here.groups.group('a').send(String(index))),
@@ -201,26 +201,26 @@ describe.runIf(hasRedis).each(newest)('streams over $name', { timeout: 60_000 },
       expect(sumOf(left)).toBeGreaterThan(99_800);
     });
 
-    test('keeps the newest message in any case', async () => {
+    test('always keeps the newest message', async () => {
       const here = await open({ maxBytes: 1_000 });
       await sendAndWait(here, 'small');
       await sendAndWait(here, 'x'.repeat(5_000));
       expect(lengths()).toEqual([5_000 + HEADER_BYTES]);
     });
 
-    test('counts right when maxLength has removed messages, too', async () => {
+    test('counts right after maxLength has deleted messages', async () => {
       const here = await open({ maxBytes: 1_000_000, maxLength: 100 });
       const send = (count: number, length: number) =>
         Promise.all(Array.from({ length: count }, () => here.groups.group('a').send('x'.repeat(length))));
       await send(2_000, 1_000);
-      // Were those counted that are gone, so many would not have stayed.
+      // If deleted messages counted, fewer would remain.
       expect(lengths().length).toBeGreaterThanOrEqual(100);
       await send(20, 100_000);
       expect(sumOf(lengths())).toBeLessThanOrEqual(1_000_000);
       expect(lengths()).toHaveLength(9);
     });
 
-    test('what is gone is missed by those who were cut off, with the number', async () => {
+    test('processes that were cut off report the number of deleted messages', async () => {
       const proxy = await Proxy.start(server.port);
       onTestFinished(() => proxy.stop());
       const [here, away] = [await open({ maxBytes: 10_000 }), await open({}, proxy.url)];
@@ -237,7 +237,7 @@ describe.runIf(hasRedis).each(newest)('streams over $name', { timeout: 60_000 },
     });
   });
 
-  test('many groups are read after an outage, each in order, while live messages flow', async () => {
+  test('many groups are read after an outage, each in order, while new messages arrive', async () => {
     const proxy = await Proxy.start(server.port);
     onTestFinished(() => proxy.stop());
     const [here, away] = [await open(), await open({}, proxy.url)];

@@ -3,7 +3,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { compareEnds } from '../../src/groups/redis/stream-entry.js';
 import { hasRedis, RedisServer } from './support/redis-server.js';
 
-test.runIf(hasRedis)('the ends of many streams are compared in one command', async () => {
+test.runIf(hasRedis)('one command compares the ends of many streams', async () => {
   const server = await RedisServer.start();
   onTestFinished(() => server.stop());
   const client = createClient({ url: server.url });

@@ -11,7 +11,7 @@ function toEntry([id, data]: Row): StreamEntry {
   return { id: { era: era!, index: Number(index) }, data: Buffer.from(data) };
 }
 
-/** A stream in memory, and a tail that reads it. */
+/** Creates a stream in memory, and a tail that reads it. */
 async function openTail(rows: Row[], { maxAge = 60_000, reach = 60_000, time = 0 } = {}) {
   let stream = rows.map(toEntry);
   const got: string[] = [];
@@ -41,7 +41,7 @@ async function openTail(rows: Row[], { maxAge = 60_000, reach = 60_000, time = 0
     maxAge,
     reach,
     stream: {
-      // `async`, so that what throws rejects.
+      // `async` turns a throw into a rejection.
       async after(position) {
         reads.push(`after ${position.id.era}-${position.id.index}`);
         if (stream.length === 0) return reply('after', none());
@@ -82,9 +82,9 @@ async function openTail(rows: Row[], { maxAge = 60_000, reach = 60_000, time = 0
     missed,
     reads,
     failures: () => failures,
-    /** Puts something in the place of all that is in the stream. */
+    /** Replaces all entries of the stream. */
     replace: (...news: Row[]) => (stream = news.map(toEntry)),
-    /** As Redis does: in the era of the last entry. */
+    /** Adds an entry like Redis: in the era of the last one. */
     append: (data: string) => {
       const { era, index } = stream.at(-1)?.id ?? { era: '9', index: 0 };
       stream = [...stream, toEntry([`${era}-${index + 1}`, data])];
@@ -105,7 +105,7 @@ async function openTail(rows: Row[], { maxAge = 60_000, reach = 60_000, time = 0
 const rows = (era: number, from: number, to: number): Row[] =>
   Array.from({ length: to - from + 1 }, (_, index) => [`${era}-${from + index}`, `${era}:${from + index}`]);
 
-/** Of the entry before, as `rows` makes them. */
+/** Returns the mark of the previous entry, as `rows` creates them. */
 function markBefore(id: string): string {
   const [era, index] = id.split('-').map(Number);
   return index! > 1 ? `${era}:${index! - 1}` : '';
@@ -114,20 +114,20 @@ function markBefore(id: string): string {
 const texts = (list: Row[]) => list.map(([, data]) => data);
 
 describe('while it is connected', () => {
-  test('begins at the end, and takes what is published without reading', async () => {
+  test('begins at the end, and delivers published entries without reading', async () => {
     const { publish, got, reads } = await openTail(rows(1, 1, 3));
     for (const row of rows(1, 4, 6)) publish(row);
     expect(got).toEqual(['1:4', '1:5', '1:6']);
     expect(reads).toEqual(['look']);
   });
 
-  test('takes nothing twice', async () => {
+  test('delivers no entry twice', async () => {
     const { publish, got } = await openTail(rows(1, 1, 3));
     for (const row of [...rows(1, 2, 5), ...rows(1, 4, 6)]) publish(row);
     expect(got).toEqual(['1:4', '1:5', '1:6']);
   });
 
-  test('reads what was left out', async () => {
+  test('reads missing entries', async () => {
     const { tail, publish, add, got, missed } = await openTail(rows(1, 1, 3));
     add(...rows(1, 4, 6));
     publish(rows(1, 6, 6)[0]!);
@@ -135,7 +135,7 @@ describe('while it is connected', () => {
     expect([got, missed]).toEqual([['1:4', '1:5', '1:6'], []]);
   });
 
-  test('asks to be called again when reading what was left out fails', async () => {
+  test('calls `failed` when it cannot read missing entries', async () => {
     const { tail, publish, add, whileReading, failures, got } = await openTail(rows(1, 1, 3));
     add(...rows(1, 4, 6));
     whileReading(() => {
@@ -149,10 +149,10 @@ describe('while it is connected', () => {
     expect(got).toEqual(['1:4', '1:5', '1:6']);
   });
 
-  test('what is next by its place alone is not taken: Redis may have been set back', async () => {
+  test('does not trust an entry with the next id and another previous mark', async () => {
     const { tail, publish, replace, got, missed } = await openTail(rows(1, 1, 3));
     for (const row of rows(1, 4, 6)) publish(row);
-    // 5 and 6 are lost, and the new 5 and 6 were not heard.
+    // Redis has lost 5 and 6, and the new 5 and 6 have not arrived.
     replace(...rows(1, 1, 4), ['1-5', 'new 5'], ['1-6', 'new 6'], ['1-7', 'new 7']);
     publish(['1-7', 'new 7'], 'new 6');
     await tail.catchUp(0);
@@ -160,7 +160,7 @@ describe('while it is connected', () => {
     expect(missed).toEqual([undefined]);
   });
 
-  test('a stream that begins during an outage may have come after another: it is read', async () => {
+  test('reads a stream that begins during an outage, because it may have replaced another one', async () => {
     const { tail, publish, replace, got, missed } = await openTail(rows(1, 1, 3));
     replace(...rows(7, 1, 2));
     publish(rows(7, 2, 2)[0]!, '7:1', 10);
@@ -173,13 +173,13 @@ describe('while it is connected', () => {
     expect([live.got, live.missed]).toEqual([['7:1'], [undefined]]);
   });
 
-  test('a stream that begins while it listens is taken from its first entry', async () => {
+  test('delivers a stream that begins while connected from its first entry', async () => {
     const { publish, got, missed } = await openTail([]);
     for (const row of [...rows(7, 1, 2), ...rows(9, 1, 2)]) publish(row);
     expect([got, missed]).toEqual([['7:1', '7:2', '9:1', '9:2'], []]);
   });
 
-  test('what is not from a stream goes on to the group, which refuses it', async () => {
+  test('passes invalid messages to the group, which ignores them', async () => {
     const { tail, got } = await openTail([]);
     tail.take(Buffer.from('hello'), 0);
     tail.take(Buffer.alloc(0), 0);
@@ -188,7 +188,7 @@ describe('while it is connected', () => {
 });
 
 describe('after an outage', () => {
-  test('reads all that came, page by page, and what is published meanwhile, in order', async () => {
+  test('reads all missed entries page by page, and those that are published meanwhile, in order', async () => {
     const { tail, add, publish, whileReading, got, missed } = await openTail(rows(1, 1, 3));
     add(...rows(1, 4, 1_003));
     let late = 1_004;
@@ -205,7 +205,7 @@ describe('after an outage', () => {
     expect(missed).toEqual([]);
   });
 
-  test('has caught up when it has read what was missed, also when new messages come without end', async () => {
+  test('catches up when it has read the missed entries, even if new ones keep coming', async () => {
     const { tail, add, publish, whileReading, got } = await openTail(rows(1, 1, 3));
     add(...rows(1, 4, 6));
     let next = 7;
@@ -215,7 +215,7 @@ describe('after an outage', () => {
       const row = rows(1, next, next++)[0]!;
       add(row);
       publish(row);
-      // Else the test would never end.
+      // Otherwise the test would never end.
       if (next > 1_000) throw new Error('it still reads');
     });
     await tail.catchUp(1_000);
@@ -225,27 +225,27 @@ describe('after an outage', () => {
     expect(got).toEqual(texts(rows(1, 4, next - 1)));
   });
 
-  test('says nothing when nothing came', async () => {
+  test('reports no loss if nothing was published', async () => {
     const { tail, got, missed } = await openTail(rows(1, 1, 3));
     await tail.catchUp(1_000);
     expect([got, missed]).toEqual([[], []]);
   });
 
-  test('says how many are missing when the outage was longer than the stream', async () => {
+  test('reports the number of missing entries if the outage was longer than the stream', async () => {
     const { tail, replace, got, missed } = await openTail(rows(1, 1, 3));
     replace(...rows(1, 10, 12));
     await tail.catchUp(1_000);
     expect([got, missed]).toEqual([texts(rows(1, 10, 12)), [6]]);
   });
 
-  test('says so, too, when there was no stream yet before the outage', async () => {
+  test('also reports it if no stream existed before the outage', async () => {
     const { tail, replace, got, missed } = await openTail([]);
     replace(...rows(1, 10, 12));
     await tail.catchUp(1_000);
     expect([got, missed]).toEqual([texts(rows(1, 10, 12)), [9]]);
   });
 
-  test('where there was no stream, one that has come and expired meanwhile cannot be ruled out', async () => {
+  test('reports a loss if no stream existed, because one may have begun and expired meanwhile', async () => {
     const [short, long, both] = [await openTail([]), await openTail([]), await openTail([])];
     both.replace(...rows(2, 10, 12));
     await Promise.all([short.tail.catchUp(59_999), long.tail.catchUp(60_000), both.tail.catchUp(60_000)]);
@@ -253,21 +253,21 @@ describe('after an outage', () => {
     expect(both.got).toEqual(texts(rows(2, 10, 12)));
   });
 
-  test('misses nothing when there was no stream and all of the new one is there', async () => {
+  test('reports no loss if no stream existed and the new one is complete', async () => {
     const { tail, replace, got, missed } = await openTail([]);
     replace(...rows(1, 1, 3));
     await tail.catchUp(1_000);
     expect([got, missed]).toEqual([texts(rows(1, 1, 3)), []]);
   });
 
-  test('misses nothing when just what it had has been trimmed', async () => {
+  test('reports no loss if only received entries were trimmed', async () => {
     const { tail, replace, got, missed } = await openTail(rows(1, 1, 3));
     replace(...rows(1, 4, 6));
     await tail.catchUp(1_000);
     expect([got, missed]).toEqual([texts(rows(1, 4, 6)), []]);
   });
 
-  test('says so when Redis has lost the stream, and takes the new one', async () => {
+  test('reports a loss if Redis has lost the stream, and delivers the new one', async () => {
     const { tail, replace, publish, got, missed } = await openTail(rows(1, 1, 3));
     replace(...rows(5, 1, 2));
     await tail.catchUp(1_000);
@@ -275,17 +275,17 @@ describe('after an outage', () => {
     expect([got, missed]).toEqual([texts(rows(5, 1, 3)), [undefined]]);
   });
 
-  test('notices that Redis has gone back to an earlier state, and takes all that came since', async () => {
+  test('detects that Redis has returned to an earlier state, and delivers all later entries', async () => {
     const { tail, replace, publish, got, missed } = await openTail(rows(1, 1, 3));
     for (const row of rows(1, 4, 9)) publish(row);
     got.length = 0;
-    // 8 and 9 are lost, and others have taken their places.
+    // Redis has lost 8 and 9, and other entries have their ids.
     replace(...rows(1, 1, 7), ['1-8', 'new 8'], ['1-9', 'new 9'], ['1-10', 'new 10']);
     await tail.catchUp(1_000);
     expect([got, missed]).toEqual([[...texts(rows(1, 4, 7)), 'new 8', 'new 9', 'new 10'], [undefined]]);
   });
 
-  test('does so, too, when there was no stream where it began', async () => {
+  test('also does so if no stream existed when it began', async () => {
     const { tail, replace, publish, got, missed } = await openTail([]);
     for (const row of rows(1, 1, 3)) publish(row);
     got.length = 0;
@@ -294,7 +294,7 @@ describe('after an outage', () => {
     expect([got, missed]).toEqual([['1:1', 'new 2'], [undefined]]);
   });
 
-  test('goes back no further than it has to', async () => {
+  test('reads again only from the latest possible place', async () => {
     const { tail, replace, publish, reads } = await openTail(rows(1, 1, 3), { reach: 0 });
     for (const row of rows(1, 4, 9)) publish(row);
     replace(...rows(1, 1, 8), ['1-9', 'new 9']);
@@ -302,15 +302,15 @@ describe('after an outage', () => {
     expect(reads).toEqual(['look', 'after 1-9', 'after 1-8']);
   });
 
-  test('takes only larger places when what it could go back to is lost, too', async () => {
+  test('delivers only larger ids if the earlier place is lost, too', async () => {
     const { tail, replace, got, missed } = await openTail(rows(1, 1, 9));
     replace(...rows(1, 1, 7), ['1-8', 'new 8'], ['1-9', 'new 9'], ['1-10', 'new 10']);
     await tail.catchUp(1_000);
-    // Whether "new 8" is from before it began cannot be known.
+    // The tail cannot know whether "new 8" is from before it began.
     expect([got, missed]).toEqual([['new 9', 'new 10'], [undefined]]);
   });
 
-  test('delivers nothing old when Redis has gone back to before it began, and goes on from the end', async () => {
+  test('delivers no old entry if Redis has returned to a state from before it began, and continues at the end', async () => {
     const { tail, replace, publish, got, missed } = await openTail(rows(1, 1, 9));
     replace(...rows(1, 1, 4), ['1-5', 'new 5']);
     await tail.catchUp(1_000);
@@ -318,7 +318,7 @@ describe('after an outage', () => {
     expect([got, missed]).toEqual([['new 6'], [undefined]]);
   });
 
-  test('leaves a note for those who had nothing of what was lost, and each tells it once', async () => {
+  test('adds a note for tails that had received no lost entry, and each reports the loss once', async () => {
     const knows = await openTail(rows(1, 1, 9));
     knows.replace(...rows(1, 1, 7));
     await knows.tail.catchUp(1_000);
@@ -335,7 +335,7 @@ describe('after an outage', () => {
     expect([late.got, late.missed]).toEqual([['1:7', 'new'], [undefined]]);
   });
 
-  test('a note that was trimmed before it was read does not stand for the next one', async () => {
+  test('a note that was trimmed before it was read does not hide the next one', async () => {
     const { tail, replace, whileReading, got, missed } = await openTail(rows(1, 1, 9));
     replace(...rows(1, 1, 7));
     let replies = 0;
@@ -350,7 +350,7 @@ describe('after an outage', () => {
     expect([got.at(-1), missed]).toEqual(['new', [undefined, undefined]]);
   });
 
-  describe('what is sent after the telling of a loss arrives, however quickly', () => {
+  describe('a message that is sent directly after the report of a loss arrives', () => {
     const losses: Record<string, { has: Row[]; then: Row[]; time?: number }> = {
       'set back': { has: rows(1, 1, 9), then: rows(1, 1, 4) },
       'set back, and others have gone on': {
@@ -410,7 +410,7 @@ describe('after an outage', () => {
     );
   });
 
-  test('delivers nothing of an era that began before its own, and goes on from the end', async () => {
+  test('delivers no entry of an earlier era, and continues at the end', async () => {
     const { tail, replace, publish, got, missed } = await openTail(rows(9, 1, 3));
     replace(...rows(5, 1, 2));
     await tail.catchUp(1_000);
@@ -418,7 +418,7 @@ describe('after an outage', () => {
     expect([got, missed]).toEqual([['new'], [undefined]]);
   });
 
-  test('a Redis that is set back again does no more harm than the first time', async () => {
+  test('works the same way when Redis returns to an earlier state again', async () => {
     const all = [...rows(1, 1, 3), ['2-0', ''] satisfies Row, ...rows(2, 1, 9)];
     const knows = await openTail(all.slice(0, 7));
     knows.add(...all.slice(7));
@@ -435,7 +435,7 @@ describe('after an outage', () => {
     expect([had.got, had.missed]).toEqual([['new 6', 'new 7'], [undefined]]);
   });
 
-  test('delivers nothing of a stream that is older than the time at which there was none', async () => {
+  test('delivers no entry of a stream that is older than the time without a stream', async () => {
     const { tail, replace, publish, got, missed } = await openTail([], { time: 7 });
     replace(...rows(5, 1, 2));
     await tail.catchUp(1_000);
@@ -443,7 +443,7 @@ describe('after an outage', () => {
     expect([got, missed]).toEqual([['5:3'], [undefined]]);
   });
 
-  test('notices without an outage that another entry has the place of the one that it had last', async () => {
+  test('detects without an outage that another entry has the id of its last one', async () => {
     const { tail, replace, publish, got, missed } = await openTail(rows(1, 1, 3));
     replace(...rows(1, 1, 2), ['1-3', 'new 3']);
     publish(['1-3', 'new 3']);
@@ -451,7 +451,7 @@ describe('after an outage', () => {
     expect([got, missed]).toEqual([['new 3'], [undefined]]);
   });
 
-  test('a stream that has expired is no loss, unless the outage was as long', async () => {
+  test('reports no loss if the stream has expired, unless the outage was as long', async () => {
     const idle = await openTail(rows(1, 1, 3), { maxAge: 1 });
     const cut = await openTail(rows(1, 1, 3), { maxAge: 1 });
     const young = await openTail(rows(1, 1, 3), { maxAge: 60_000 });
@@ -464,7 +464,7 @@ describe('after an outage', () => {
     expect(idle.got).toEqual(['4:1']);
   });
 
-  test('a second outage while it reads is no harm: it is called again', async () => {
+  test('can be called again after a second outage during the read', async () => {
     const { tail, add, whileReading, got } = await openTail(rows(1, 1, 3));
     add(...rows(1, 4, 5));
     whileReading(() => {

@@ -8,7 +8,7 @@ interface Asked {
   fail(error: Error): void;
 }
 
-/** A subscriber whose every command is answered by the test. */
+/** A subscriber. The test answers each of its commands. */
 function openSubscriber({ restores = false } = {}) {
   const asked = new Inbox<Asked>();
   const ask = (name: string) => (channels: string[]) =>
@@ -26,7 +26,7 @@ function openSubscriber({ restores = false } = {}) {
   return { subscriber, asked };
 }
 
-/** Until everything that is only waiting for microtasks is done. */
+/** Resolves after all pending microtasks. */
 const nextTurn = () => new Promise((resolve) => setImmediate(resolve));
 
 async function openRestored({ restores = false, always = ['probe'] } = {}) {
@@ -41,8 +41,8 @@ async function openRestored({ restores = false, always = ['probe'] } = {}) {
 
 const names = (count: number) => Array.from({ length: count }, (_, index) => `room ${index}`);
 
-describe('while the connection holds', () => {
-  test('what is asked for in one turn goes out in one command', async () => {
+describe('while the connection is open', () => {
+  test('all changes of one turn go into one command', async () => {
     const { subscriptions, asked } = await openRestored();
     const adding = [subscriptions.add('a'), subscriptions.add('b')];
     const command = await asked.next();
@@ -54,7 +54,7 @@ describe('while the connection holds', () => {
     expect([(await asked.next()).what, (await asked.next()).what]).toEqual(['- a', '+ c']);
   });
 
-  test('many go out in batches, one after the other', async () => {
+  test('many channels are subscribed in batches, one after the other', async () => {
     const { subscriptions, asked, batches } = await openRestored();
     const adding = names(2_500).map((name) => subscriptions.add(name));
     for (const what of ['+ 1000', '+ 1000', '+ 500']) {
@@ -73,7 +73,7 @@ describe('while the connection holds', () => {
     expect((await asked.next()).what.split(',')).toHaveLength(3);
   });
 
-  test('one that is wanted again before it was unsubscribed stays', async () => {
+  test('a channel that is added again before it was unsubscribed stays subscribed', async () => {
     const { subscriptions, asked } = await openRestored();
     const adding = subscriptions.add('a');
     (await asked.next()).ok();
@@ -83,7 +83,7 @@ describe('while the connection holds', () => {
     expect([asked.rest(), subscriptions.has('a')]).toEqual([[], true]);
   });
 
-  test('one that is refused takes no other with it', async () => {
+  test('a refused channel does not affect the others', async () => {
     const { subscriptions, asked } = await openRestored();
     const results = ['a', 'b', 'c'].map((name) =>
       subscriptions.add(name).then(
@@ -106,7 +106,7 @@ describe('while the connection holds', () => {
   });
 });
 
-test('nobody waits for a Redis that does not answer; what it answers later is unsubscribed again', async () => {
+test('without an answer pending calls reject, and a late subscription is unsubscribed again', async () => {
   const { subscriptions, asked } = await openRestored();
   expect(subscriptions.askedSince).toBeUndefined();
   const adding = subscriptions.add('a');
@@ -120,7 +120,7 @@ test('nobody waits for a Redis that does not answer; what it answers later is un
 });
 
 describe('when the connection is lost', () => {
-  test('nobody waits for a command that the client keeps', async () => {
+  test('pending calls reject, even if the client keeps their command', async () => {
     const { subscriptions, asked } = await openRestored();
     const adding = subscriptions.add('a');
     await asked.next();
@@ -129,7 +129,7 @@ describe('when the connection is lost', () => {
     expect(subscriptions.has('a')).toBe(false);
   });
 
-  test('the next one gets what is wanted then, and nothing else', async () => {
+  test('the next connection subscribes exactly the wanted channels', async () => {
     const { subscriptions, asked } = await openRestored();
     const adding = ['left', 'stays'].map((name) => subscriptions.add(name));
     (await asked.next()).ok();
@@ -146,7 +146,7 @@ describe('when the connection is lost', () => {
     expect(next.asked.rest()).toEqual([]);
   });
 
-  test('a client that brings back its subscriptions unsubscribes those that nobody wants', async () => {
+  test('a client that restores its subscriptions unsubscribes the unwanted ones', async () => {
     const { subscriptions, subscriber, asked } = await openRestored({ restores: true });
     const adding = ['left', 'stays'].map((name) => subscriptions.add(name));
     (await asked.next()).ok();
@@ -163,7 +163,7 @@ describe('when the connection is lost', () => {
     await again;
   });
 
-  test('what is refused then is tried again, alone, and the rest is in force', async () => {
+  test('a channel that is refused then is retried alone, and the others are subscribed', async () => {
     const { subscriptions, asked } = await openRestored();
     const adding = ['a', 'b'].map((name) => subscriptions.add(name));
     (await asked.next()).ok();

@@ -394,12 +394,7 @@ describe('refuses', () => {
     ],
     ['handshakeTimeout', { handshakeTimeout: 1.5 }, RangeError, /got the number 1\.5/],
     ['handshakeTimeout', { handshakeTimeout: '10' }, TypeError, /got the string "10"/],
-    [
-      'own',
-      { own: () => true },
-      TypeError,
-      /there is no such option here \(there are owns, handshakeTimeout\)/,
-    ],
+    ['own', { own: () => true }, TypeError, /unknown option "own"; did you mean "owns"\?/],
     ['options', [], TypeError, /option "options" must be an object/],
   ] as const)('the option %s, %j', ([option, options, Kind, message]) => {
     const server = createServer();

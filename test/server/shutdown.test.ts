@@ -150,7 +150,7 @@ describe('closeWebsockets', () => {
     [{ reason: 'é'.repeat(62) }, RangeError, 'at most 123 bytes'],
     [{ timeout: 0 }, RangeError, 'option "timeout" must be whole milliseconds'],
     [{ timeout: '5' }, TypeError, 'option "timeout" must be whole milliseconds'],
-    [{ timeOut: 5 }, TypeError, 'there is no such option here (there are code, reason, timeout)'],
+    [{ timeOut: 5 }, TypeError, 'unknown option "timeOut"; did you mean "timeout"?'],
     [1000, TypeError, 'option "options" must be an object'],
   ] as const)('refuses %j and closes nothing', async ([options, Kind, message]) => {
     const site = await serve(waiting);

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { CloseCode, isSendableCloseCode } from '../../src/shared/close-codes.js';
 
-test('an endpoint may send the codes that the RFC and IANA let it send, and no others', () => {
+test('only the codes that the RFC and IANA allow may be sent', () => {
   const sendable = Array.from({ length: 70_000 }, (_, code) => code).filter((code) =>
     isSendableCloseCode(code),
   );
@@ -10,13 +10,13 @@ test('an endpoint may send the codes that the RFC and IANA let it send, and no o
   expect(sendable.slice(registered.length)).toEqual(Array.from({ length: 2_000 }, (_, i) => 3_000 + i));
 });
 
-test('what is no whole number is no code', () => {
+test('a value that is not a whole number is not a close code', () => {
   for (const code of [undefined, null, '1000', 1000.5, NaN, Infinity, -1000, 1000n]) {
     expect(isSendableCloseCode(code)).toBe(false);
   }
 });
 
-test('all named codes can be sent but for the two that only report', () => {
+test('all named codes may be sent except the two that only report', () => {
   const reported: number[] = [CloseCode.noStatus, CloseCode.abnormal];
   for (const code of Object.values(CloseCode))
     expect(isSendableCloseCode(code)).toBe(!reported.includes(code));

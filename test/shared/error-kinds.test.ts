@@ -5,19 +5,19 @@ import { argumentError } from '../../src/shared/errors.js';
 const closed = new WebsocketClosedError(1000, '');
 const argument = argumentError(RangeError, 'no');
 
-test('instanceof tells one kind of error from another', () => {
+test('instanceof distinguishes the kinds of errors', () => {
   expect(closed instanceof WebsocketClosedError).toBe(true);
   expect(closed instanceof WebsocketArgumentError).toBe(false);
   expect(argument instanceof WebsocketArgumentError).toBe(true);
   expect(argument instanceof WebsocketClosedError).toBe(false);
 });
 
-test('instanceof knows every kind as a WebsocketError, and nothing else', () => {
+test('every kind is an instance of WebsocketError, and other errors are not', () => {
   expect(closed instanceof WebsocketError).toBe(true);
   expect(argument instanceof WebsocketError).toBe(true);
   expect(new TypeError('another') instanceof WebsocketError).toBe(false);
 });
 
-test('a kind of its own tells its own name', () => {
+test('the text of an error begins with the name of its class', () => {
   expect(String(closed)).toMatch(/^WebsocketClosedError: /);
 });

@@ -7,16 +7,16 @@ import {
 } from 'dwebsocket';
 import { argumentError, describe, optionError } from '../../src/shared/errors.js';
 
-test('WebsocketClosedError has its facts as fields and the cure in its text', () => {
+test('WebsocketClosedError has the facts as fields, and its message says what to do', () => {
   const error = new WebsocketClosedError(4000, 'moved');
   expect(error).toMatchObject({ code: 'ERR_WEBSOCKET_CLOSED', closeCode: 4000, closeReason: 'moved' });
   expect(error.message).toContain(
-    'the websocket has closed with 4000 (moved); leave the loop when wait() gives null',
+    'the websocket has closed with 4000 (moved); leave the loop when wait() resolves with null',
   );
   expect(new WebsocketClosedError(1006, '').message).toContain('has closed with 1006; ');
 });
 
-test('an option error names option, rule and value, and is a TypeError or RangeError by nature', () => {
+test('an option error names option, rule and value, and is a TypeError or RangeError', () => {
   const error = optionError(RangeError, 'heartbeat', 'more than that', 0);
   expect(error).toBeInstanceOf(RangeError);
   expect(error).toBeInstanceOf(WebsocketOptionError);
@@ -31,7 +31,7 @@ test('an option error names option, rule and value, and is a TypeError or RangeE
   });
 });
 
-test('an argument error is one of its own kind', () => {
+test('an argument error is a WebsocketArgumentError and a TypeError', () => {
   const error = argumentError(TypeError, 'pass a string');
   expect(error).toBeInstanceOf(TypeError);
   expect(error).toBeInstanceOf(WebsocketArgumentError);
@@ -39,7 +39,7 @@ test('an argument error is one of its own kind', () => {
   expect(error).not.toBeInstanceOf(WebsocketOptionError);
 });
 
-test('an error of another installed copy of the package is known by its code', () => {
+test('instanceof recognizes an error of another installed copy of the package by its code', () => {
   const foreign = Object.assign(new Error('elsewhere'), { code: 'ERR_WEBSOCKET_CLOSED' });
   expect(foreign).toBeInstanceOf(WebsocketClosedError);
   expect(foreign).toBeInstanceOf(WebsocketError);
@@ -55,7 +55,7 @@ test('an error of another installed copy of the package is known by its code', (
   }
 });
 
-group('a value in an error text is described', () => {
+group('an error message describes the value', () => {
   test.for([
     [undefined, 'undefined'],
     [null, 'null'],

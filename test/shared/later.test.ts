@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { falseLater, later, laterIfAwaited, rejectLater, trueLater } from '../../src/shared/later.js';
 
-test('all settle on a later turn of the event loop, when others have been served', async () => {
+test('all settle on a later turn of the event loop, after ticks and microtasks', async () => {
   const order: string[] = [];
   const settled = Promise.all([
     later('value').then((value) => order.push(value)),
@@ -16,7 +16,7 @@ test('all settle on a later turn of the event loop, when others have been served
   expect(order.slice(2)).toEqual(['value', 'awaited', 'false', 'error']);
 });
 
-test('those who ask in one turn share one promise, and later ones get another', async () => {
+test('all callers of one turn share one promise, and later callers get another', async () => {
   const first = falseLater();
   expect(falseLater()).toBe(first);
   expect(await trueLater()).toBe(true);

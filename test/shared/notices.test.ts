@@ -19,21 +19,21 @@ async function talk(site: Site): Promise<void> {
   await (await connect(site, '/fail')).closed();
   await requestUpgrade(site, '/talk', { 'sec-websocket-version': '8' });
   await requestUpgrade(site, '/nowhere');
-  // Behind all the others: what they print is printed when this is.
+  // The last one: when its line is printed, all earlier lines are printed, too.
   await (await connect(site, '/talk?last')).close();
 }
 
 test(
-  'NODE_DEBUG=dwebsocket tells each attach, each verdict and why, each end and who, on one line',
+  'NODE_DEBUG=dwebsocket prints one line for each attach, each verdict with its reason, and each close with its side',
   { timeout: 120_000 },
   async () => {
     const { site, stop } = await startProgram('talk', { NODE_DEBUG: 'dwebsocket' });
     await talk(site);
     const lines = (await stop()).split('\n').filter((line) => line !== '');
     for (const line of lines) expect(line).toMatch(/^DWEBSOCKET \d+: /);
-    const said = lines.map((line) => line.replace(/^DWEBSOCKET \d+: /, ''));
-    expect(said[0]).toBe('attached to a server with 0 other upgrade listeners');
-    expect(said).toEqual(
+    const texts = lines.map((line) => line.replace(/^DWEBSOCKET \d+: /, ''));
+    expect(texts[0]).toBe('attached to a server with 0 other upgrade listeners');
+    expect(texts).toEqual(
       expect.arrayContaining([
         '/talk: accepted, speaking chat',
         '/talk: closed with 1000 "" by this side',
@@ -49,13 +49,13 @@ test(
   },
 );
 
-test('without it nothing is printed', { timeout: 120_000 }, async () => {
+test('without NODE_DEBUG nothing is printed', { timeout: 120_000 }, async () => {
   const { site, stop } = await startProgram('talk');
   await talk(site);
   expect(await stop()).toBe('');
 });
 
-test('a warning about one thing is given once, about another once more', async () => {
+test('a warning appears once for each subject and code', async () => {
   const warnings = watchWarnings();
   const [route, server] = [{}, {}];
   for (let i = 0; i < 3; i++) {
@@ -72,7 +72,7 @@ test('a warning about one thing is given once, about another once more', async (
   expect(warnings.rest()).toEqual([]);
 });
 
-test('a warning with details is given once for each of them, ten times at most', async () => {
+test('a warning with details appears once for each of the first ten details', async () => {
   const warnings = watchWarnings();
   const route = {};
   for (let i = 0; i < 30; i++) warnOnce(route, 'ONE', `detail ${String(i % 15)}`, String(i % 15));
@@ -101,7 +101,7 @@ const CAUSES: Record<string, [RequireWebsocketHandler, WebsocketOptions?]> = {
 };
 
 test.each(Object.entries(CAUSES))(
-  '%s tells the whole path of a request, and not its query',
+  '%s shows the whole path of a request without its query',
   async (expected, [handler, options]) => {
     const warnings = watchWarnings();
     const rooms = express.Router().get('/room', requireWebsocket(handler, options));

@@ -67,7 +67,7 @@ describe('a target can be', () => {
     await expectEcho(server);
   });
 
-  test('an https server that listens, with a certificate signed by itself', async () => {
+  test('an https server that listens, with a self-signed certificate', async () => {
     const { server } = await listen(https.createServer(CERTIFICATE, echo));
     await expectEcho(server);
   });
@@ -88,7 +88,7 @@ describe('a target can be', () => {
     await expectEcho(new URL(`${scheme}://127.0.0.1:${port}/echo`));
   });
 
-  test('a URL of https, whose certificate must be good unless the test says otherwise', async () => {
+  test('a URL of https, whose certificate must be valid unless rejectUnauthorized is false', async () => {
     const { port } = await listen(https.createServer(CERTIFICATE, echo));
     const url = `https://localhost:${port}`;
     await expect(connect(url)).rejects.toThrow(/self-signed certificate/);
@@ -96,7 +96,7 @@ describe('a target can be', () => {
     await client.close();
   });
 
-  test('nothing else', async () => {
+  test('no other value', async () => {
     await expect(connect({} as Target)).rejects.toThrow(
       'connect() takes an app, a request listener, an http.Server, an https.Server or a URL; got an object',
     );
@@ -107,7 +107,7 @@ describe('a target can be', () => {
 });
 
 describe('the route sees', () => {
-  /** Connects, and gives what the route has seen. */
+  /** Connects, and returns what `see` reads from the request of the route. */
   async function look<T>(
     see: (req: express.Request) => T,
     path = '/',
@@ -139,12 +139,12 @@ describe('the route sees', () => {
     expect(seen).toEqual(['Bearer 1', { a: '1', b: '2' }, '1, 2']);
   });
 
-  test('the Set-Cookie lines of another answer as cookies', async () => {
+  test('the Set-Cookie headers of another response as cookies', async () => {
     const cookie = ['a=1; Path=/; HttpOnly', 'b=2; Path=/'];
     expect(await look((req) => req.cookies, '/', { headers: { cookie } })).toMatchObject({ a: '1', b: '2' });
   });
 
-  test('a peer on this machine, whose socket is like any other', async () => {
+  test('a peer on this machine, with an ordinary socket', async () => {
     const seen = await look((req) => {
       req.socket.setNoDelay().setKeepAlive().setTimeout(0).ref().unref();
       const { ip, protocol, socket } = req;
@@ -154,7 +154,7 @@ describe('the route sees', () => {
     expect(seen).toEqual({ ip: '127.0.0.1', protocol: 'http', port, bytesRead: port, state: 'open' });
   });
 
-  test('no Origin, or the one that is given', async () => {
+  test('no Origin header, or the given one', async () => {
     expect(await look((req) => req.get('origin'))).toBeUndefined();
     expect(await look((req) => req.get('origin'), '/', { origin: 'http://localhost' })).toBe(
       'http://localhost',
@@ -180,7 +180,7 @@ describe('the client sees', () => {
     expect((await connect(route, '/', { protocols: ['superchat', 'chat'] })).protocol).toBe('chat');
   });
 
-  test('no subprotocol where the route takes none, as RFC 6455 allows', async () => {
+  test('no subprotocol if the route selects none, as RFC 6455 allows', async () => {
     const client = await connect(echo, '/', { protocols: ['chat'] });
     expect(client.protocol).toBe('');
     client.send('hello');
@@ -226,21 +226,21 @@ describe('with a supertest agent', () => {
     echo(req, res, next);
   });
 
-  test('its cookies go along', async () => {
+  test('its cookies are sent', async () => {
     const agent = supertest.agent(app);
     await agent.post('/login').expect(200);
     const client = await connect(app, '/chat', { agent });
     expect(await client.wait()).toBe('ada');
   });
 
-  test('its cookies join those of the headers', async () => {
+  test('its cookies are added to those of the headers', async () => {
     const agent = supertest.agent(app);
     await agent.post('/login').expect(200);
     const client = await connect(app, '/chat', { agent, headers: { Cookie: 'theme=dark' } });
     expect(await client.wait()).toBe('ada');
   });
 
-  test('its cookies for TLS go where TLS is', async () => {
+  test('its secure cookies are sent only over TLS', async () => {
     const agent = supertest.agent(app);
     agent.jar.setCookie('a=1; Secure', '127.0.0.1', '/');
     const listener: http.RequestListener = (req, res) => res.end(req.headers.cookie ?? 'none');
@@ -250,13 +250,13 @@ describe('with a supertest agent', () => {
     await expect(secure).rejects.toMatchObject({ body: 'a=1' });
   });
 
-  test('a new agent has none', async () => {
+  test('a new agent sends no cookies', async () => {
     await expect(connect(app, '/chat', { agent: supertest.agent(app) })).rejects.toMatchObject({
       status: 401,
     });
   });
 
-  test('it keeps the cookies of the 101', async () => {
+  test('it stores the cookies of the 101', async () => {
     const agent = supertest.agent(app);
     const client = await connect(app, '/visit', { agent });
     await client.close();
@@ -264,7 +264,7 @@ describe('with a supertest agent', () => {
     expect(body).toMatchObject({ visited: true });
   });
 
-  test('what is no agent is told so', async () => {
+  test('a value that is not an agent throws', async () => {
     const agent = supertest(app) as never;
     await expect(connect(app, '/chat', { agent })).rejects.toThrow(
       /option "agent" must be a supertest agent/,
@@ -288,7 +288,7 @@ describe('a refused handshake', () => {
     });
   });
 
-  test('shows the sentence of an HTML page', async () => {
+  test('shows the text of an HTML page', async () => {
     const error = (await connect(express(), '/nope').catch((reason: unknown) => reason)) as Error;
     expect(error.message).toBe(
       'expected /nope to become a websocket; it was answered with 404 Not Found: Cannot GET /nope',
@@ -296,7 +296,7 @@ describe('a refused handshake', () => {
     expect(error).toMatchObject({ body: expect.stringMatching(/^<!DOCTYPE html>/) });
   });
 
-  test('is not followed elsewhere', async () => {
+  test('does not follow a redirect', async () => {
     const app = express();
     app.get('/old', (_req, res) => {
       res.redirect('/new');
@@ -304,7 +304,7 @@ describe('a refused handshake', () => {
     await expect(connect(app, '/old')).rejects.toMatchObject({ status: 302, headers: { location: '/new' } });
   });
 
-  test('shows a body that never ends as far as it came', async () => {
+  test('shows the received part of a body that never ends', async () => {
     const app = express();
     app.get('/events', (_req, res) => {
       res.type('text/event-stream').write('data: 1\n\n');
@@ -315,7 +315,7 @@ describe('a refused handshake', () => {
     });
   });
 
-  test('brings a long body whole', async () => {
+  test('contains a long body completely', async () => {
     const app = express();
     app.get('/long', (_req, res) => {
       res.status(500).send('x'.repeat(1_000_000));
@@ -327,7 +327,7 @@ describe('a refused handshake', () => {
     expect(error.message.length).toBeLessThan(500);
   });
 
-  test('by the origins of the route is one, too', async () => {
+  test('also results from the origins of the route', async () => {
     await expect(connect(echo, '/', { origin: 'https://elsewhere.test' })).rejects.toMatchObject({
       status: 403,
     });
@@ -335,7 +335,7 @@ describe('a refused handshake', () => {
 });
 
 describe('a handshake that is not answered', () => {
-  test('fails at the deadline, and says what may be wrong', async () => {
+  test('rejects at the deadline, and says what may be wrong', async () => {
     const app = express();
     app.use(() => {});
     await expect(connect(app, '/chat?a=1', { deadline: 20 })).rejects.toMatchObject({
@@ -346,7 +346,7 @@ describe('a handshake that is not answered', () => {
     });
   });
 
-  test('fails when the server closes the connection', async () => {
+  test('rejects when the server closes the connection', async () => {
     const app = express();
     app.use((req) => {
       req.socket.destroy();
@@ -356,7 +356,7 @@ describe('a handshake that is not answered', () => {
     );
   });
 
-  test('fails when nobody listens', async () => {
+  test('rejects when no server listens', async () => {
     const unused = net.createServer().listen(0, '127.0.0.1');
     await once(unused, 'listening');
     const { port } = unused.address() as net.AddressInfo;
@@ -369,7 +369,7 @@ describe('a handshake that is not answered', () => {
     });
   });
 
-  test('shows the line of the test', async () => {
+  test('has the line of the test in its stack', async () => {
     const error = (await connect(express(), '/nope').catch((reason: unknown) => reason)) as Error;
     expect(error.stack!.split('\n')[1]).toContain('connect.test.ts');
   });
@@ -398,12 +398,12 @@ test.for([
   [{ deadline: 0 }, 'option "deadline" must be whole milliseconds from 1 to 2 ** 31 - 1; got the number 0'],
   [{ protocols: 'chat' }, 'option "protocols" must be a list such as [\'chat\']; got the string "chat"'],
   [{ maxPayload: 0 }, 'option "maxPayload" must be a whole number of bytes'],
-  [{ heartbeat: 1 }, 'option "heartbeat" must be left out'],
-  [{ cookie: 'a=1' }, 'option "cookie" must be left out'],
-] as const)('the option %o is refused', async ([options, message]) => {
+  [{ heartbeat: 1 }, 'unknown option "heartbeat"; known options: messages, maxPayload,'],
+  [{ cookie: 'a=1' }, 'unknown option "cookie"; known options: messages, maxPayload,'],
+] as const)('the option %o throws', async ([options, message]) => {
   await expect(connect(echo, '/', options as never)).rejects.toThrow(message);
 });
 
-test('the client is known to instanceof', async () => {
+test('the client is an instance of TestClient', async () => {
   expect(await connect(echo)).toBeInstanceOf(TestClient);
 });

@@ -14,7 +14,7 @@ function openPair(): { client: Socket; server: Socket } {
   return pair;
 }
 
-/** Everything that has come when the stream ends. */
+/** Resolves with all received bytes when the stream ends. */
 async function readAll(socket: Socket): Promise<string> {
   let all = '';
   for await (const chunk of socket) all += String(chunk);
@@ -26,7 +26,7 @@ describe('both ends', () => {
     ['client', 'server'],
     ['server', 'client'],
   ] as const) {
-    test(`what the ${from} writes arrives at the ${to} in order`, async () => {
+    test(`data of the ${from} arrives at the ${to} in order`, async () => {
       const pair = openPair();
       for (let i = 0; i < 100; i++) pair[from].write(`${i} `);
       pair[from].end('end');
@@ -34,7 +34,7 @@ describe('both ends', () => {
     });
   }
 
-  test('tell their addresses, each as the other sees it', () => {
+  test('have matching addresses', () => {
     const { client, server } = openPair();
     expect(server.remoteAddress).toBe('127.0.0.1');
     expect(server.remoteFamily).toBe('IPv4');
@@ -54,7 +54,7 @@ describe('both ends', () => {
     expect(server.bytesRead).toBe(12);
   });
 
-  test('are in the state of a socket', async () => {
+  test('have the readyState of a socket', async () => {
     const { client, server } = openPair();
     expect([server.readyState, server.connecting, server.pending]).toEqual(['open', false, false]);
     server.resume();
@@ -67,7 +67,7 @@ describe('both ends', () => {
   });
 });
 
-test('nothing arrives within the call that sends it', async () => {
+test('data arrives after the call that sends it', async () => {
   const { client, server } = openPair();
   let arrived = false;
   server.on('data', () => (arrived = true));
@@ -77,7 +77,7 @@ test('nothing arrives within the call that sends it', async () => {
   await once(server, 'data');
 });
 
-test('what is written while corked arrives in one piece', async () => {
+test('chunks that are written while corked arrive in one piece', async () => {
   const { client, server } = openPair();
   client.cork();
   for (const part of ['a', 'b', 'c']) client.write(part);
@@ -86,7 +86,7 @@ test('what is written while corked arrives in one piece', async () => {
   expect(data.toString()).toBe('abc');
 });
 
-test('who does not read holds up the other end', async () => {
+test('a side that does not read stops the other side', async () => {
   const { client, server } = openPair();
   const block = Buffer.alloc(65_536);
   let written = 0;
@@ -100,7 +100,7 @@ test('who does not read holds up the other end', async () => {
   await once(client, 'drain');
 });
 
-test('an end is half an end for the server, and a whole one for the client', async () => {
+test('after end() of the other side the server stays half open, and the client ends', async () => {
   const { client, server } = openPair();
   server.resume();
   client.end('question');
@@ -117,7 +117,7 @@ test('an end is half an end for the server, and a whole one for the client', asy
   await Promise.all([once(other.client, 'close'), once(other.server, 'close')]);
 });
 
-test('a destroyed end is the end of what the other reads, after what was sent before', async () => {
+test('the other side of a destroyed socket reads earlier data and then the end', async () => {
   const { client, server } = openPair();
   client.write('last words');
   await nextTurn();
@@ -125,7 +125,7 @@ test('a destroyed end is the end of what the other reads, after what was sent be
   expect(await readAll(server)).toBe('last words');
 });
 
-test('writing to a destroyed end fails as it does with TCP', async () => {
+test('writing to a destroyed peer fails like TCP', async () => {
   const { client, server } = openPair();
   client.destroy();
   await once(client, 'close');
@@ -134,14 +134,14 @@ test('writing to a destroyed end fails as it does with TCP', async () => {
   expect(error).toMatchObject({ code: 'EPIPE' });
 });
 
-test('a reset is an error at the other end', async () => {
+test('a reset is an error on the other side', async () => {
   const { client, server } = openPair();
   const failed = once(server, 'error');
   client.resetAndDestroy();
   expect((await failed)[0]).toMatchObject({ code: 'ECONNRESET' });
 });
 
-test('destroySoon sends what is waiting first', async () => {
+test('destroySoon sends pending data first', async () => {
   const { client, server } = openPair();
   client.write('a');
   client.destroySoon();
@@ -150,7 +150,7 @@ test('destroySoon sends what is waiting first', async () => {
   client.destroySoon();
 });
 
-test('the server sees TLS where it was asked for', () => {
+test("the server's end is encrypted if requested", () => {
   expect(createSocketPair(true).server).toHaveProperty('encrypted', true);
   expect(createSocketPair(false).server).not.toHaveProperty('encrypted');
 });

@@ -12,7 +12,7 @@ afterEach(() => {
 const untilClosed: RequireWebsocketHandler = (req) => req.websocket.closed;
 const route = requireWebsocket(untilClosed);
 
-test('closeClients closes whatever is open', async () => {
+test('closeClients closes all open clients', async () => {
   const app = express();
   app.get('/', route);
   const { server } = await listen(http.createServer(route));
@@ -25,14 +25,14 @@ test('closeClients closes whatever is open', async () => {
   expect(openWebsockets(server).size).toBe(0);
 });
 
-test('closeClients has nothing to do where nothing is open', async () => {
+test('closeClients resolves if no client is open', async () => {
   await closeClients();
   const client = await connect(route);
   await client.close();
   await closeClients();
 });
 
-test('closeClients cuts those whose server does not answer, on a fake clock, too', async () => {
+test('closeClients terminates connections whose server does not answer, also with a fake clock', async () => {
   vi.useFakeTimers();
   const client = await connect(
     requireWebsocket(async (req) => {
@@ -46,7 +46,7 @@ test('closeClients cuts those whose server does not answer, on a fake clock, too
   expect(client.isClosed()).toBe(true);
 });
 
-test('closeClients ends a handshake that is still under way', async () => {
+test('closeClients ends a pending handshake', async () => {
   const app = express();
   app.use(() => {});
   const connecting = connect(app, '/', { deadline: 20 });
@@ -55,14 +55,14 @@ test('closeClients ends a handshake that is still under way', async () => {
   await expect(connecting).rejects.toThrow('nothing came');
 });
 
-test('closeClients is called with whatever a runner gives to its hooks', async () => {
+test("closeClients ignores the arguments of a runner's hook", async () => {
   const client = await connect(route);
   await Reflect.apply(closeClients, undefined, [{ name: 'a context' }]);
   expect(client.isClosed()).toBe(true);
   expect(closeClients).toHaveLength(0);
 });
 
-test('the end of a block closes what was opened with await using', async () => {
+test('the end of a block closes a client of await using', async () => {
   let kept: TestClient;
   {
     await using client = await connect(route);
@@ -72,7 +72,7 @@ test('the end of a block closes what was opened with await using', async () => {
   expect(await kept.closed).toMatchObject({ code: 1000 });
 });
 
-test('a test that forgets its client leaves nothing that keeps the process alive', async () => {
+test('an unclosed client does not keep the process alive', async () => {
   const count = () => process.getActiveResourcesInfo().filter((kind) => kind !== 'Immediate').length;
   const before = count();
   const client = await connect(route);

@@ -25,7 +25,7 @@ const echo: RequireWebsocketHandler = async (req) => {
   for await (const message of req.websocket) req.websocket.send(message);
 };
 
-/** Runs a handler that looks at its request. */
+/** Runs a handler that reads its request. */
 async function look<T>(
   see: (req: RequireWebsocketRequest) => T,
   ...rest: [fields?: HandlerFields<RequireWebsocketRequest>, options?: RunHandlerOptions]
@@ -34,7 +34,7 @@ async function look<T>(
   return (await ended).value as T;
 }
 
-test('the client talks to the handler, at once', async () => {
+test('the client can be used at once', async () => {
   const { client, ended } = runHandler(echo);
   client.send('1');
   client.send(Buffer.from('2'));
@@ -52,7 +52,7 @@ test('the client talks to the handler, at once', async () => {
   });
 });
 
-test('a short wait counts from the handshake: by its end the handler has begun', async () => {
+test('the time of a wait starts after the handshake, when the handler has begun', async () => {
   const begun: number[] = [];
   for (let i = 0; i < 5; i++) {
     const { client } = runHandler(async ({ websocket }) => {
@@ -65,12 +65,12 @@ test('a short wait counts from the handshake: by its end the handler has begun',
   }
 });
 
-test('a short wait for a handshake that is refused says so', async () => {
+test('a short wait reports a refused handshake', async () => {
   const { client } = runHandler(echo, {}, { origins: () => false });
   await expect(client.wait(1)).rejects.toThrow('the handshake was answered with 403 Forbidden');
 });
 
-test('a message that cannot be sent throws at once, and a buffer may be refilled', async () => {
+test('an invalid message throws at once, and a buffer may be reused after send', async () => {
   const { client } = runHandler(echo);
   expect(() => client.send(1 as never)).toThrow(/JSON\.stringify/);
   const buffer = Buffer.from('a');
@@ -79,7 +79,7 @@ test('a message that cannot be sent throws at once, and a buffer may be refilled
   expect(await client.wait()).toEqual(Buffer.from('a'));
 });
 
-test('the client can leave at once', async () => {
+test('the client can close at once', async () => {
   const { client, ended } = runHandler(echo);
   await client.close();
   expect(await ended).toMatchObject({ outcome: 'returned', code: 1000 });
@@ -97,7 +97,7 @@ test('a handler of acceptWebsocket runs as on a WebSocket request', async () => 
 });
 
 describe('the request has', () => {
-  test('what is given', async () => {
+  test('the given fields', async () => {
     const app = { locals: { name: 'chat' } };
     const fields = { params: { room: 'a' }, session: { name: 'Ada' }, user: { id: 7 }, app, ip: '10.0.0.1' };
     expect(
@@ -105,11 +105,11 @@ describe('the request has', () => {
     ).toEqual(fields);
   });
 
-  test('empty params and an empty query, when none are given', async () => {
+  test('empty params and an empty query by default', async () => {
     expect(await look((req) => [req.params, req.query, req.url])).toEqual([{}, {}, '/']);
   });
 
-  test('the query of its URL, or the one that is given', async () => {
+  test('the query of its URL, or the given one', async () => {
     const url = '/chat?name=ada&n=1';
     expect(await look((req) => [req.query, req.path, req.originalUrl], { url })).toEqual([
       { name: 'ada', n: '1' },
@@ -119,7 +119,7 @@ describe('the request has', () => {
     expect(await look((req) => req.query, { url, query: { list: ['1'] } })).toEqual({ list: ['1'] });
   });
 
-  test('headers that have gone over the wire', async () => {
+  test('headers as they arrive over a connection', async () => {
     const headers = { Authorization: 'Bearer 1', 'X-Number': 1, origin: 'https://elsewhere.test' };
     const seen = await look((req) => [req.headers, req.get('AUTHORIZATION')], { headers });
     expect(seen[0]).toMatchObject({ authorization: 'Bearer 1', 'x-number': '1', upgrade: 'websocket' });
@@ -132,7 +132,7 @@ describe('the request has', () => {
     ['/a%20b?q=%F0%9F%8E%89+x&q', { host: '[::1]:8000', Referrer: 'https://b.test/' }],
     ['//a/b?=1&toString=2', {}],
     ['/chat?', { host: 'localhost' }],
-  ] as const)('what Express puts there, for %s', async ([url, headers]) => {
+  ] as const)('the fields that Express adds, for %s', async ([url, headers]) => {
     const see = (req: RequireWebsocketRequest, res: express.Response) => ({
       ...pick(req, ['query', 'path', 'url', 'originalUrl', 'baseUrl', 'ip', 'ips', 'protocol', 'secure']),
       ...pick(req, ['hostname', 'host', 'params']),
@@ -146,7 +146,7 @@ describe('the request has', () => {
     app.get(
       /.*/,
       requireWebsocket((req, res) => {
-        // The pattern gives no params either.
+        // The pattern has no params.
         seen = see(req as never, res as never);
       }),
     );
@@ -155,7 +155,7 @@ describe('the request has', () => {
     expect((await ended).value).toEqual(seen);
   });
 
-  test('what is given as locals on its response, as an app or a middleware would have put it there', async () => {
+  test('the given locals on its response, as an app or a middleware sets them', async () => {
     const locals = { user: 'Ada' };
     const { ended } = runHandler(
       (_req, res: express.Response) => {
@@ -168,7 +168,7 @@ describe('the request has', () => {
     expect(locals).toEqual({ user: 'Ada', seen: true });
   });
 
-  test('a connection of TLS, where its protocol is said to be https', async () => {
+  test('secure: true, if its protocol is https', async () => {
     expect(await look((req) => req.secure, { protocol: 'https' })).toBe(true);
   });
 
@@ -177,7 +177,7 @@ describe('the request has', () => {
   });
 });
 
-describe('ended tells that the handler', () => {
+describe('ended reports that the handler', () => {
   test('returned', async () => {
     expect(await runHandler(() => 42).ended).toMatchObject({ outcome: 'returned', value: 42, code: 1000 });
   });
@@ -199,10 +199,10 @@ describe('ended tells that the handler', () => {
       reason: '',
       wasClean: true,
     });
-    await expect(client.wait()).rejects.toThrow('for the handler failed: Error: no tea');
+    await expect(client.wait()).rejects.toThrow('because the handler failed: Error: no tea');
   });
 
-  test('passed on to the next handler', async () => {
+  test('called next()', async () => {
     const { client, ended } = runHandler((_req, _res, next) => {
       next();
     });
@@ -210,12 +210,12 @@ describe('ended tells that the handler', () => {
     expect(await client.wait()).toBeNull();
   });
 
-  test('closed with a code of its own', async () => {
+  test('closed with its own code', async () => {
     const { ended } = runHandler((req) => req.websocket.close(4001, 'full'));
     expect(await ended).toMatchObject({ outcome: 'returned', code: 4001, reason: 'full' });
   });
 
-  test('ended because its client had left', async () => {
+  test('ended because its client had disconnected', async () => {
     const { client, ended } = runHandler(async (req) => {
       while (true) await req.websocket.wait();
     });
@@ -227,7 +227,7 @@ describe('ended tells that the handler', () => {
 });
 
 describe('a handler that does not end', () => {
-  test('fails the test at the deadline, and says so', async () => {
+  test('rejects at the deadline, and says so', async () => {
     const { client, ended } = runHandler((req) => req.websocket.wait(), {}, { deadline: 20 });
     await expect(ended).rejects.toMatchObject({
       code: 'ERR_WEBSOCKET_EXPECTATION',
@@ -237,7 +237,7 @@ describe('a handler that does not end', () => {
     expect(await ended).toMatchObject({ outcome: 'returned', value: 'go on' });
   });
 
-  test('when its client has left, fails as well', async () => {
+  test('also rejects when its client has disconnected', async () => {
     let stop!: () => void;
     const { client, ended } = runHandler(
       () => new Promise<void>((resolve) => (stop = resolve)),
@@ -252,14 +252,14 @@ describe('a handler that does not end', () => {
     await ended;
   });
 
-  test('is no unhandled rejection, when nobody asks', async () => {
+  test('causes no unhandled rejection if nobody awaits it', async () => {
     const { client } = runHandler(async () => fail());
     await client.closed;
   });
 });
 
 describe('options', () => {
-  test('of the route hold', async () => {
+  test('of the route apply', async () => {
     const handler: RequireWebsocketHandler<Record<string, string>, 'text'> = async (req) => {
       for await (const message of req.websocket) req.websocket.send(message.toUpperCase());
     };
@@ -283,26 +283,26 @@ describe('options', () => {
   test.for([
     [{ deadline: -1 }, 'option "deadline" must be'],
     [{ maxPayload: 0 }, 'option "maxPayload" must be'],
-    [{ timeout: 1 }, 'option "timeout" must be left out'],
-  ] as const)('%o is refused', ([options, message]) => {
+    [{ timeout: 1 }, 'unknown option "timeout"; known options: messages,'],
+  ] as const)('%o throws', ([options, message]) => {
     expect(() => runHandler(echo, {}, options as object)).toThrow(message);
   });
 });
 
-test('what is no handler is told so', () => {
+test('a value that is not a function throws', () => {
   expect(() => runHandler(undefined as never)).toThrow(
     "runHandler takes the route's handler, a function (req, res) => …; got undefined",
   );
 });
 
-describe('a handshake that is refused', () => {
+describe('a refused handshake', () => {
   const runRefused = () =>
     runHandler(echo, { headers: { origin: 'https://b.test' } }, { origins: ['https://a.test'] });
   const why =
     'the handshake was answered with 403 Forbidden: ' +
     'origin "https://b.test" is not allowed here; add it to origins, or pass origins: \'any\'';
 
-  test('fails whatever waits, and says why', async () => {
+  test('rejects all waits, and says why', async () => {
     const { client, ended } = runRefused();
     await expect(client.wait()).rejects.toMatchObject({
       code: 'ERR_WEBSOCKET_EXPECTATION',
@@ -316,20 +316,20 @@ describe('a handshake that is refused', () => {
     expect(client.isClosed()).toBe(true);
   });
 
-  test('fails an iteration, and one who asks for the end alone', async () => {
+  test('rejects an iteration and `ended`', async () => {
     const { client } = runRefused();
     await expect(client[Symbol.asyncIterator]().next()).rejects.toThrow(why);
     await expect(runRefused().client.closed).rejects.toThrow(why);
   });
 
-  test('is no unhandled rejection, when nobody asks how the handler ended', async () => {
-    // Vitest fails the run for one.
+  test('causes no unhandled rejection if nobody awaits `ended`', async () => {
+    // Vitest fails the run for an unhandled rejection.
     const { client } = runRefused();
     await expect(client.wait()).rejects.toThrow('403');
     await client.close();
   });
 
-  test('that breaks off says so, too', async () => {
+  test('reports a broken connection, too', async () => {
     const { client } = runHandler(
       echo,
       {},
@@ -347,7 +347,7 @@ describe('a handshake that is refused', () => {
   });
 });
 
-test('works on a fake clock', async () => {
+test('works with a fake clock', async () => {
   vi.useFakeTimers();
   const { client, ended } = runHandler(async (req) => {
     while (await req.websocket.sleep(1_000)) req.websocket.send('tick');
@@ -360,7 +360,7 @@ test('works on a fake clock', async () => {
   expect(await ended).toMatchObject({ outcome: 'returned', code: 1000 });
 });
 
-test('handlers that name the types of Node only can be run', async () => {
+test('a handler with only the types of Node can be run', async () => {
   const handler = (req: IncomingMessage, res: ServerResponse) => `${req.url!} ${res.statusCode}`;
   expect((await runHandler(handler, { url: '/a' }).ended).value).toBe('/a 101');
 });

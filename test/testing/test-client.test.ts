@@ -20,7 +20,7 @@ afterEach(async () => {
 const untilClosed: RequireWebsocketHandler = (req) => req.websocket.closed;
 const silent = requireWebsocket(untilClosed);
 
-/** The error of a promise that is to be rejected. */
+/** Returns the error of a promise that must reject. */
 async function errorOf(promise: Promise<unknown>): Promise<Error> {
   const error: unknown = await promise.then(
     (value) => expect.fail(`gave ${String(value)}`),
@@ -30,8 +30,8 @@ async function errorOf(promise: Promise<unknown>): Promise<Error> {
   return error as Error;
 }
 
-describe('a wait that is given no time', () => {
-  test('fails at the deadline, and says that nothing came', async () => {
+describe('a wait without a timeout', () => {
+  test('rejects at the deadline, and says that nothing came', async () => {
     const client = await connect(silent, '/', { deadline: 20 });
     const error = await errorOf(client.wait());
     expect(error).toMatchObject({
@@ -46,12 +46,12 @@ describe('a wait that is given no time', () => {
     expect(error).not.toBeInstanceOf(WebsocketClosedError);
   });
 
-  test('fails after a second by default', async () => {
+  test('rejects after a second by default', async () => {
     const client = await connect(silent);
     await expect(client.wait()).rejects.toThrow('expected a message within 1000 ms');
   });
 
-  test('says what the last message was', async () => {
+  test('shows the last message', async () => {
     const greeting = requireWebsocket(async (req) => {
       req.websocket.send('welcome');
       await req.websocket.wait();
@@ -66,7 +66,7 @@ describe('a wait that is given no time', () => {
     await expect(client.wait()).rejects.toThrow('nothing came; the last message was 12 bytes');
   });
 
-  test('loses nothing when it fails', async () => {
+  test('loses no message when it rejects', async () => {
     const echo = requireWebsocket(async (req) => {
       for await (const message of req.websocket) req.websocket.send(message);
     });
@@ -76,13 +76,13 @@ describe('a wait that is given no time', () => {
     expect(await client.wait()).toBe('late');
   });
 
-  test('shows the line of the test', async () => {
+  test('has the line of the test in the stack of its error', async () => {
     const client = await connect(silent, '/', { deadline: 20 });
     const error = await errorOf(client.wait());
     expect(error.stack!.split('\n')[1]).toContain('test-client.test.ts');
   });
 
-  test('is not late because the process was busy', async () => {
+  test('does not time out because the process was busy', async () => {
     const busy = requireWebsocket(async (req) => {
       const end = performance.now() + 300;
       while (performance.now() < end);
@@ -93,12 +93,12 @@ describe('a wait that is given no time', () => {
   });
 });
 
-describe('where the handler fails', () => {
+describe('when the handler fails', () => {
   const failing = requireWebsocket(async (req) => {
     if ((await req.websocket.wait()) !== null) throw new TypeError('no such room');
   });
 
-  /** Sends what makes the handler fail. */
+  /** Sends a message that makes the handler fail. */
   async function connectToFailing(target: Parameters<typeof connect>[0] = failing) {
     const app = (req: http.IncomingMessage, res: http.ServerResponse) => {
       failing(req, res, () => {});
@@ -108,48 +108,48 @@ describe('where the handler fails', () => {
     return client;
   }
 
-  test('a wait fails with its error', async () => {
+  test('a wait rejects with its error', async () => {
     const client = await connectToFailing();
     const error = await errorOf(client.wait());
     expect(error.message).toBe(
       'expected a message within 1000 ms; ' +
-        'the websocket closed with 1011, for the handler failed: TypeError: no such room',
+        'the websocket closed with 1011, because the handler failed: TypeError: no such room',
     );
     expect(error.cause).toBeInstanceOf(TypeError);
   });
 
-  test('a wait that is given a time does, too', async () => {
+  test('so does a wait with a timeout', async () => {
     const client = await connectToFailing();
     await expect(client.wait(500)).rejects.toThrow(
       'expected a message within 500 ms; the websocket closed with 1011',
     );
   });
 
-  test('a wait that comes after it does, too', async () => {
+  test('so does a later wait', async () => {
     const client = await connectToFailing();
     await client.closed;
-    await expect(client.wait()).rejects.toThrow('the websocket closed with 1011, for the handler failed');
+    await expect(client.wait()).rejects.toThrow('the websocket closed with 1011, because the handler failed');
     await expect(client.wait()).rejects.toThrow(WebsocketClosedError);
   });
 
-  test('all who wait are told', async () => {
+  test('all pending waits reject', async () => {
     const client = await connectToFailing();
     const waits = await Promise.allSettled([client.wait(), client.wait(500), client.wait()]);
     expect(waits.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
     await expect(client.wait()).rejects.toThrow(WebsocketClosedError);
   });
 
-  test('an iteration fails, too', async () => {
+  test('an iteration rejects, too', async () => {
     const client = await connectToFailing();
     const iterate = async () => {
       for await (const message of client) expect(message).toBe('nothing');
     };
     await expect(iterate()).rejects.toThrow(
-      'expected a message or the end within 1000 ms; the websocket closed with 1011, for the handler failed',
+      'expected a message or the end within 1000 ms; the websocket closed with 1011, because the handler failed',
     );
   });
 
-  test('what it sent before is read first', async () => {
+  test('earlier messages are read first', async () => {
     const route = requireWebsocket((req) => {
       req.websocket.send('before');
       throw new Error('too bad');
@@ -162,12 +162,12 @@ describe('where the handler fails', () => {
     await expect(client.wait()).rejects.toThrow('too bad; the last message was the string "before"');
   });
 
-  test('closed tells the code as ever', async () => {
+  test('closed resolves with the code as always', async () => {
     const client = await connectToFailing();
     expect(await client.closed).toEqual({ code: 1011, reason: '', wasClean: true });
   });
 
-  test('its error is known over the network, too, when it ran in this process', async () => {
+  test('its error is also known over the network if it ran in this process', async () => {
     const { server } = await listen(
       http.createServer((req, res) => {
         failing(req, res, () => {});
@@ -177,7 +177,7 @@ describe('where the handler fails', () => {
     await expect(client.wait()).rejects.toThrow('TypeError: no such room');
   });
 
-  test('each client is told the error of its own handler', async () => {
+  test('each client gets the error of its own handler', async () => {
     const route = requireWebsocket(async (req) => {
       throw new Error(`failed for ${req.url}`);
     });
@@ -191,8 +191,8 @@ describe('where the handler fails', () => {
   });
 });
 
-describe('an end', () => {
-  test.for([1000, 1001, 1008, 3000, 4000])('with %d is told by null', async (code) => {
+describe('a close', () => {
+  test.for([1000, 1001, 1008, 3000, 4000])('with %d resolves a wait with null', async (code) => {
     const client = await connect(requireWebsocket((req) => req.websocket.close(code)));
     expect(await client.wait()).toBeNull();
     expect((await client.closed).code).toBe(code);
@@ -203,7 +203,7 @@ describe('an end', () => {
     await expect(client.wait()).rejects.toThrow('the websocket closed with 1011 (out of tea)');
   });
 
-  test('of the connection is a failure', async () => {
+  test('without a close frame rejects a wait', async () => {
     const client = await connect(
       requireWebsocket((req) => {
         req.socket.destroy();
@@ -214,7 +214,7 @@ describe('an end', () => {
     );
   });
 
-  test('that the test itself has made is none', async () => {
+  test('by the test itself resolves a wait with null', async () => {
     const cut = await connect(silent);
     cut.terminate();
     expect(await cut.wait()).toBeNull();
@@ -226,7 +226,7 @@ describe('an end', () => {
 });
 
 describe('closed', () => {
-  test('fails when it is awaited and does not come', async () => {
+  test('rejects when the websocket stays open until the deadline', async () => {
     const client = await connect(silent, '/', { deadline: 20 });
     const error = await errorOf(client.closed);
     expect(error.message).toBe(
@@ -235,19 +235,17 @@ describe('closed', () => {
     expect(error.stack!.split('\n')[1]).toContain('test-client.test.ts');
   });
 
-  test('says how much is unread', async () => {
+  test('reports the number of unread messages', async () => {
     const chatty = requireWebsocket(async (req) => {
       req.websocket.send('1');
       req.websocket.send('2');
       await req.websocket.closed;
     });
     const client = await connect(chatty, '/', { deadline: 20 });
-    await expect(client.closed).rejects.toThrow(
-      'messages are unread: 2; the last message was the string "2"',
-    );
+    await expect(client.closed).rejects.toThrow('2 messages are unread; the last message was the string "2"');
   });
 
-  test('can be kept for later: its deadline begins when it is awaited', async () => {
+  test('starts its deadline when it is awaited', async () => {
     const client = await connect(silent, '/', { deadline: 20 });
     const { closed } = client;
     await expect(client.wait()).rejects.toThrow(WebsocketExpectationError);
@@ -261,7 +259,7 @@ describe('closed', () => {
   });
 });
 
-test('an iteration fails at the deadline, and loses nothing', async () => {
+test('an iteration rejects at the deadline, and loses no message', async () => {
   const echo = requireWebsocket(async (req) => {
     for await (const message of req.websocket) req.websocket.send(message);
   });
@@ -274,7 +272,7 @@ test('an iteration fails at the deadline, and loses nothing', async () => {
   expect(await messages.next()).toEqual({ done: false, value: 'late' });
 });
 
-test('a ping that is not answered fails at the deadline', async () => {
+test('an unanswered ping rejects at the deadline', async () => {
   const busy = requireWebsocket(async (req) => {
     req.socket.pause();
     await req.websocket.closed;
@@ -284,7 +282,7 @@ test('a ping that is not answered fails at the deadline', async () => {
   client.terminate();
 });
 
-test('close() cuts a server that does not answer', async () => {
+test('close() terminates the connection to a server that does not answer', async () => {
   const deaf = requireWebsocket(async (req) => {
     req.socket.pause();
     await req.websocket.closed;
@@ -294,7 +292,7 @@ test('close() cuts a server that does not answer', async () => {
   expect(await client.closed).toEqual({ code: 1000, reason: '', wasClean: false });
 });
 
-describe('a bad client', () => {
+describe('a client that breaks the protocol', () => {
   test.for([
     ['an unmasked frame', { payload: 'hello', masked: false }, 1002],
     ['a frame of a reserved opcode', { opcode: 3 }, 1002],
@@ -322,15 +320,15 @@ describe('a bad client', () => {
     expect(await client.wait()).toBe(`hel${'x'.repeat(70_000)}${'lo'.repeat(100)}`);
   });
 
-  test('sends bytes that are no frames', async () => {
+  test('sends bytes that are not frames', async () => {
     const client = await connect(silent);
     client.sendBytes(Buffer.from('GET / HTTP/1.1\r\n\r\n'));
     expect((await client.closed).code).toBe(1002);
   });
 });
 
-describe('on a fake clock', () => {
-  test('messages come, waits end, and closing ends, while nothing moves the clock', async () => {
+describe('with a fake clock', () => {
+  test('messages arrive and waits and closes end while the clock stands still', async () => {
     vi.useFakeTimers();
     const echo = requireWebsocket(async (req) => {
       for await (const message of req.websocket) req.websocket.send(message);
@@ -343,7 +341,7 @@ describe('on a fake clock', () => {
     await client.close();
   });
 
-  test('a deaf server is cut', async () => {
+  test('close() terminates the connection to a server that does not read', async () => {
     vi.useFakeTimers();
     const deaf = requireWebsocket(async (req) => {
       req.socket.pause();
@@ -354,7 +352,7 @@ describe('on a fake clock', () => {
     expect(client.isClosed()).toBe(true);
   });
 
-  test('the test moves the clock of the handler', async () => {
+  test('the test advances the clock of the handler', async () => {
     vi.useFakeTimers();
     const ticking = requireWebsocket(async (req) => {
       while (await req.websocket.sleep(60_000)) req.websocket.send('tick');
@@ -367,7 +365,7 @@ describe('on a fake clock', () => {
   });
 });
 
-test('what a client does is not told on the channels that operators listen to', async () => {
+test('a test client publishes nothing on the diagnostics channels', async () => {
   const told: string[] = [];
   const names = ['send', 'receive', 'close'].map((name) => `dwebsocket.${name}`);
   const listener = (message: unknown, name: string | symbol) => {

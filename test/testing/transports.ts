@@ -14,7 +14,7 @@ export interface Ends {
 
 export type Open = (options?: WebsocketOptions, clientOptions?: ConnectOptions) => Promise<Ends>;
 
-/** The ways on which a websocket can run, by name, each with what opens one; all that is open ends with the test. */
+/** All transports by name, with a function that opens a websocket. It closes at the end of the test. */
 export const TRANSPORTS: readonly (readonly [name: string, open: Open])[] = [
   ['memory', openOn((app) => app)],
   ['TCP', openOn(async (app) => (await listen(http.createServer(app))).server)],

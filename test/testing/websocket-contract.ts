@@ -3,20 +3,20 @@ import { Websocket, WebsocketClosedError } from 'dwebsocket';
 import type { TestClient } from 'dwebsocket/testing';
 import type { Ends, Open } from './transports.js';
 
-/** What `req.websocket` and the client of tests have in common. */
+/** The methods that `req.websocket` and the test client have in common. */
 type End = Websocket | TestClient;
 
-/** The end that is held to the contract, and the one that it talks to. */
+/** The end under test, and its peer. */
 type Choose = (ends: Ends) => { end: End; peer: End };
 
 const nextTurn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
-/** Resolves when everything that `end` has sent is with `peer`: the pong comes behind it. */
+/** Resolves when `peer` has received everything from `end`, because the pong comes after it. */
 const settle = async (end: End) => {
   await end.ping();
 };
 
-/** Sends until the promise of `send` waits; gives that promise and how many messages it took. */
+/** Sends until a promise of `send` is pending. Returns this promise and the number of messages. */
 async function fill(end: End, message: Buffer): Promise<{ sent: PromiseLike<boolean>; count: number }> {
   for (let count = 1; count < 10_000; count++) {
     const sent = end.send(message);
@@ -26,11 +26,11 @@ async function fill(end: End, message: Buffer): Promise<{ sent: PromiseLike<bool
   throw new Error('send() has never waited');
 }
 
-/** What a websocket promises, whatever it runs on and whichever end it is. */
+/** Registers tests that both ends of a websocket must pass on every transport. */
 export function websocketContract(open: Open, choose: Choose): void {
   const openEnds = async (...options: Parameters<Open>) => choose(await open(...options));
 
-  test('text comes as a string, bytes as a Buffer', async () => {
+  test('text arrives as a string, bytes as a Buffer', async () => {
     const { end, peer } = await openEnds();
     peer.send('grüße 你好 🎉');
     peer.send(Buffer.from([0, 255]));
@@ -46,7 +46,7 @@ export function websocketContract(open: Open, choose: Choose): void {
     expect(await end.wait()).toBe('text');
   });
 
-  test('what it sends comes in order, also when it is much', async () => {
+  test('many messages arrive in order', async () => {
     const { end, peer } = await openEnds();
     const all = Array.from({ length: 2_000 }, (_, i) => `${i} ${'x'.repeat(i % 200)}`);
     for (const message of all) end.send(message);
@@ -55,7 +55,7 @@ export function websocketContract(open: Open, choose: Choose): void {
     expect(received).toEqual(all);
   });
 
-  test('empty messages come, too', async () => {
+  test('empty messages arrive, too', async () => {
     const { end, peer } = await openEnds();
     peer.send('');
     peer.send(Buffer.alloc(0));
@@ -63,7 +63,7 @@ export function websocketContract(open: Open, choose: Choose): void {
     expect(await end.wait()).toEqual(Buffer.alloc(0));
   });
 
-  test('a message of 1 MiB comes whole', async () => {
+  test('a message of 1 MiB arrives complete', async () => {
     const { end, peer } = await openEnds();
     const message = Buffer.alloc(2 ** 20, 'abc');
     peer.send(message);
@@ -71,7 +71,7 @@ export function websocketContract(open: Open, choose: Choose): void {
     expect(message.equals(received as Buffer)).toBe(true);
   });
 
-  test('a buffer may be refilled after the call', async () => {
+  test('a buffer may be reused after the call', async () => {
     const { end, peer } = await openEnds();
     const small = Buffer.alloc(100, 'a');
     const large = Buffer.alloc(200_000, 'a');
@@ -83,7 +83,7 @@ export function websocketContract(open: Open, choose: Choose): void {
     expect((await peer.wait())?.includes('b')).toBe(false);
   });
 
-  test('compressed messages come as they were', async () => {
+  test('compressed messages arrive unchanged', async () => {
     const perMessageDeflate = { threshold: 0 };
     const { end, peer } = await openEnds({ perMessageDeflate }, { perMessageDeflate });
     end.send('x'.repeat(10_000));
@@ -99,7 +99,7 @@ export function websocketContract(open: Open, choose: Choose): void {
     expect(await Promise.all(waits)).toEqual(['1', '2', '3']);
   });
 
-  test('a wait that timed out gives null and leaves the message to the next', async () => {
+  test('a wait that timed out resolves with null and leaves the message to the next wait', async () => {
     const { end, peer } = await openEnds();
     const first = end.wait(1);
     const second = end.wait();
@@ -109,7 +109,7 @@ export function websocketContract(open: Open, choose: Choose): void {
     expect(end.isClosed()).toBe(false);
   });
 
-  test('wait(0), read, countMessages and hasMessages only look', async () => {
+  test('wait(0), read, countMessages and hasMessages do not wait', async () => {
     const { end, peer } = await openEnds();
     expect(await end.wait(0)).toBeNull();
     expect(end.read()).toBeNull();
@@ -126,7 +126,7 @@ export function websocketContract(open: Open, choose: Choose): void {
     ]);
   });
 
-  test('an iteration gives every message and ends with the websocket', async () => {
+  test('an iteration yields every message and ends when the websocket closes', async () => {
     const { end, peer } = await openEnds();
     for (const message of ['1', '2', '3']) peer.send(message);
     void peer.close();
@@ -135,7 +135,7 @@ export function websocketContract(open: Open, choose: Choose): void {
     expect(received).toEqual(['1', '2', '3']);
   });
 
-  test('an iteration can be left and begun again', async () => {
+  test('after a break a new iteration continues', async () => {
     const { end, peer } = await openEnds();
     for (const message of ['1', '2']) peer.send(message);
     for await (const message of end) {
@@ -151,7 +151,7 @@ export function websocketContract(open: Open, choose: Choose): void {
     for await (const message of end) expect(message).toBe('nothing');
   });
 
-  test('an iteration that ended does not count as told', async () => {
+  test('the end of an iteration does not consume the one null of wait()', async () => {
     const { end, peer } = await openEnds();
     void peer.close();
     for await (const message of end) expect(message).toBe('nothing');
@@ -159,7 +159,7 @@ export function websocketContract(open: Open, choose: Choose): void {
     await expect(end.wait()).rejects.toThrow(WebsocketClosedError);
   });
 
-  test('what was received before the close can be read, then the end is told once', async () => {
+  test('messages from before the close can be read, then the end is reported once', async () => {
     const { end, peer } = await openEnds();
     for (const message of ['1', '2', '3']) peer.send(message);
     await peer.close();
@@ -172,7 +172,7 @@ export function websocketContract(open: Open, choose: Choose): void {
     expect(() => end.read()).toThrow(WebsocketClosedError);
   });
 
-  test('all who wait at the end get null', async () => {
+  test('all pending waits resolve with null at the close', async () => {
     const { end, peer } = await openEnds();
     const waits = [end.wait(), end.wait(60_000), end.wait()];
     void peer.close();
@@ -180,7 +180,7 @@ export function websocketContract(open: Open, choose: Choose): void {
     await expect(end.wait()).rejects.toThrow(WebsocketClosedError);
   });
 
-  test('the code and the reason of whoever closes first are seen at both ends', async () => {
+  test('both ends see the code and reason of the side that closed first', async () => {
     const { end, peer } = await openEnds();
     void end.close(4001, 'grüße');
     const info = { code: 4001, reason: 'grüße', wasClean: true };
@@ -189,14 +189,14 @@ export function websocketContract(open: Open, choose: Choose): void {
     expect(await peer.closed).toEqual(info);
   });
 
-  test('close() resolves when the connection has ended, however often it is called', async () => {
+  test('close() resolves when the connection has ended, also when it is called several times', async () => {
     const { end, peer } = await openEnds();
     await Promise.all([end.close(), end.close(4000), peer.close(4001)]);
     expect((await end.closed).wasClean).toBe(true);
     await end.close();
   });
 
-  test('what was sent before the close arrives', async () => {
+  test('messages from before the close arrive', async () => {
     const { end, peer } = await openEnds();
     const message = Buffer.alloc(300_000, 'a');
     for (let i = 0; i < 3; i++) end.send(message);
@@ -205,14 +205,14 @@ export function websocketContract(open: Open, choose: Choose): void {
     expect(await peer.wait()).toBeNull();
   });
 
-  test('sending to a closed websocket says false and nothing more', async () => {
+  test('send on a closed websocket resolves with false', async () => {
     const { end, peer } = await openEnds();
     expect(await end.send('open')).toBe(true);
     await peer.close();
     expect(await end.send('closed')).toBe(false);
   });
 
-  test('what cannot be sent throws at once', async () => {
+  test('an invalid message throws at once', async () => {
     const { end } = await openEnds();
     expect(() => end.send(42 as never)).toThrow(TypeError);
     expect(() => end.send({} as never)).toThrow(/JSON\.stringify/);
@@ -223,7 +223,7 @@ export function websocketContract(open: Open, choose: Choose): void {
     expect(end.isClosed()).toBe(false);
   });
 
-  test('a peer that vanishes is an end with 1006', async () => {
+  test('a lost connection closes with 1006', async () => {
     const { server, client } = await open();
     client.terminate();
     expect(await server.wait()).toBeNull();
@@ -252,7 +252,7 @@ export function websocketContract(open: Open, choose: Choose): void {
     await expect(end.ping()).rejects.toThrow(WebsocketClosedError);
   });
 
-  test('sleep gives true, and false once when it closes', async () => {
+  test('sleep resolves with true, and once with false when it closes', async () => {
     const { end, peer } = await openEnds();
     expect(await end.sleep(1)).toBe(true);
     const sleeping = end.sleep(60_000);
@@ -261,7 +261,7 @@ export function websocketContract(open: Open, choose: Choose): void {
     await expect(end.sleep(1)).rejects.toThrow(WebsocketClosedError);
   });
 
-  test('ignored messages are dropped, those before them, too', async () => {
+  test('ignoreMessages drops unread and later messages', async () => {
     const { end, peer } = await openEnds();
     peer.send('before');
     await settle(peer);
@@ -271,7 +271,7 @@ export function websocketContract(open: Open, choose: Choose): void {
     expect(end.countMessages()).toBe(0);
   });
 
-  test('send waits while the peer does not read, and goes on when it does', async () => {
+  test('send waits while the peer does not read, and resolves when it reads', async () => {
     const small = { maxQueue: 1_000, highWaterMark: 1_000, maxBuffered: 2 ** 30 };
     const { end, peer } = await openEnds(small, small);
     const message = Buffer.alloc(200_000);
@@ -281,7 +281,7 @@ export function websocketContract(open: Open, choose: Choose): void {
     expect(await sent).toBe(true);
   });
 
-  test('a peer that never reads is cut off beyond maxBuffered', async () => {
+  test('a peer that never reads is disconnected above maxBuffered', async () => {
     const small = { maxQueue: 1_000, highWaterMark: 1_000, maxBuffered: 300_000 };
     const { end } = await openEnds(small, small);
     const message = Buffer.alloc(200_000);
@@ -299,7 +299,7 @@ export function websocketContract(open: Open, choose: Choose): void {
     expect((await peer.closed).code).toBe(1003);
   });
 
-  test('a message that is too large closes it with 1009', async () => {
+  test('a message above maxPayload closes it with 1009', async () => {
     const { end, peer } = await openEnds({ maxPayload: 1_000 }, { maxPayload: 1_000 });
     peer.send('x'.repeat(1_001));
     expect((await end.closed).code).toBe(1009);

@@ -1,57 +1,61 @@
 import { BackplaneError, reasonOf } from '../errors.js';
 
-/** What helps, by what Redis or the network says. */
-const CURES: readonly (readonly [RegExp, string])[] = [
+/** Maps an error text of Redis or the network to what the user should do. */
+const ADVICE: readonly (readonly [RegExp, string])[] = [
   [
     /NOPERM|executing the script can't|ACL failure/,
-    'let the user of this connection reach our keys and channels: ACL SETUSER … ~PREFIX:* &PREFIX:* +@all',
+    'allow the Redis user to access our keys and channels: ACL SETUSER … ~PREFIX:* &PREFIX:* +@all',
   ],
   [/NOAUTH|WRONGPASS|AUTH failed/i, 'check user and password in the URL of the client'],
   [/OOM/, 'Redis has no memory left: raise maxmemory, or lower maxLength and maxBytes'],
   [
     /READONLY/,
-    'the client is connected to a replica; connect it to the master, over sentinels or as a cluster',
+    'the client is connected to a replica; connect it to the master, through sentinels or as a cluster',
   ],
-  [/unknown command/i, 'Redis 7 is needed on a cluster, Redis 5 on a server'],
+  [/unknown command/i, 'use Redis 7 or later for a cluster, Redis 5 or later for a single server'],
   [/invalid bulk length/i, 'lower maxPayload of the backplane, or raise proto-max-bulk-len of Redis'],
-  [/WRONGTYPE/, 'something else keeps its data under this name: choose another prefix'],
+  [/WRONGTYPE/, 'another program uses this key; choose another prefix'],
   [/maxclients|max number of clients/i, 'raise maxclients of Redis'],
   [
     /ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ETIMEDOUT|Connection timeout/i,
     'check the URL of the client, and that Redis runs there',
   ],
-  [/LOADING/, 'Redis is starting, and is tried again'],
+  [/LOADING/, 'Redis is starting; the command will be retried'],
 ];
 
-function cureOf(reason: string): string {
-  const cure = CURES.find(([pattern]) => pattern.test(reason))?.[1];
-  return cure === undefined ? '' : `; ${cure}`;
+function adviceFor(reason: string): string {
+  const advice = ADVICE.find(([pattern]) => pattern.test(reason))?.[1];
+  return advice === undefined ? '' : `; ${advice}`;
 }
 
-/** The other processes cannot be reached, and why. */
+/** Creates the error for an outage, with its cause. */
 export function cutOffError(cause: unknown): BackplaneError {
   if (cause instanceof BackplaneError) return cause;
   const reason = reasonOf(cause);
   return new BackplaneError(
     'ERR_WEBSOCKET_BACKPLANE_CUT_OFF',
-    `groups are cut off from other processes: ${reason}${cureOf(reason)}`,
+    `groups are cut off from other processes: ${reason}${adviceFor(reason)}`,
     { cause },
   );
 }
 
-/** Redis was asked and said no. */
+/** Creates the error for a command that Redis refused. */
 export function refusedError(cause: unknown): BackplaneError {
   const reason = reasonOf(cause);
-  return new BackplaneError('ERR_WEBSOCKET_BACKPLANE_REFUSED', `Redis refuses: ${reason}${cureOf(reason)}`, {
-    cause,
-  });
+  return new BackplaneError(
+    'ERR_WEBSOCKET_BACKPLANE_REFUSED',
+    `Redis refuses: ${reason}${adviceFor(reason)}`,
+    {
+      cause,
+    },
+  );
 }
 
 export function tooLargeError(group: string, bytes: number, maxPayload: number): BackplaneError {
   return new BackplaneError(
     'ERR_WEBSOCKET_BACKPLANE_TOO_LARGE',
-    `a message of ${bytes} bytes stays in this process, for the backplane takes ${maxPayload}: raise its maxPayload, ` +
-      'and client-output-buffer-limit of Redis with it (pubsub: 32 MiB)',
+    `a message of ${bytes} bytes is larger than the limit maxPayload of ${maxPayload} and stays in this process; ` +
+      'raise maxPayload of the backplane and client-output-buffer-limit of Redis (pubsub: 32 MiB)',
     { group },
   );
 }
@@ -60,46 +64,46 @@ export function closedError(): BackplaneError {
   return new BackplaneError('ERR_WEBSOCKET_BACKPLANE_CLOSED', 'the backplane is closed');
 }
 
-/** What a replica says to a write; also for one that cannot be asked in that way. */
-export const DEMOTED = 'READONLY this node is a replica';
+/** The reply of a replica to a write. Also stands for a replica that we must ask in another way. */
+export const REPLICA_ERROR = 'READONLY this node is a replica';
 
-/** What Redis has answered, when that is what an error tells: such texts begin with a word in capitals. */
+/** Returns the error reply of Redis that an error contains, if any. Such a reply begins with a word in capitals. */
 function replyIn(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
   if (error instanceof BackplaneError) return replyIn(error.cause);
-  // Redis before 7 puts the error of a command in a script into one of the script's own.
+  // Before version 7, Redis wraps an error of a command in a script into an error of the script.
   const text = error.message.replace(/^ERR Error running script .*: -?(?=[A-Z]{2,} )/s, '');
   return /^[A-Z]{2,} /.test(text) ? text : undefined;
 }
 
-/** Whether Redis itself has answered. */
+/** Checks whether Redis itself has replied with this error. */
 export function isReply(error: unknown): boolean {
   return replyIn(error) !== undefined;
 }
 
-/** Whether Redis has answered "not now": it starts, fails over, moves slots, or waits for its replicas. */
-export function isPassing(error: unknown): boolean {
+/** Checks for a temporary refusal: Redis starts, fails over, moves slots, or waits for its replicas. */
+export function isTemporary(error: unknown): boolean {
   return /^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|NOREPLICAS|MOVED|ASK) /.test(
     replyIn(error) ?? '',
   );
 }
 
-/** Whether Redis has said no for good. */
-export function isFinal(error: unknown): boolean {
-  return isReply(error) && !isPassing(error);
+/** Checks whether a retry would get the same refusal. */
+export function isPermanent(error: unknown): boolean {
+  return isReply(error) && !isTemporary(error);
 }
 
-/** Whether the node is a replica. */
-export function isDemoted(error: unknown): boolean {
+/** Checks whether the node says that it is a replica. */
+export function isReplica(error: unknown): boolean {
   return /^READONLY /.test(replyIn(error) ?? '');
 }
 
-/** Whether what is published on this node reaches no other process: it is a replica, or its cluster is down. */
-export function isUnheard(error: unknown): boolean {
+/** Checks for a node whose messages reach no other process: it is a replica, or its cluster is down. */
+export function isIsolated(error: unknown): boolean {
   return /^(READONLY|CLUSTERDOWN) /.test(replyIn(error) ?? '');
 }
 
-/** Whether the user of the connection may not do this. */
+/** Checks whether the Redis user lacks the permission for a command. */
 export function isForbidden(error: unknown): boolean {
   return /^NOPERM /.test(replyIn(error) ?? '');
 }

@@ -1,7 +1,7 @@
-/** Removed items that may stay in the array before it is cut. */
+/** Keeps at least this many removed places in the array before it copies the array. */
 const SLACK = 1_024;
 
-/** A queue whose every operation takes constant time on average, however long the queue is. */
+/** A first-in, first-out queue. `push` and `shift` take constant time on average. */
 export class Fifo<T> {
   #items: (T | undefined)[] = [];
   #head = 0;
@@ -29,8 +29,8 @@ export class Fifo<T> {
     return item;
   }
 
-  /** Puts items in front of all others, in their order. */
-  putBack(items: readonly T[]): void {
+  /** Inserts items before all others, in the given order. */
+  prepend(items: readonly T[]): void {
     if (items.length === 0) return;
     this.#items = [...items, ...this];
     this.#head = 0;

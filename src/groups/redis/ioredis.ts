@@ -5,7 +5,7 @@ import type { OwnPort, RedisPort, RedisSubscriber, SubscriberEvents } from './po
 type Args = (string | Buffer)[];
 type EventListener = (...args: unknown[]) => void;
 
-/** The part of ioredis that a server and a cluster have in common. */
+/** Describes what the ioredis clients of a server and of a cluster have in common. */
 interface Ioredis {
   readonly status: string;
   readonly isCluster?: boolean;
@@ -55,13 +55,13 @@ function watch(client: Ioredis, changed: (error?: unknown) => void): () => void 
 
 export function openIoredis(client: Ioredis): RedisPort {
   const isCluster = client.isCluster === true;
-  // ioredis puts it before keys and shard channels, and not before channels. One rule for all is easier to follow.
+  // ioredis adds keyPrefix to keys and shard channels, but not to channels. We add it to channels, too.
   const prefix = readPrefix(client);
   return {
     isCluster,
-    connectCure: 'call "await client.connect()", or leave out lazyConnect',
+    connectAdvice: 'call "await client.connect()", or leave out lazyConnect',
     isReady: () => client.status === 'ready',
-    // It has no way to, but it sends again all that was not answered, in order: so nothing comes out of its order.
+    // ioredis cannot take commands back. It repeats unanswered commands in order, so the order stays.
     forget: ignore,
     ping: () => client.callBuffer('PING'),
     publish: (channel, data) =>
@@ -73,7 +73,7 @@ export function openIoredis(client: Ioredis): RedisPort {
       const own = isCluster
         ? (client as IoredisCluster).duplicate([], { lazyConnect: true })
         : (client as IoredisServer).duplicate({ lazyConnect: true });
-      // Without a listener it would be printed; whoever watches the port hears of it.
+      // Without a listener, ioredis prints the error. `watch` reports it.
       own.on('error', ignore);
       own.connect().catch(ignore);
       return { ...openIoredis(own), close: () => own.disconnect() };
@@ -81,12 +81,12 @@ export function openIoredis(client: Ioredis): RedisPort {
   };
 }
 
-/** @throws {RangeError} Its bytes are no text: the names of channels would have others than those of keys. */
+/** @throws {RangeError} The prefix is not UTF-8, so channels and keys would get different bytes. */
 function readPrefix(client: Ioredis): string {
   const { keyPrefix = '' } = client.options;
   const isText = typeof keyPrefix === 'string' ? !/\p{Surrogate}/u.test(keyPrefix) : isUtf8(keyPrefix);
   if (isText) return keyPrefix.toString();
-  throw argumentError(RangeError, 'the keyPrefix of a client must be UTF-8; give the client another one');
+  throw argumentError(RangeError, 'the keyPrefix of the client must be UTF-8; choose another keyPrefix');
 }
 
 class IoredisSubscriber implements RedisSubscriber {
@@ -107,7 +107,7 @@ class IoredisSubscriber implements RedisSubscriber {
     this.#client.connect().catch(events.changed);
   }
 
-  /** Only the client of a cluster knows which of its nodes has lost what. */
+  /** Only a client of a cluster knows which node has lost which subscriptions. */
   get restores(): boolean {
     return this.#isCluster;
   }
@@ -141,9 +141,9 @@ function copyServer(client: IoredisServer): Ioredis {
   return client.duplicate({
     lazyConnect: true,
     keyPrefix: '',
-    // We subscribe anew ourselves, to know when that is done.
+    // We subscribe again ourselves, to know when the subscriptions are complete.
     autoResubscribe: false,
-    // A subscription from before an outage must not come after one of ours.
+    // A repeated command from before an outage must not follow one of our new commands.
     autoResendUnfulfilledCommands: false,
     enableOfflineQueue: false,
     enableAutoPipelining: false,
@@ -162,5 +162,5 @@ function copyCluster(client: IoredisCluster): Ioredis {
 }
 
 function ignore(): void {
-  // Heard elsewhere, or not to be had.
+  // `watch` reports the error, or nobody needs it.
 }

@@ -1,6 +1,6 @@
 import { Fifo } from './fifo.js';
 
-/** Lets only so many tasks run at a time; the others wait for their turn. */
+/** Runs at most `max` tasks at a time. The others wait in order. */
 export class Limiter {
   readonly #max: number;
   readonly #waiting = new Fifo<() => void>();

@@ -11,17 +11,17 @@ export interface LinkOptions {
   readonly backplane: string;
   readonly prefix: string;
   readonly timeout: number;
-  /** Whether a node that answers a write with this error cannot be used. */
+  /** Returns whether a node that replies to a write with this error is unusable. */
   readonly isUnusable: (error: unknown) => boolean;
 }
 
-/** What a link tells; channels are names of groups. */
+/** Receives the events of a link. Channels are the names of groups. */
 export interface LinkEvents extends Pick<BackplaneEvents, 'cutOff' | 'back' | 'message'> {
-  /** Commands can be sent again (or for the first time). */
+  /** Called when commands can be sent for the first time, or again. */
   readonly ready: () => void;
 }
 
-/** The connection with Redis, in both directions, and whether it holds. */
+/** Connects with Redis in both directions, and monitors both connections. */
 export class RedisLink {
   readonly #options: LinkOptions;
   readonly #port: RedisPort;
@@ -41,7 +41,7 @@ export class RedisLink {
     this.#options = options;
     this.#port = openPort(options.client, options.backplane);
     this.#channelPrefix = `${options.prefix}:group:`;
-    // On a later turn: a client tells of an end before it has put itself in order.
+    // On the next tick: a client emits its event before it has updated its own state.
     const changed = (error?: unknown): void => process.nextTick(() => this.#check(error));
     const { timeout, isUnusable } = options;
     this.#sender = new RedisSender({ port: this.#port, timeout, isUnusable, changed });
@@ -49,7 +49,7 @@ export class RedisLink {
 
   start(events: LinkEvents): void {
     if (this.#state !== 'new')
-      throw new Error(`a ${this.#options.backplane} serves one createGroups(); make another`);
+      throw new Error(`a ${this.#options.backplane} serves one createGroups(); create another backplane`);
     this.#state = 'starting';
     this.#events = events;
     this.#sender.start();
@@ -69,7 +69,7 @@ export class RedisLink {
     return this.#port.isCluster;
   }
 
-  /** Whether nothing has been heard of Redis yet; for as long as `timeout`. */
+  /** Whether Redis has neither answered nor failed since the start. False after `timeout` milliseconds. */
   isStarting(): boolean {
     return this.#state === 'starting';
   }
@@ -84,7 +84,7 @@ export class RedisLink {
     return this.#state === 'up';
   }
 
-  /** Resolves when it is known for the first time whether Redis is there. */
+  /** Resolves when the first connection attempt has succeeded or failed. */
   whenKnown(): Promise<void> {
     return this.#isKnown;
   }
@@ -93,12 +93,12 @@ export class RedisLink {
     return this.#channelPrefix + group;
   }
 
-  /** Sends a command; it fails at once while it cannot be sent. */
+  /** Sends a command. While the connection is down, the command fails at once. */
   post(command: Command): void {
     this.#sender.post(command);
   }
 
-  /** As `post`, for one who waits for the reply. */
+  /** Sends a command like `post`, and returns a promise of the reply. */
   run(command: (port: RedisPort) => Promise<unknown>): Promise<unknown> {
     return this.#sender.run(command);
   }
@@ -109,7 +109,7 @@ export class RedisLink {
     await this.#listener.subscribe(this.channelOf(group));
   }
 
-  /** From now on nothing comes for the group. */
+  /** Stops the delivery of messages for the group at once. */
   unsubscribe(group: string): void {
     this.#listener?.unsubscribe(this.channelOf(group));
   }
@@ -142,9 +142,9 @@ export class RedisLink {
     const isReady = this.#sender.isReady();
     if (isReady && !this.#wasReady) this.#events?.ready();
     this.#wasReady = isReady;
-    const isUp = isReady && this.#listener?.hears() === true;
+    const isUp = isReady && this.#listener?.isReceiving() === true;
     if (isUp) this.#becomeUp(error);
-    // At the start an error is the answer to the question whether Redis is there; until it comes there is hope.
+    // During the start, only an error means an outage: the first connection attempt may still succeed.
     else if (this.#state === 'up' || (this.#state === 'starting' && error !== undefined)) this.#becomeCut();
   }
 
@@ -152,7 +152,7 @@ export class RedisLink {
     const before = this.#state;
     this.#state = 'up';
     this.#known();
-    // A client tells of an error just before it loses its connection by it.
+    // A client emits an error just before the connection breaks, so the error may be the reason for the next outage.
     this.#lastError = error;
     if (before === 'cut') this.#events?.back();
   }
@@ -160,13 +160,13 @@ export class RedisLink {
   #becomeCut(): void {
     this.#state = 'cut';
     this.#known();
-    const cause = this.#lastError ?? this.#whyCut();
+    const cause = this.#lastError ?? this.#outageReason();
     this.#events?.cutOff(cutOffError(cause));
   }
 
-  #whyCut(): unknown {
+  #outageReason(): unknown {
     return this.#sender.isReady()
       ? new Error('the connection for subscriptions is lost')
-      : this.#sender.whyNot();
+      : this.#sender.unavailableReason();
   }
 }

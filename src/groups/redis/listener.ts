@@ -7,7 +7,7 @@ import type { RedisSender } from './sender.js';
 import { spreadOverSlots } from './slots.js';
 import { Subscriptions } from './subscriptions.js';
 
-/** One for a server; on a cluster, so many that each node has one (up to 16 nodes of equal size). */
+/** A server needs one probe. A cluster needs enough that each node has one (up to 16 nodes of equal size). */
 const PROBES_IN_CLUSTER = 16;
 
 export interface ListenerOptions {
@@ -16,31 +16,31 @@ export interface ListenerOptions {
   readonly prefix: string;
   readonly timeout: number;
   readonly message: (channel: string, data: Buffer) => void;
-  /** Whether messages arrive may have changed. */
+  /** Called when `isReceiving` may have changed. */
   readonly changed: (error?: unknown) => void;
 }
 
 /**
- * The connection that we listen on, and whether it hears.
+ * Receives messages over the connection for subscriptions, and checks that they arrive.
  *
- * What a client says about itself is not enough: a connection may be dead without a sign, and a cluster's client may have
- * lost one of many. So we send a message to ourselves now and then, over the same way as everybody's. The connection
- * holds while these messages arrive; one that brings none is replaced.
+ * The state of the client is not enough. A connection may be dead without an event, and the client of a cluster may have
+ * lost one of many connections. So we regularly publish a message to ourselves (a probe), over the same path as all
+ * messages. The connection is healthy while its probes arrive. If they do not arrive, the connection is replaced.
  */
 export class RedisListener {
   readonly #options: ListenerOptions;
   readonly #subscriptions: Subscriptions;
   readonly #probes: Map<string, number>;
   #subscriber: RedisSubscriber;
-  // Counts the subscribers, so that what an old one tells is not taken for the new one's.
+  // Counts the subscribers, so that events of an old one are ignored.
   #generation = 0;
   // When the subscriber was opened, or a batch of subscriptions was answered.
   #progressed = 0;
-  #state: 'deaf' | 'restoring' | 'refused' | 'probing' | 'hears' | 'closed' = 'deaf';
-  // The probes: their number, when they were sent, and whether they still may come.
+  #state: 'down' | 'restoring' | 'refused' | 'probing' | 'receiving' | 'closed' = 'down';
+  // The number of the last probes, when they were sent, and whether they may still arrive.
   #round = 0;
-  #asked = 0;
-  #isUnderWay = false;
+  #probedAt = 0;
+  #isProbePending = false;
 
   constructor(options: ListenerOptions) {
     this.#options = options;
@@ -51,18 +51,18 @@ export class RedisListener {
     this.#subscriber = this.#open();
   }
 
-  hears(): boolean {
-    return this.#state === 'hears';
+  isReceiving(): boolean {
+    return this.#state === 'receiving';
   }
 
-  /** Whether it is connected and subscribed, if it hears or not. */
+  /** Whether it is connected and subscribed, even if no probe has arrived yet. */
   isRestored(): boolean {
-    return this.#state === 'probing' || this.#state === 'hears';
+    return this.#state === 'probing' || this.#state === 'receiving';
   }
 
   async subscribe(channel: string): Promise<void> {
     if (this.#state === 'closed') throw closedError();
-    if (this.#state !== 'hears') throw cutOffError(new Error('the subscriptions are not in force'));
+    if (this.#state !== 'receiving') throw cutOffError(new Error('the subscriptions are not in force'));
     try {
       await this.#subscriptions.add(channel);
     } catch (error) {
@@ -70,48 +70,48 @@ export class RedisListener {
     }
   }
 
-  /** From now on nothing is delivered for the channel. */
+  /** Stops the delivery of messages for the channel at once. */
   unsubscribe(channel: string): void {
     this.#subscriptions.delete(channel);
   }
 
-  /** Called when something about a connection has changed, and now and then. */
+  /** Checks the connections. Called after each change, and regularly. */
   check(error?: unknown): void {
     if (this.#state === 'closed') return;
     if (!this.#subscriber.isReady()) {
-      if (this.#state !== 'deaf') this.#becomeDeaf(error);
+      if (this.#state !== 'down') this.#becomeDown(error);
       return;
     }
     if (!this.#options.sender.isConnected()) {
-      this.#isUnderWay = false;
-      // Its next connection has to show that it brings messages: what a client sends again may cost it that one, too.
-      if (this.#state === 'hears') this.#state = 'probing';
+      this.#isProbePending = false;
+      // Probe again after the reconnect: the commands that a client repeats may break its new connection, too.
+      if (this.#state === 'receiving') this.#state = 'probing';
     }
-    if (this.#state === 'deaf') void this.#restore();
-    else if (this.#state === 'probing' && !this.#isUnderWay) this.#probe();
+    if (this.#state === 'down') void this.#restore();
+    else if (this.#state === 'probing' && !this.#isProbePending) this.#probe();
   }
 
-  /** Called now and then: sends the next probe, and judges the one before. */
+  /** Checks the last probe, and sends the next one. Called regularly. */
   checkTime(): void {
     const { sender, timeout } = this.#options;
-    const late = now() - this.#asked >= timeout;
+    const late = now() - this.#probedAt >= timeout;
     const { askedSince } = this.#subscriptions;
     if (askedSince !== undefined && now() - askedSince >= timeout)
       this.#subscriptions.rejectWaiters(new Error(`Redis has not answered for ${timeout} ms`));
     switch (this.#state) {
-      case 'hears':
+      case 'receiving':
       case 'probing':
-        if (this.#allCame() || sender.isRefused()) this.#probe();
+        if (this.#allProbesArrived() || sender.isRefused()) this.#probe();
         else if (late && sender.isReady())
-          this.#replace(new Error(`no message of our own came for ${timeout} ms`));
+          this.#replace(new Error(`our own messages have not arrived for ${timeout} ms`));
         else if (late) this.#probe();
         break;
       case 'refused':
         void this.#restore();
         break;
-      case 'deaf':
+      case 'down':
       case 'restoring':
-        // Its client has given up, or Redis does not answer.
+        // The client does not reconnect any more, or Redis does not answer.
         if (now() - this.#progressed >= 2 * timeout) this.#replace(undefined);
     }
   }
@@ -130,7 +130,7 @@ export class RedisListener {
       message: (channel, data) => {
         if (generation === this.#generation) this.#receive(channel, data);
       },
-      // On a later turn: a client tells of an end before it has put itself in order.
+      // On the next tick: a client emits its event before it has updated its own state.
       changed: (error) =>
         process.nextTick(() => {
           if (generation !== this.#generation) return;
@@ -141,19 +141,19 @@ export class RedisListener {
   }
 
   #replace(error: Error | undefined): void {
-    debug('the connection for subscriptions is replaced: %s', error?.message ?? 'it did not come back');
+    debug('replacing the connection for subscriptions: %s', error?.message ?? 'it did not reconnect');
     const old = this.#subscriber;
-    this.#becomeDeaf(error);
+    this.#becomeDown(error);
     this.#subscriber = this.#open();
     old.close();
     this.#options.changed(error);
   }
 
-  #becomeDeaf(error: unknown): void {
-    this.#state = 'deaf';
-    this.#options.sender.doubt();
+  #becomeDown(error: unknown): void {
+    this.#state = 'down';
+    this.#options.sender.verifyConnection();
     this.#subscriptions.suspend(error ?? new Error('the connection for subscriptions is lost'));
-    debug('the connection for subscriptions hears nothing: %o', error);
+    debug('the connection for subscriptions is down: %o', error);
   }
 
   async #restore(): Promise<void> {
@@ -173,12 +173,12 @@ export class RedisListener {
     }
   }
 
-  /** Sends ourselves the number of a new round, over each probe's channel. */
+  /** Publishes the number of a new round on each probe's channel. */
   #probe(): void {
     if (!this.#options.sender.isConnected()) return;
     const round = ++this.#round;
-    this.#asked = now();
-    this.#isUnderWay = true;
+    this.#probedAt = now();
+    this.#isProbePending = true;
     const data = Buffer.from(String(round));
     for (const channel of this.#probes.keys()) void this.#probeOver(channel, data);
   }
@@ -192,7 +192,7 @@ export class RedisListener {
     }
   }
 
-  #allCame(): boolean {
+  #allProbesArrived(): boolean {
     for (const round of this.#probes.values()) if (round < this.#round) return false;
     return true;
   }
@@ -204,8 +204,8 @@ export class RedisListener {
       return;
     }
     this.#probes.set(channel, Math.max(round, Number(data.toString())));
-    if (this.#state !== 'probing' || !this.#allCame()) return;
-    this.#state = 'hears';
+    if (this.#state !== 'probing' || !this.#allProbesArrived()) return;
+    this.#state = 'receiving';
     this.#options.changed();
   }
 }

@@ -2,7 +2,7 @@ import type { OwnPort, RedisPort, RedisSubscriber, SubscriberEvents } from './po
 
 type Listener = (data: Buffer, channel: Buffer) => void;
 
-/** The part of node-redis that a server, sentinels and a cluster have in common. */
+/** Describes what the node-redis clients of a server, of sentinels and of a cluster have in common. */
 interface NodeRedis {
   readonly isOpen: boolean;
   readonly isReady?: boolean;
@@ -16,7 +16,7 @@ interface NodeRedis {
   sSubscribe(channel: string, listener: Listener, asBuffers: true): Promise<unknown>;
   sUnsubscribe(channel: string, listener: Listener, asBuffers: true): Promise<unknown>;
   sendCommand(...args: unknown[]): Promise<unknown>;
-  /** Only a cluster has them. */
+  /** Exists only on the client of a cluster. */
   readonly masters?: readonly { readonly pubSub?: { readonly client: { readonly isReady: boolean } } }[];
 }
 
@@ -51,11 +51,11 @@ function watch(client: NodeRedis, changed: (error?: unknown) => void): () => voi
 
 export function openNodeRedis(client: NodeRedis): RedisPort {
   const isCluster = 'masters' in client;
-  // A client of sentinels has both names, too; its commands say first whether they only read.
+  // `sendCommand` of a sentinel client has another first parameter: whether the command only reads.
   const isSentinel = !isCluster && 'getMasterNode' in client;
-  // When the connection breaks, the client drops what it had written and keeps what it had not: on the next connection
-  // the later commands would come before those that we send again. So the rest is taken back.
-  let unsent = new Recall();
+  // When the connection breaks, the client drops the written commands and keeps the unwritten ones. It would send those
+  // before the commands that we repeat. So we take the unwritten commands back.
+  let unsent = new UnsentCommands();
   const run = (key: string | undefined, args: (string | Buffer)[]): Promise<unknown> => {
     if (isCluster) return client.sendCommand(key, false, args, unsent.options);
     if (isSentinel) return client.sendCommand(false, args, unsent.options);
@@ -63,12 +63,12 @@ export function openNodeRedis(client: NodeRedis): RedisPort {
   };
   return {
     isCluster,
-    connectCure: 'call "await client.connect()"',
+    connectAdvice: 'call "await client.connect()"',
     isReady: () => isReady(client),
     publish: (channel, data) => run(channel, [isCluster ? 'SPUBLISH' : 'PUBLISH', channel, data]),
     forget() {
       unsent.abort();
-      unsent = new Recall();
+      unsent = new UnsentCommands();
     },
     command: run,
     ping: () => run(undefined, ['PING']),
@@ -79,7 +79,7 @@ export function openNodeRedis(client: NodeRedis): RedisPort {
         : new ServerSubscriber(client, events),
     derive(): OwnPort {
       const own = copy(client);
-      // Without a listener an error would end the process; whoever watches the port hears of it.
+      // Without a listener, an error ends the process. `watch` reports it.
       own.on('error', ignore);
       const close = makeCloser(own);
       own.connect().catch(ignore);
@@ -89,17 +89,19 @@ export function openNodeRedis(client: NodeRedis): RedisPort {
 }
 
 /**
- * Takes back the commands that a client has not written yet. An AbortSignal looks through all its listeners for each one
- * that is added; ours keeps them in a set, so that a command costs the same however many wait.
+ * Takes back the commands that a client has not written yet.
+ *
+ * An AbortSignal searches all its listeners whenever one is added. We keep the listeners in a set, so that the cost of a
+ * command does not grow with the number of waiting commands.
  */
-class Recall {
+class UnsentCommands {
   readonly #controller = new AbortController();
   readonly #listeners = new Set<() => void>();
-  /** The options of a command that can be taken back. */
+  /** Options for a command that can be taken back. */
   readonly options = {
     // Replies of the RESP type "blob string" ('$') are Buffers.
     typeMapping: { ['$'.charCodeAt(0)]: Buffer },
-    // We have a timeout of our own; that of the client takes a timer and a signal for each command.
+    // We have our own timeout. The timeout of the client creates a timer and a signal for each command.
     timeout: undefined,
     abortSignal: Object.assign(this.#controller.signal, {
       addEventListener: (_type: string, listener: () => void) => void this.#listeners.add(listener),
@@ -114,22 +116,24 @@ class Recall {
   }
 }
 
-/** The cluster of version 5 does not say whether it is ready; it is when it knows its nodes. */
+/** Checks whether a client is ready. A cluster of version 5 has no `isReady`; it is ready when it knows its nodes. */
 function isReady(client: NodeRedis): boolean {
   return client.isReady ?? (client.isOpen && (client.masters?.length ?? 0) > 0);
 }
 
 function copy(client: NodeRedis): NodeRedis {
-  // A connection of ours has no use for a cache, nor may it share one.
+  // Our connection needs no cache, and must not share the user's.
   return client.duplicate({ clientSideCache: undefined });
 }
 
 /**
- * Gives what closes a client that is about to connect. Between the start of a socket and its 'connect' the client does not
- * know the socket: `destroy` would miss it, and leave a connection that nobody closes. So then it waits for either end.
+ * Returns a function that closes a client, also while it is connecting.
+ *
+ * While a socket is connecting, the client does not know it. `destroy` would then leave the connection open for ever. So
+ * the function waits until the socket has connected or failed.
  */
 function makeCloser(client: NodeRedis): () => void {
-  // Those of a cluster or of sentinels have many sockets, and other events.
+  // Clients of a cluster or of sentinels have many sockets, and emit other events.
   if ('masters' in client || 'getMasterNode' in client) return () => destroy(client);
   let isOpening = true;
   let isClosed = false;
@@ -148,17 +152,18 @@ function makeCloser(client: NodeRedis): () => void {
 
 function destroy(client: NodeRedis): void {
   try {
-    // A cluster gives a promise.
+    // `destroy` of a cluster returns a promise.
     Promise.resolve(client.destroy()).catch(ignore);
   } catch {
-    // It was not open.
+    // The client was not open.
   }
 }
 
 /**
- * Listens on one server. The client would bring back all its subscriptions in one command, of whose answers there can be
- * more than Redis keeps for a client, and also those that nobody wants any more. So a connection that is lost takes its
- * client with it.
+ * Subscribes on one server. Replaces its client whenever the connection is lost.
+ *
+ * After a reconnect, the old client would subscribe all its channels in one command. The replies could exceed the output
+ * buffer of Redis. And it would subscribe channels that are no longer wanted.
  */
 class ServerSubscriber implements RedisSubscriber {
   readonly restores = false;
@@ -201,7 +206,7 @@ class ServerSubscriber implements RedisSubscriber {
       if (isReady(client)) wasReady = true;
       else if (wasReady) {
         const closeOld = this.#closeClient;
-        // First, so that what the old one tells of its end is not listened to.
+        // First, so that events of the old client are ignored.
         this.#open();
         closeOld();
       }
@@ -214,7 +219,7 @@ class ServerSubscriber implements RedisSubscriber {
   }
 }
 
-/** Listens on the nodes of a cluster, or on the master of sentinels. */
+/** Subscribes on the nodes of a cluster, or on the master that sentinels name. */
 class ManyNodesSubscriber implements RedisSubscriber {
   readonly restores = true;
   readonly #client: NodeRedis;
@@ -248,5 +253,5 @@ class ManyNodesSubscriber implements RedisSubscriber {
 }
 
 function ignore(): void {
-  // Nobody needs to know how a connection that is let go has ended.
+  // `watch` reports the error, or the connection was closed on purpose.
 }

@@ -3,21 +3,25 @@ import { isIoredis, openIoredis } from './ioredis.js';
 import { isNodeRedis, openNodeRedis } from './node-redis.js';
 import type { RedisPort } from './port.js';
 
-/** @throws {TypeError} It is no client that we know. */
+/**
+ * Wraps a client in the interface that our backplanes need.
+ *
+ * @throws {TypeError} The value is not a client of `redis` or `ioredis`.
+ */
 export function openPort(client: unknown, backplane: string): RedisPort {
   if (isIoredis(client)) return openIoredis(client);
   if (isNodeRedis(client)) return openNodeRedis(client);
   if (isSentinelOfRedis5(client)) {
     throw argumentError(
       TypeError,
-      `${backplane}() needs a second connection like the client's, and a client of sentinels of "redis" 5 cannot be ` +
-        'duplicated: use "redis" 6, or "ioredis"',
+      `${backplane}() needs a second connection, but "redis" 5 cannot duplicate a sentinel client; ` +
+        'use "redis" 6, or "ioredis"',
     );
   }
   throw argumentError(
     TypeError,
     `${backplane}() takes the client of "redis" (await createClient({ url }).connect()) or of "ioredis" ` +
-      `(new Redis(url)), not a pool of them; got ${describe(client)}`,
+      `(new Redis(url)), and not a pool; got ${describe(client)}`,
   );
 }
 

@@ -1,55 +1,55 @@
 import { checkCount, checkEach, checkTime } from '../../options/checks.js';
 import { optionError } from '../../shared/errors.js';
 
-/** Options of {@link redisBackplane}. */
+/** Lists the options of {@link redisBackplane}. */
 export interface RedisBackplaneOptions {
   /**
-   * What the names of channels and keys begin with. Apps that share a Redis need different ones; the processes of one
-   * app the same. (The number of the database does not keep channels apart.)
+   * Sets how the names of channels and keys begin. All processes of one app need the same prefix. Apps that share a Redis
+   * need different ones: a database number separates keys, but not channels.
    *
    * @default 'dwebsocket'
    */
   prefix?: string | undefined;
   /**
-   * Bytes of the largest message that goes to other processes. A larger one reaches the members in this process, and
-   * `send` tells. Redis disconnects a subscriber for whom more than its `client-output-buffer-limit pubsub` waits
+   * Limits the bytes of a message to other processes. A larger one reaches only the members in this process, and `send`
+   * resolves with the error. Redis disconnects a subscriber whose output buffer exceeds `client-output-buffer-limit pubsub`
    * (32 MiB, or 8 MiB for a minute).
    *
    * @default 1_048_576 (1 MiB)
    */
   maxPayload?: number | undefined;
   /**
-   * Milliseconds without an answer after which Redis counts as cut off.
+   * Reports an outage when Redis has not answered for this many milliseconds.
    *
    * @default 5_000
    */
   timeout?: number | undefined;
   /**
-   * Bytes of memory that messages may take in this process until Redis has confirmed them. Beyond it a message reaches
-   * only the members in this process, and `send` tells (`ERR_WEBSOCKET_BACKPLANE_FULL`). Each message counts with its
-   * bytes and with what it costs to keep it.
+   * Limits the memory, in bytes, of messages that Redis has not confirmed. Above the limit a message reaches only the
+   * members in this process, and `send` resolves with the error `ERR_WEBSOCKET_BACKPLANE_FULL`. The limit includes the
+   * memory that it takes to keep each message.
    *
    * @default 67_108_864 (64 MiB)
    */
   maxBuffered?: number | undefined;
 }
 
-/** Options of {@link redisStreamBackplane}. */
+/** Lists the options of {@link redisStreamBackplane}. */
 export interface RedisStreamBackplaneOptions extends RedisBackplaneOptions {
   /**
-   * Messages of each group that Redis keeps for processes that are cut off. More may be kept for a while (Redis trims in
-   * blocks).
+   * Sets how many messages of each group Redis keeps for processes that are cut off. Redis trims in blocks, so it may keep
+   * more for a while.
    */
   maxLength: number;
   /**
-   * Milliseconds after the last message of a group for which Redis keeps its messages; no outage should last longer.
+   * Deletes the messages of a group this many milliseconds after its last message. Choose a time longer than any outage.
    *
    * @default 3_600_000 (one hour)
    */
   maxAge?: number | undefined;
   /**
-   * Bytes of each group's messages that Redis keeps for processes that are cut off. Older messages go when it is exceeded;
-   * the newest one always stays. Each message counts with its bytes and 64 more.
+   * Limits the bytes that Redis keeps of each group's messages. Above the limit it deletes the oldest messages; the newest
+   * one always stays. Each message counts as its bytes and 64 more.
    *
    * @default 16_777_216 (16 MiB)
    */
@@ -82,12 +82,12 @@ export function resolveStreamOptions(options: RedisStreamBackplaneOptions): Stre
 }
 
 function checkPrefix(value: unknown, name: string): void {
-  // A brace would put all groups into one slot of a cluster (a hash tag). With the part "group" in it, two apps could have the
-  // same names: "a" and the group "b:group:c", "a:group:b" and the group "c".
+  // A brace would begin a hash tag, and put all groups into one slot of a cluster. With ":group" in a prefix, two apps could
+  // share names: prefix "a" with group "b:group:c", and prefix "a:group:b" with group "c".
   const rule =
-    "a text that is not empty, has no braces, no part ':group' and no half of a surrogate pair, such as 'my-app'";
+    "a non-empty string without braces, without ':group' and without half of a surrogate pair, such as 'my-app'";
   if (typeof value !== 'string') throw optionError(TypeError, name, rule, value);
-  const isApart = `${value}:group:`.indexOf(':group:') === value.length;
-  if (value === '' || !isApart || /[{}]|\p{Surrogate}/u.test(value))
+  const isUnambiguous = `${value}:group:`.indexOf(':group:') === value.length;
+  if (value === '' || !isUnambiguous || /[{}]|\p{Surrogate}/u.test(value))
     throw optionError(RangeError, name, rule, value);
 }

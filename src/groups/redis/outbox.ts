@@ -1,55 +1,62 @@
 import { clearTimeout, setTimeout } from '../../shared/real-timers.js';
 import { BackplaneError } from '../errors.js';
-import { closedError, isFinal } from './faults.js';
+import { closedError, isPermanent } from './faults.js';
 import { Fifo } from './fifo.js';
-import { Lane, LANE_BYTES, type Letter, type LetterHost, WAITER_BYTES } from './lane.js';
+import {
+  GroupQueue,
+  GROUP_QUEUE_BYTES,
+  type PendingMessage,
+  type PendingMessageHost,
+  WAITER_BYTES,
+} from './group-queue.js';
 import type { RedisPort } from './port.js';
 import type { Command } from './sender.js';
 
-/** Commands on their way at a time: enough to keep Redis busy, few enough that an answer comes soon. */
+/** Commands in flight at a time: enough to keep Redis busy, and few enough for a quick reply. */
 const WINDOW = 500;
-/** Bytes on their way at a time. What a client holds cannot be taken back, so it must be little. */
+/** Bytes in flight at a time. We cannot take them back from a client, so they must be few. */
 const WINDOW_BYTES = 2 ** 20;
 const RETRY_DELAY = 250;
 
 export interface OutboxOptions {
-  /** Bytes of memory that messages may take here. */
+  /** Limits the memory that messages take, in bytes. */
   readonly maxBuffered: number;
-  /** Whether a message stays here until Redis has confirmed it. If not, one that fails is given up. */
+  /** Whether to keep a message until Redis has confirmed it. If not, a failed message is dropped. */
   readonly keeps: boolean;
   /**
-   * Whether a group has only one message on its way at a time. A client of a cluster sends again what a node has refused
-   * because a slot has moved, and does not keep the order.
+   * Whether a group may have only one message in flight. When a slot of a cluster has moved, a client repeats the refused
+   * commands without keeping their order.
    */
   readonly oneByOne: boolean;
-  /** Whether a message may go out now. If not, it waits for `flush`. */
+  /** Returns whether a message may be sent now. If not, it waits for `flush`. */
   readonly canSend: () => boolean;
   readonly post: (command: Command) => void;
   readonly send: (port: RedisPort, group: string, data: Buffer) => Promise<unknown>;
-  /** Messages that were to go out later could not, in the end. */
+  /** Called when kept messages (`'later'`) could not be sent after all. */
   readonly dropped: (group: string, count: number, error: Error) => void;
 }
 
 /**
- * The messages that Redis has not confirmed yet.
+ * Holds the messages that Redis has not confirmed yet.
  *
- * Groups take turns, so that many messages of one group do not delay the others. The order in a group stays.
+ * It sends one message of each group in turn, so that many messages of one group do not delay the others. The order within a
+ * group stays.
  *
- * When a message fails that is kept, sending stops until all that is on its way has come to its end. Then what is not
- * confirmed is sent again, from the first on, one message alone at first. Redis may have taken some of it before the
- * connection broke; receivers count it once.
+ * When a kept message fails, sending stops until every message in flight has succeeded or failed. Then the outbox repeats
+ * the unconfirmed messages in order. It sends the first one alone. Redis may have accepted some of them before the
+ * connection broke; receivers ignore the duplicates.
  */
-export class Outbox implements LetterHost {
+export class Outbox implements PendingMessageHost {
   readonly #options: OutboxOptions;
-  readonly #lanes = new Map<string, Lane>();
-  // The lanes with messages to send, in the order of their turns.
-  readonly #turns = new Fifo<Lane>();
+  readonly #queues = new Map<string, GroupQueue>();
+  // The queues with messages to send, in round-robin order.
+  readonly #scheduled = new Fifo<GroupQueue>();
   #bytes = 0;
-  #away = 0;
-  #awayBytes = 0;
+  #inFlight = 0;
+  #bytesInFlight = 0;
   #window = WINDOW;
   #state: 'flowing' | 'stopping' | 'stopped' | 'closed' = 'flowing';
-  #isPumping = false;
+  #isSending = false;
   #retry: NodeJS.Timeout | undefined;
   #whenEmpty: (() => void) | undefined;
 
@@ -57,190 +64,191 @@ export class Outbox implements LetterHost {
     this.#options = options;
   }
 
-  /** Resolves with the answer of Redis, or with `'later'`. */
+  /** Adds a message. Resolves with the reply of Redis, or with `'later'`. */
   add(group: string, data: Buffer): Promise<unknown> {
     const { keeps, canSend, maxBuffered } = this.#options;
     if (this.#state === 'closed') return Promise.reject(closedError());
-    const lane = this.#lanes.get(group) ?? new Lane(group, this);
+    const queue = this.#queues.get(group) ?? new GroupQueue(group, this);
     const isKept = keeps && (this.#state !== 'flowing' || !canSend());
-    const growth = lane.growthFor(data) + (isKept ? 0 : WAITER_BYTES) + (lane.isEmpty ? LANE_BYTES : 0);
+    const growth =
+      queue.growthFor(data) + (isKept ? 0 : WAITER_BYTES) + (queue.isEmpty ? GROUP_QUEUE_BYTES : 0);
     if (this.#bytes + growth > maxBuffered) return Promise.reject(fullError(group, this.#bytes, maxBuffered));
-    if (lane.isEmpty) this.#bytes += LANE_BYTES;
-    this.#lanes.set(group, lane);
+    if (queue.isEmpty) this.#bytes += GROUP_QUEUE_BYTES;
+    this.#queues.set(group, queue);
     if (isKept) {
-      this.#bytes -= lane.bytes;
-      lane.push(data);
-      this.#bytes += lane.bytes;
-      this.#takeTurns(lane);
+      this.#bytes -= queue.bytes;
+      queue.push(data);
+      this.#bytes += queue.bytes;
+      this.#schedule(queue);
       if (this.#state === 'flowing') this.#stop();
       return LATER;
     }
     return new Promise((resolve, reject) => {
       const waiter = { resolve, reject };
-      if (this.#isFree(lane) && canSend()) {
-        this.#bytes -= lane.bytes;
-        const letter = lane.dispatch(data, waiter);
-        this.#bytes += lane.bytes;
-        this.#post(letter);
+      if (this.#canSendNow(queue) && canSend()) {
+        this.#bytes -= queue.bytes;
+        const message = queue.dispatch(data, waiter);
+        this.#bytes += queue.bytes;
+        this.#post(message);
       } else {
-        this.#bytes -= lane.bytes;
-        lane.push(data, waiter);
-        this.#bytes += lane.bytes;
-        this.#takeTurns(lane);
-        this.#pump();
+        this.#bytes -= queue.bytes;
+        queue.push(data, waiter);
+        this.#bytes += queue.bytes;
+        this.#schedule(queue);
+        this.#sendScheduled();
       }
     });
   }
 
-  /** Sends what waits. Called whenever a connection is there (again). */
+  /** Sends waiting messages. Call it whenever the connection is ready (again). */
   flush(): void {
     clearTimeout(this.#retry);
     this.#retry = undefined;
     if (this.#state === 'stopped') this.#state = 'flowing';
-    this.#pump();
+    this.#sendScheduled();
   }
 
-  /** Waits for what can go out, for so many milliseconds at most, and gives up the rest. */
-  async close(patience: number): Promise<void> {
-    if (this.#options.canSend() && this.#lanes.size > 0) {
-      const timer = setTimeout(() => this.#settleEmpty(), patience);
+  /** Sends waiting messages for at most `timeout` milliseconds, and drops the rest. */
+  async close(timeout: number): Promise<void> {
+    if (this.#options.canSend() && this.#queues.size > 0) {
+      const timer = setTimeout(() => this.#settleEmpty(), timeout);
       await new Promise<void>((resolve) => (this.#whenEmpty = resolve));
       clearTimeout(timer);
     }
     clearTimeout(this.#retry);
     this.#state = 'closed';
-    for (const lane of this.#lanes.values()) {
-      const count = lane.clear(closedError());
-      if (count > 0) this.#options.dropped(lane.group, count, closedError());
+    for (const queue of this.#queues.values()) {
+      const count = queue.clear(closedError());
+      if (count > 0) this.#options.dropped(queue.group, count, closedError());
     }
-    this.#lanes.clear();
+    this.#queues.clear();
   }
 
-  send(port: RedisPort, { lane, data }: Letter): Promise<unknown> {
-    return this.#options.send(port, lane.group, data);
+  send(port: RedisPort, { queue, data }: PendingMessage): Promise<unknown> {
+    return this.#options.send(port, queue.group, data);
   }
 
-  answered(letter: Letter, reply: unknown): void {
-    if (!this.#isBack(letter)) return;
+  answered(message: PendingMessage, reply: unknown): void {
+    if (!this.#endFlight(message)) return;
     this.#window = WINDOW;
-    // Those now would come after it, and every receiver would refuse them.
-    for (const earlier of letter.lane.failedBefore(letter))
-      this.#fail(earlier, outOfOrderError(letter.lane.group));
-    this.#finish(letter);
-    letter.waiter?.resolve(reply);
-    this.#goOn();
+    // A repeated earlier message would arrive after this one, and every receiver would ignore it.
+    for (const earlier of message.queue.failedBefore(message))
+      this.#fail(earlier, outOfOrderError(message.queue.group));
+    this.#finish(message);
+    message.waiter?.resolve(reply);
+    this.#continue();
   }
 
-  failed(letter: Letter, error: Error): void {
-    if (!this.#isBack(letter)) return;
-    if (!this.#options.keeps || isFinal(error)) {
-      this.#fail(letter, error);
+  failed(message: PendingMessage, error: Error): void {
+    if (!this.#endFlight(message)) return;
+    if (!this.#options.keeps || isPermanent(error)) {
+      this.#fail(message, error);
     } else {
-      letter.state = 'failed';
-      letter.tellLater();
+      message.state = 'failed';
+      message.resolveLater();
       if (this.#state === 'flowing') this.#stop();
     }
-    this.#goOn();
+    this.#continue();
   }
 
-  /** Whether nothing has to go out before a message of this lane. */
-  #isFree(lane: Lane): boolean {
-    if (this.#state !== 'flowing' || this.#turns.length > 0 || lane.hasNext) return false;
-    return this.#hasRoom() && (lane.isIdle || !this.#options.oneByOne);
+  /** Whether a new message of this queue may be sent before every waiting message. */
+  #canSendNow(queue: GroupQueue): boolean {
+    if (this.#state !== 'flowing' || this.#scheduled.length > 0 || queue.hasNext) return false;
+    return this.#hasRoom() && (queue.isIdle || !this.#options.oneByOne);
   }
 
-  #takeTurns(lane: Lane): void {
-    if (lane.isInTurn || !lane.hasNext || (this.#options.oneByOne && !lane.isIdle)) return;
-    lane.isInTurn = true;
-    this.#turns.push(lane);
+  #schedule(queue: GroupQueue): void {
+    if (queue.isScheduled || !queue.hasNext || (this.#options.oneByOne && !queue.isIdle)) return;
+    queue.isScheduled = true;
+    this.#scheduled.push(queue);
   }
 
-  #pump(): void {
-    // What is sent may fail at once, and come back here.
-    if (this.#isPumping) return;
-    this.#isPumping = true;
-    while (this.#state === 'flowing' && this.#turns.length > 0 && this.#hasRoom()) {
+  #sendScheduled(): void {
+    // A message may fail at once, and call this method again.
+    if (this.#isSending) return;
+    this.#isSending = true;
+    while (this.#state === 'flowing' && this.#scheduled.length > 0 && this.#hasRoom()) {
       if (!this.#options.canSend()) {
         if (this.#options.keeps) this.#stop();
         break;
       }
       this.#sendNext();
     }
-    this.#isPumping = false;
+    this.#isSending = false;
   }
 
   #sendNext(): void {
-    const lane = this.#turns.shift();
-    if (lane === undefined) return;
-    const before = lane.bytes;
-    const letter = lane.next();
-    this.#bytes += lane.bytes - before;
-    lane.isInTurn = false;
-    this.#takeTurns(lane);
-    if (letter !== undefined) this.#post(letter);
+    const queue = this.#scheduled.shift();
+    if (queue === undefined) return;
+    const before = queue.bytes;
+    const message = queue.next();
+    this.#bytes += queue.bytes - before;
+    queue.isScheduled = false;
+    this.#schedule(queue);
+    if (message !== undefined) this.#post(message);
   }
 
-  #post(letter: Letter): void {
-    this.#away++;
-    this.#awayBytes += letter.data.length;
-    this.#options.post(letter);
+  #post(message: PendingMessage): void {
+    this.#inFlight++;
+    this.#bytesInFlight += message.data.length;
+    this.#options.post(message);
   }
 
   #hasRoom(): boolean {
-    return this.#away < this.#window && (this.#away === 0 || this.#awayBytes < WINDOW_BYTES);
+    return this.#inFlight < this.#window && (this.#inFlight === 0 || this.#bytesInFlight < WINDOW_BYTES);
   }
 
-  /** Whether a letter whose command has come to its end is still ours: `close` may have given it up. */
-  #isBack(letter: Letter): boolean {
-    this.#away--;
-    this.#awayBytes -= letter.data.length;
-    return letter.state === 'away';
+  /** Ends the flight of a message. Returns `false` if `close` has dropped the message. */
+  #endFlight(message: PendingMessage): boolean {
+    this.#inFlight--;
+    this.#bytesInFlight -= message.data.length;
+    return message.state === 'in flight';
   }
 
-  #goOn(): void {
-    if (this.#state === 'stopping' && this.#away === 0) this.#stopped();
-    // Not for each answer: many commands that are given to a client together cost it less.
-    if (this.#away <= this.#window / 2) this.#pump();
+  #continue(): void {
+    if (this.#state === 'stopping' && this.#inFlight === 0) this.#stopped();
+    // Not for each reply: a client sends many commands together at a lower cost.
+    if (this.#inFlight <= this.#window / 2) this.#sendScheduled();
   }
 
   #stop(): void {
     this.#window = 1;
     this.#state = 'stopping';
-    for (const lane of this.#lanes.values()) {
-      this.#bytes -= lane.bytes;
-      lane.tellLater();
-      this.#bytes += lane.bytes;
+    for (const queue of this.#queues.values()) {
+      this.#bytes -= queue.bytes;
+      queue.resolveLater();
+      this.#bytes += queue.bytes;
     }
-    if (this.#away === 0) this.#stopped();
+    if (this.#inFlight === 0) this.#stopped();
   }
 
   #stopped(): void {
     this.#state = 'stopped';
-    for (const lane of this.#lanes.values()) {
-      lane.sendAgain();
-      this.#takeTurns(lane);
+    for (const queue of this.#queues.values()) {
+      queue.repeatFailed();
+      this.#schedule(queue);
     }
     this.#retry ??= setTimeout(() => this.flush(), RETRY_DELAY).unref();
     if (!this.#options.canSend()) this.#settleEmpty();
   }
 
-  #fail(letter: Letter, error: Error): void {
-    if (letter.waiter === undefined) this.#options.dropped(letter.lane.group, 1, error);
-    else letter.waiter.reject(error);
-    this.#finish(letter);
+  #fail(message: PendingMessage, error: Error): void {
+    if (message.waiter === undefined) this.#options.dropped(message.queue.group, 1, error);
+    else message.waiter.reject(error);
+    this.#finish(message);
   }
 
-  #finish(letter: Letter): void {
-    const { lane } = letter;
-    this.#bytes -= lane.bytes;
-    lane.finish(letter);
-    if (lane.isEmpty) {
-      this.#lanes.delete(lane.group);
+  #finish(message: PendingMessage): void {
+    const { queue } = message;
+    this.#bytes -= queue.bytes;
+    queue.finish(message);
+    if (queue.isEmpty) {
+      this.#queues.delete(queue.group);
     } else {
-      this.#bytes += lane.bytes;
-      this.#takeTurns(lane);
+      this.#bytes += queue.bytes;
+      this.#schedule(queue);
     }
-    if (this.#lanes.size === 0) this.#settleEmpty();
+    if (this.#queues.size === 0) this.#settleEmpty();
   }
 
   #settleEmpty(): void {
@@ -255,7 +263,7 @@ function fullError(group: string, bytes: number, maxBuffered: number): Backplane
   return new BackplaneError(
     'ERR_WEBSOCKET_BACKPLANE_FULL',
     `messages that wait for Redis take ${String(bytes)} of ${String(maxBuffered)} bytes; ` +
-      'send fewer messages, or raise the option maxBuffered of the backplane',
+      'send fewer messages, or raise maxBuffered of the backplane',
     { group },
   );
 }
@@ -263,7 +271,7 @@ function fullError(group: string, bytes: number, maxBuffered: number): Backplane
 function outOfOrderError(group: string): BackplaneError {
   return new BackplaneError(
     'ERR_WEBSOCKET_BACKPLANE_REFUSED',
-    'Redis has taken a later message and not this one, which could only go out of order now',
+    'Redis has accepted a later message of this group; repeating this one would break the order, so it is dropped',
     { group },
   );
 }

@@ -3,7 +3,7 @@ import { Fifo } from './fifo.js';
 const FIRST_CHUNK = 128;
 const LAST_CHUNK = 2 ** 16;
 const HEADER_BYTES = 4;
-/** What a chunk takes beside its bytes: a Buffer and what it stands on. */
+/** Bytes of memory for a chunk without its content: a Buffer and its ArrayBuffer. */
 const CHUNK_BYTES = 250;
 
 interface Chunk {
@@ -12,7 +12,7 @@ interface Chunk {
   end: number;
 }
 
-/** A queue of messages in few large buffers, so that a small message takes little more than its bytes. */
+/** Keeps a queue of messages in a few large buffers, so that a small message takes little more than its bytes. */
 export class PackedQueue {
   readonly #chunks = new Fifo<Chunk>();
   #last: Chunk | undefined;
@@ -28,7 +28,7 @@ export class PackedQueue {
     return this.#bytes;
   }
 
-  /** By how much `bytes` grows with a message of this length. */
+  /** Returns by how much `bytes` grows when a message of this length is pushed. */
   growthFor(length: number): number {
     return this.#hasRoom(length) ? 0 : this.#nextSize(length) + CHUNK_BYTES;
   }
@@ -47,7 +47,7 @@ export class PackedQueue {
     this.#length++;
   }
 
-  /** Gives the oldest message, as a view. */
+  /** Removes the oldest message, and returns a view of it. */
   shift(): Buffer | undefined {
     const chunk = this.#chunks.first;
     if (chunk === undefined) return undefined;

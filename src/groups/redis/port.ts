@@ -1,8 +1,8 @@
 /**
- * A client of `redis` (node-redis 5 or newer; of a server or a cluster, from 6 on of sentinels) or of `ioredis` (5 or newer; a
- * server, sentinels or a cluster).
+ * Describes a client of `redis` (node-redis) or `ioredis`, of version 5 or later.
  *
- * Asked for by its shape, so that no client is a dependency.
+ * It may be connected to a server, a cluster or sentinels. Sentinels need `redis` 6 or later, or `ioredis`. This type is
+ * only a shape, so that neither package is a dependency.
  */
 export interface RedisClient {
   duplicate(...args: never[]): unknown;
@@ -11,29 +11,29 @@ export interface RedisClient {
   on(...args: never[]): unknown;
 }
 
-/** What our backplanes need of a Redis client, whatever its make. */
+/** Gives our backplanes one interface to the clients of both packages. */
 export interface RedisPort {
-  /** Whether it is a cluster, where sharded pub/sub keeps a group's messages on the node that has its slot. */
+  /** Whether the client is connected to a cluster. Then sharded pub/sub sends a group's messages over one node. */
   readonly isCluster: boolean;
-  /** What to do when it has never connected. */
-  readonly connectCure: string;
-  /** Whether a command would go out now, and not wait in the client's own queue. */
+  /** Tells the user what to do when the client has never connected. */
+  readonly connectAdvice: string;
+  /** Returns whether the client would send a command now, instead of queueing it. */
   isReady(): boolean;
   ping(): Promise<unknown>;
-  /** Takes back what waits in the client's own queue, as far as it lets us. */
+  /** Removes our commands from the client's own queue, if the client supports this. */
   forget(): void;
   publish(channel: string, data: Buffer): Promise<unknown>;
-  /** Runs a command on the node that has the key; strings in the reply are Buffers. */
+  /** Runs a command on the node that holds the key. Strings in the reply are Buffers. */
   command(key: string, args: (string | Buffer)[]): Promise<unknown>;
-  /** Told whenever `isReady` may have changed, with the error if there is one. Gives a function that ends it. */
+  /** Calls `changed` whenever `isReady` may have changed, with the error, if any. Returns a function that stops this. */
   watch(changed: (error?: unknown) => void): () => void;
-  /** Opens a connection of its own for subscriptions. */
+  /** Opens a separate connection for subscriptions. */
   openSubscriber(events: SubscriberEvents): RedisSubscriber;
-  /** Opens another connection like this one, which is ours. */
+  /** Opens another connection with the same settings, which we own. */
   derive(): OwnPort;
 }
 
-/** A connection that is not the user's. */
+/** A connection that we have opened, and that we close. */
 export interface OwnPort extends RedisPort {
   close(): void;
 }
@@ -46,12 +46,12 @@ export interface SubscriberEvents {
 /** A connection for subscriptions. */
 export interface RedisSubscriber {
   /**
-   * Whether its client brings back its subscriptions by itself when it has lost a connection. If not, each new connection
-   * begins without any.
+   * Whether the client restores its subscriptions after a reconnect. If not, each new connection begins without
+   * subscriptions.
    */
   readonly restores: boolean;
   isReady(): boolean;
-  /** Resolves when all of them are subscribed. */
+  /** Resolves when all channels are subscribed. */
   subscribe(channels: string[]): Promise<unknown>;
   unsubscribe(channels: string[]): Promise<unknown>;
   close(): void;

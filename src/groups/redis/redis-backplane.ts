@@ -1,5 +1,5 @@
 import type { Backplane, BackplaneEvents } from '../backplane.js';
-import { closedError, isUnheard, tooLargeError } from './faults.js';
+import { closedError, isIsolated, tooLargeError } from './faults.js';
 import { RedisLink } from './link.js';
 import { type PubSubSettings, type RedisBackplaneOptions, resolvePubSubOptions } from './options.js';
 import { Outbox } from './outbox.js';
@@ -8,16 +8,17 @@ import type { RedisClient } from './port.js';
 /**
  * Connects the groups of all processes over Redis pub/sub (sharded pub/sub on a cluster).
  *
- * Takes your client for sending, and derives a connection from it for receiving, which `groups.close()` closes. What
- * other processes send while this one is cut off does not arrive later; see {@link redisStreamBackplane} for that.
+ * Sends over your client, and receives over a second connection with the same settings. `groups.close()` closes the second
+ * connection. Messages that other processes send during an outage do not arrive later. {@link redisStreamBackplane}
+ * delivers them.
  *
- * @param client A client of `redis` or `ioredis`; not one that also waits with BLPOP and the like.
- * @throws {TypeError} It is no such client.
- * @throws {WebsocketOptionError} An option of a wrong type or value, or an unknown one.
+ * @param client A client of `redis` or `ioredis`. Do not use it for blocking commands such as BLPOP.
+ * @throws {TypeError} The value is not such a client.
+ * @throws {WebsocketOptionError} An option has a wrong type or value, or an unknown name.
  * @example
  * const client = createClient({ url: process.env.REDIS_URL });
  * const groups = createGroups({ backplane: redisBackplane(client) });
- * client.on('error', () => {}); // the groups tell
+ * client.on('error', () => {}); // groups emit 'cutOff'
  * client.connect().catch(() => {});
  */
 export function redisBackplane(client: RedisClient, options: RedisBackplaneOptions = {}): Backplane {
@@ -32,12 +33,12 @@ class RedisBackplane implements Backplane {
 
   constructor(client: RedisClient, settings: PubSubSettings) {
     this.#settings = settings;
-    this.#link = new RedisLink({ client, backplane: 'redisBackplane', isUnusable: isUnheard, ...settings });
+    this.#link = new RedisLink({ client, backplane: 'redisBackplane', isUnusable: isIsolated, ...settings });
     this.#outbox = new Outbox({
       maxBuffered: settings.maxBuffered,
       keeps: false,
       oneByOne: this.#link.isCluster,
-      // A script that connects and sends at once would otherwise send to nobody. Later nothing waits for a connection.
+      // During the start, messages wait for the connection. Otherwise a script that sends at once would reach nobody.
       canSend: () => this.#link.isReady() || !this.#link.isStarting(),
       post: (command) => this.#link.post(command),
       send: (port, group, data) => port.publish(this.#link.channelOf(group), data),
@@ -50,7 +51,7 @@ class RedisBackplane implements Backplane {
       message: events.message,
       ready: () => this.#outbox.flush(),
       cutOff: (error) => {
-        // What waits for the first connection fails now.
+        // Messages that wait for the first connection fail now.
         this.#outbox.flush();
         events.cutOff(error);
       },
@@ -69,7 +70,7 @@ class RedisBackplane implements Backplane {
     return this.#link.subscribe(group);
   }
 
-  // `async`, so that it gives a promise.
+  // `async` turns the result into a promise.
   async unsubscribe(group: string): Promise<void> {
     this.#link.unsubscribe(group);
     return Promise.resolve();
@@ -77,7 +78,7 @@ class RedisBackplane implements Backplane {
 
   async close(): Promise<void> {
     this.#isClosed = true;
-    // A script may connect, send and end.
+    // A script may send and close before the connection exists.
     await this.#link.whenKnown();
     await this.#outbox.close(this.#settings.timeout);
     await this.#link.close();

@@ -1,6 +1,6 @@
 import { clearTimeout, now, setTimeout } from '../../shared/real-timers.js';
 import type { Backplane, BackplaneEvents } from '../backplane.js';
-import { closedError, isPassing, tooLargeError } from './faults.js';
+import { closedError, isTemporary, tooLargeError } from './faults.js';
 import { Limiter } from './limiter.js';
 import { RedisLink } from './link.js';
 import { type RedisStreamBackplaneOptions, resolveStreamOptions, type StreamSettings } from './options.js';
@@ -21,15 +21,17 @@ import {
 import { StreamTail } from './stream-tail.js';
 
 /**
- * As {@link redisBackplane}, and what is sent during an outage arrives after it, in order and once: Redis keeps the last
- * `maxLength` messages of each group, and each process keeps what it could not hand over. When more was missed than is kept,
- * `groups` tells with the event `missed`.
+ * Connects the groups of all processes over Redis Streams, so that an outage loses no message.
  *
- * Redis must keep its data over a restart for that (`appendonly yes`); else `missed` is told after each.
+ * It works like {@link redisBackplane}, but messages from an outage arrive afterwards, once and in order. Redis keeps the
+ * last `maxLength` messages of each group, and each process keeps messages that it could not send. If a process has missed
+ * more messages than Redis keeps, its groups emit `missed`.
  *
- * @param client A client of `redis` or `ioredis`; not one that also waits with BLPOP and the like.
- * @throws {TypeError} It is no such client.
- * @throws {WebsocketOptionError} An option of a wrong type or value, or an unknown one; `maxLength` is left out.
+ * Redis must keep its data through a restart (`appendonly yes`). Otherwise groups emit `missed` after each restart.
+ *
+ * @param client A client of `redis` or `ioredis`. Do not use it for blocking commands such as BLPOP.
+ * @throws {TypeError} The value is not such a client.
+ * @throws {WebsocketOptionError} An option has a wrong type or value, or an unknown name; or `maxLength` is missing.
  * @example
  * const groups = createGroups({ backplane: redisStreamBackplane(client, { maxLength: 10_000 }) });
  */
@@ -37,15 +39,15 @@ export function redisStreamBackplane(client: RedisClient, options: RedisStreamBa
   return new RedisStreamBackplane(client, resolveStreamOptions(options));
 }
 
-/** Streams that are read at a time: what is sent meanwhile must not wait for them all, nor a reply for its turn. */
+/** Streams to read at a time: few enough that other commands do not wait long, and replies arrive before the timeout. */
 const READERS = 64;
-/** Streams that one command compares. */
+/** Streams to compare in one command. */
 const COMPARED = 100;
 
-/** Milliseconds, see `reach` of a tail. A replica seldom lags by more. */
+/** Milliseconds, see `reach` of a tail. A replica seldom lags by more time. */
 const REACH = 60_000;
 
-/** Milliseconds until what a Redis that is not ready yet has refused is asked again. */
+/** Milliseconds until a read is retried that Redis has refused because it is not ready. */
 const RETRY_DELAY = 250;
 
 class RedisStreamBackplane implements Backplane {
@@ -64,7 +66,7 @@ class RedisStreamBackplane implements Backplane {
     this.#link = new RedisLink({
       client,
       backplane: 'redisStreamBackplane',
-      isUnusable: isPassing,
+      isUnusable: isTemporary,
       ...settings,
     });
     const makeCommand = makeAddCommand({ ...settings, isCluster: this.#link.isCluster });
@@ -115,7 +117,7 @@ class RedisStreamBackplane implements Backplane {
     }
   }
 
-  // `async`, so that it gives a promise.
+  // `async` turns the result into a promise.
   async unsubscribe(group: string): Promise<void> {
     this.#tails.delete(group);
     this.#link.unsubscribe(group);
@@ -125,7 +127,7 @@ class RedisStreamBackplane implements Backplane {
   async close(): Promise<void> {
     this.#isClosed = true;
     clearTimeout(this.#retry);
-    // A script may connect, send and end.
+    // A script may send and close before the connection exists.
     await this.#link.whenKnown();
     await this.#outbox.close(this.#settings.timeout);
     await this.#link.close();
@@ -150,12 +152,12 @@ class RedisStreamBackplane implements Backplane {
     });
   }
 
-  /** The milliseconds of the outage; 0 while there is none. */
+  /** Returns the milliseconds since the outage began, or 0. */
   #cutFor(): number {
     return this.#cutSince === undefined ? 0 : now() - this.#cutSince;
   }
 
-  /** The outage is over for the app when all that was missed is there. */
+  /** Reads all missed messages, and then ends the outage. */
   async #catchUp(): Promise<void> {
     const cutFor = this.#cutFor();
     const tails = this.#tails.entries();
@@ -175,10 +177,10 @@ class RedisStreamBackplane implements Backplane {
     this.#events?.back();
   }
 
-  /** Most streams are as they were, and one command tells for many of them. */
+  /** Returns the tails whose streams have changed. One command compares many streams, most of which are unchanged. */
   async #findChanged(tails: [string, StreamTail][], cutFor: number): Promise<StreamTail[]> {
     const all = tails.map(([, tail]) => tail);
-    // On a cluster they are on many nodes; and what may have expired has to be looked at.
+    // The streams of a cluster are on many nodes. And after a long outage each stream may have expired.
     if (this.#link.isCluster || cutFor >= this.#settings.maxAge) return all;
     const known: [string, Position | undefined][] = [];
     const compared: StreamTail[] = [];
@@ -205,7 +207,7 @@ class RedisStreamBackplane implements Backplane {
   #catchUpLater(): void {
     if (this.#isClosed) return;
     clearTimeout(this.#retry);
-    // When the link is not up, its being back calls for it.
+    // If the link is down, its event `back` will start the next attempt.
     this.#retry = setTimeout(() => {
       if (this.#link.isUp()) void this.#catchUp();
     }, RETRY_DELAY).unref();

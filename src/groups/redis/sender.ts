@@ -3,17 +3,17 @@ import { now } from '../../shared/real-timers.js';
 import {
   closedError,
   cutOffError,
-  DEMOTED,
-  isDemoted,
+  REPLICA_ERROR,
+  isReplica,
   isForbidden,
   isReply,
   refusedError,
 } from './faults.js';
 import type { OwnPort, RedisPort } from './port.js';
 
-/** A command for Redis, and what its sender wants to know of it. Exactly one of the two callbacks is called, once. */
+/** A command for Redis, with the callbacks for its result. Exactly one of the two callbacks is called, once. */
 export interface Command {
-  /** When it was given to the client; set by the sender. */
+  /** When the sender passed the command to the client. */
   since: number;
   run(port: RedisPort): Promise<unknown>;
   answered(reply: unknown): void;
@@ -23,35 +23,34 @@ export interface Command {
 export interface SenderOptions {
   readonly port: RedisPort;
   readonly timeout: number;
-  /** Whether an answer to the question for the role says that this node cannot be used. */
+  /** Returns whether a node that replies to a write with this error is unusable. */
   readonly isUnusable: (error: unknown) => boolean;
   readonly changed: (error?: unknown) => void;
 }
 
 /**
- * Our way to Redis, over the user's client.
+ * Sends commands to Redis over the user's client.
  *
- * The clients keep commands in a queue of their own while the server is away, for ever if need be. So nothing is given to
- * a client that is not connected, and nobody waits longer than `timeout` for an answer.
+ * During an outage, clients queue commands without a time limit. So the sender passes no command to a disconnected client,
+ * and no command waits longer than `timeout` for its reply.
  *
- * Two kinds of client are passed by, with a connection of our own: one that does not answer although Redis can be reached
- * (node-redis 5.9 takes a dead connection for a living one at times), and one that is connected to a master that has become
- * a replica.
+ * In two cases the sender opens its own connection instead. First, the client does not answer although Redis is reachable
+ * (node-redis 5.9 sometimes treats a dead connection as alive). Second, the master of the client has become a replica.
  */
 export class RedisSender {
   readonly #options: SenderOptions;
   #unwatch: (() => void) | undefined;
   readonly #pending = new Set<Command>();
-  #own: OwnPort | undefined;
-  #ownSince = 0;
-  // Since when commands are not answered in time; until one is.
+  #ownPort: OwnPort | undefined;
+  #ownPortSince = 0;
+  // When the first command missed its timeout. Reset by the next reply.
   #stuckSince: number | undefined;
   #hasAnswered = false;
-  // Why this node cannot be used, although it answers.
+  // Why this node is unusable although it answers.
   #refusal: unknown;
-  // Whether the connection holds, while that is in doubt; then nothing goes out before it has answered.
-  #doubt: Promise<unknown> | undefined;
-  // What the last connection was lost by; those who ask later are told it, too.
+  // A pending check of the connection. Other commands wait for it.
+  #connectionCheck: Promise<unknown> | undefined;
+  // Why the last connection was lost. Later commands fail with it, too.
   #loss: unknown;
   #isClosed = false;
   #whenIdle: (() => void) | undefined;
@@ -65,127 +64,134 @@ export class RedisSender {
   }
 
   get #port(): RedisPort {
-    return this.#own ?? this.#options.port;
+    return this.#ownPort ?? this.#options.port;
   }
 
-  /** Whether a command would go out, and not wait in the client's queue. */
+  /** Returns whether the client would send a command now, instead of queueing it. */
   isConnected(): boolean {
     return this.#port.isReady();
   }
 
-  /** Whether a command would go out and be answered by a node that can be used, as far as we know. */
+  /** Returns whether the client is connected to a node that answers and is usable, as far as we know. */
   isReady(): boolean {
     return (
       !this.#isClosed && this.#stuckSince === undefined && this.#refusal === undefined && this.isConnected()
     );
   }
 
-  /** Whether the node answers and cannot be used. */
+  /** Returns whether the node answers but is unusable. */
   isRefused(): boolean {
     return this.#refusal !== undefined;
   }
 
   /**
-   * Sends a command. It fails at once while the connection is down, and when the connection breaks before the answer:
-   * then nobody knows whether Redis had taken it.
+   * Sends a command. While the connection is down, the command fails at once. It also fails when the connection breaks
+   * before the reply; then Redis may have executed it.
    */
   post(command: Command): void {
     if (this.#isClosed) command.failed(closedError());
-    else if (!this.isReady()) command.failed(cutOffError(this.whyNot()));
-    else if (this.#doubt === undefined) this.#send(command);
-    else void this.#doubt.then(() => this.post(command));
+    else if (!this.isReady()) command.failed(cutOffError(this.unavailableReason()));
+    else if (this.#connectionCheck === undefined) this.#send(command);
+    else void this.#connectionCheck.then(() => this.post(command));
   }
 
-  /** As `post`, for one who waits for the reply. */
+  /** Sends a command like `post`, and returns a promise of the reply. */
   run(command: (port: RedisPort) => Promise<unknown>): Promise<unknown> {
     return new Promise((resolve, reject) => this.post(new Call(command, resolve, reject)));
   }
 
-  /** As `run`, but also on a connection that has not answered, to find out when it does. */
+  /** Sends a command like `run`, but also over a connection that has not answered, to test it. */
   try(command: (port: RedisPort) => Promise<unknown>): Promise<unknown> {
     return new Promise((resolve, reject) => this.#send(new Call(command, resolve, reject)));
   }
 
   /**
-   * Checks that the connection holds before it sends anything else. Called when the connection for subscriptions is
-   * lost: this one may be lost as well without having noticed, and ioredis would send again after the outage what we
-   * have called refused.
+   * Pings Redis, and delays all other commands until the reply.
+   *
+   * Called when the connection for subscriptions is lost, because this connection may be dead, too. After the outage,
+   * ioredis would repeat commands that we have already reported as failed.
    */
-  doubt(): void {
-    if (this.#doubt !== undefined || !this.isReady()) return;
-    const end = (): void => void (this.#doubt = undefined);
-    this.#doubt = this.try((port) => port.ping()).then(end, end);
+  verifyConnection(): void {
+    if (this.#connectionCheck !== undefined || !this.isReady()) return;
+    const end = (): void => void (this.#connectionCheck = undefined);
+    this.#connectionCheck = this.try((port) => port.ping()).then(end, end);
   }
 
   /**
-   * Asks the node that has this key whether it takes writes; resolves with whether this node can be used.
+   * Asks the node of this key whether it accepts writes. Resolves with whether the node is usable.
    *
-   * A master that has become a replica goes on to take PUBLISH, which then reaches nobody else (and its connections stay
-   * open). Deleting a key that is not there is a write that changes nothing, and needs no memory.
+   * A master that has become a replica keeps its connections open and still accepts PUBLISH, but the message reaches no
+   * other process. Deleting a key that does not exist is a write that changes nothing and needs no memory.
    */
   async askRole(key: string): Promise<boolean> {
-    let answer: unknown;
+    let refusal: unknown;
     try {
       await this.try((port) => port.command(key, ['DEL', key]));
     } catch (error) {
-      answer = isForbidden(error) ? await this.#askRoleByName(key) : error;
+      refusal = isForbidden(error) ? await this.#askRoleByName(key) : error;
     }
-    if (answer instanceof Error && !isReply(answer)) throw answer;
-    if (answer !== undefined && this.#options.isUnusable(answer)) {
-      this.#refuse(answer);
+    if (refusal instanceof Error && !isReply(refusal)) throw refusal;
+    if (refusal !== undefined && this.#options.isUnusable(refusal)) {
+      this.#refuse(refusal);
       return false;
     }
-    // Whatever else it says, the node can be used.
+    // With any other reply the node is usable.
     this.#accept();
     return true;
   }
 
   /**
-   * The connection is lost, and by what, if that is known: what it took with it is not waited for, and the next one is not
-   * judged by it.
+   * Fails all pending commands, because the connection is lost. The state of the lost connection does not count for the next
+   * one.
+   *
+   * @param error Why the connection is lost, if known.
    */
   lost(error: unknown): void {
     this.#stuckSince = undefined;
     this.#loss = error ?? this.#loss;
-    this.#failAll(this.whyNot());
+    this.#failAll(this.unavailableReason());
   }
 
-  /** Called now and then: whether answers are late, or come again. `reachable`: others do reach Redis. */
+  /** Checks for late replies. Called regularly. `reachable` says that another connection reaches Redis. */
   checkTime(reachable: boolean): void {
     const { timeout } = this.#options;
     const time = now();
     const [oldest] = this.#pending;
     if (oldest !== undefined && time - oldest.since >= timeout) {
       this.#stuckSince ??= time;
-      this.#failAll(this.whyNot());
+      this.#failAll(this.unavailableReason());
     }
     if (!this.isConnected()) {
-      // A client that the user closed stays closed; one of ours that does not connect is replaced.
-      if (this.#own !== undefined && time - this.#ownSince >= 2 * timeout) this.#passBy();
+      // A client that the user closed stays closed. Our own connection is replaced if it does not connect.
+      if (this.#ownPort !== undefined && time - this.#ownPortSince >= 2 * timeout) this.#replacePort();
     } else if (this.#stuckSince !== undefined) {
-      if (reachable && time - this.#stuckSince >= timeout) this.#passBy();
+      if (reachable && time - this.#stuckSince >= timeout) this.#replacePort();
       else if (this.#pending.size === 0) this.try((port) => port.ping()).catch(ignore);
-    } else if (this.#refusal !== undefined && isDemoted(this.#refusal) && time - this.#ownSince >= timeout) {
-      this.#passBy();
+    } else if (
+      this.#refusal !== undefined &&
+      isReplica(this.#refusal) &&
+      time - this.#ownPortSince >= timeout
+    ) {
+      this.#replacePort();
     }
   }
 
-  whyNot(): unknown {
+  unavailableReason(): unknown {
     const { timeout, port } = this.#options;
     if (this.#stuckSince !== undefined) return new Error(`Redis has not answered for ${timeout} ms`);
     if (this.#refusal !== undefined) return this.#refusal;
-    const cure = this.#hasAnswered ? '' : `; ${port.connectCure}`;
-    return this.#loss ?? new Error(`the client of Redis is not connected${cure}`);
+    const advice = this.#hasAnswered ? '' : `; ${port.connectAdvice}`;
+    return this.#loss ?? new Error(`the Redis client is not connected${advice}`);
   }
 
-  /** Resolves when all that is under way has come to an end, which `checkTime` sees to. */
+  /** Resolves when all pending commands have ended. `checkTime` ensures that they do. */
   async close(): Promise<void> {
-    // What waits for the doubt to end is under way only afterwards.
-    await this.#doubt;
+    // Commands that wait for the check are pending only afterwards.
+    await this.#connectionCheck;
     this.#isClosed = true;
     if (this.#pending.size > 0) await new Promise<void>((resolve) => (this.#whenIdle = resolve));
     this.#unwatch?.();
-    this.#own?.close();
+    this.#ownPort?.close();
   }
 
   #send(command: Command): void {
@@ -194,28 +200,28 @@ export class RedisSender {
     this.#pending.add(command);
     command.run(port).then(
       (reply) => {
-        if (port === this.#port) this.#answered();
-        if (this.#take(command)) command.answered(reply);
+        if (port === this.#port) this.#noteAnswer();
+        if (this.#removePending(command)) command.answered(reply);
       },
       (error: unknown) => {
         const isAnswer = isReply(error);
         if (isAnswer && port === this.#port) {
-          this.#answered();
-          if (isDemoted(error)) this.#refuse(error);
+          this.#noteAnswer();
+          if (isReplica(error)) this.#refuse(error);
         }
-        if (this.#take(command)) command.failed(isAnswer ? refusedError(error) : cutOffError(error));
+        if (this.#removePending(command)) command.failed(isAnswer ? refusedError(error) : cutOffError(error));
       },
     );
   }
 
-  /** Whether somebody still waits for the command; now nobody does. */
-  #take(command: Command): boolean {
+  /** Removes a command. Returns `false` if it was not pending any more. */
+  #removePending(command: Command): boolean {
     if (!this.#pending.delete(command)) return false;
     if (this.#pending.size === 0) this.#whenIdle?.();
     return true;
   }
 
-  #answered(): void {
+  #noteAnswer(): void {
     this.#stuckSince = undefined;
     this.#hasAnswered = true;
     this.#loss = undefined;
@@ -224,7 +230,7 @@ export class RedisSender {
   #refuse(reason: unknown): void {
     const isNews = this.#refusal === undefined;
     this.#refusal = reason;
-    if (isDemoted(reason) && now() - this.#ownSince >= this.#options.timeout) this.#passBy();
+    if (isReplica(reason) && now() - this.#ownPortSince >= this.#options.timeout) this.#replacePort();
     if (isNews) this.#options.changed(reason);
   }
 
@@ -234,14 +240,14 @@ export class RedisSender {
     this.#options.changed();
   }
 
-  #passBy(): void {
-    debug('the client of Redis cannot be used; groups open a connection of their own');
+  #replacePort(): void {
+    debug('the Redis client is unusable; opening another connection with its settings');
     const { port, changed } = this.#options;
-    this.#own?.close();
-    this.#own = port.derive();
-    this.#ownSince = now();
-    this.#own.watch(changed);
-    this.lost(this.whyNot());
+    this.#ownPort?.close();
+    this.#ownPort = port.derive();
+    this.#ownPortSince = now();
+    this.#ownPort.watch(changed);
+    this.lost(this.unavailableReason());
   }
 
   #failAll(error: unknown): void {
@@ -253,11 +259,11 @@ export class RedisSender {
     this.#whenIdle?.();
   }
 
-  /** The role of a node, for users who may not write there; `undefined` when they may not ask either. */
+  /** Asks for the role of a node, for Redis users without write permission. Resolves with the error, if any. */
   async #askRoleByName(key: string): Promise<unknown> {
     try {
       const [role] = (await this.try((port) => port.command(key, ['ROLE']))) as unknown[];
-      return String(role) === 'slave' ? new Error(DEMOTED) : undefined;
+      return String(role) === 'slave' ? new Error(REPLICA_ERROR) : undefined;
     } catch (error) {
       return error;
     }
@@ -265,10 +271,10 @@ export class RedisSender {
 }
 
 function ignore(): void {
-  // Its answer is what counts.
+  // Only a reply matters, and `#send` records it.
 }
 
-/** A command of which a promise tells the end. */
+/** A command that settles a promise. */
 class Call implements Command {
   since = 0;
   readonly run: Command['run'];

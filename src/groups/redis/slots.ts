@@ -1,7 +1,11 @@
-/** A Redis Cluster has so many hash slots; each of its nodes holds some. */
+/** The number of hash slots of a Redis Cluster. Each node holds some of them. */
 export const SLOTS = 16_384;
 
-/** The hash slot of a key or shard channel without a hash tag: CRC16 (XMODEM) of its bytes (Redis Cluster specification). */
+/**
+ * Returns the hash slot of a key or shard channel without a hash tag.
+ *
+ * The slot is the CRC16 (XMODEM) of the bytes, modulo the number of slots (Redis Cluster specification).
+ */
 export function slotOf(key: string): number {
   let crc = 0;
   for (const byte of Buffer.from(key)) {
@@ -12,7 +16,7 @@ export function slotOf(key: string): number {
   return crc % SLOTS;
 }
 
-/** Names that begin with `stem` and lie in as many equal parts of the slots, so that every larger node has one. */
+/** Returns `count` names that begin with `stem`, one in each of `count` equal ranges of slots. */
 export function spreadOverSlots(stem: string, count: number): string[] {
   const names = new Map<number, string>();
   for (let suffix = 0; names.size < count; suffix++) {

@@ -1,12 +1,12 @@
 /**
- * Where an entry is in its stream: `<era>-<index>`.
+ * Identifies an entry of a stream: `<era>-<index>`.
  *
- * Our ids are not times: within an era the index rises by one, so a hole shows what is missing. An era begins with index 1
- * when a stream is made: for a new group, after it has expired, or after Redis has lost it. Its number is the time of that,
+ * Within an era the index rises by one, so a gap shows missing entries. A new stream begins an era with index 1: for a new
+ * group, after the old stream has expired, or after Redis has lost it. The number of the era is the time of its beginning,
  * in milliseconds of Redis's clock.
  *
- * An era that begins with index 0 begins with a note: Redis was set back to an earlier state, and had lost entries of the
- * era before.
+ * An era with index 0 begins with a note. The note says that Redis has returned to an earlier state, and has lost entries of
+ * the previous era.
  */
 export interface StreamId {
   readonly era: string;
@@ -18,30 +18,30 @@ export interface StreamEntry {
   readonly data: Buffer;
 }
 
-/** An entry as its subscribers get it. */
+/** An entry as subscribers receive it. */
 export interface PublishedEntry extends StreamEntry {
-  /** The mark of the entry before it; empty for the first one of a stream. */
+  /** The mark of the previous entry; empty for the first entry of a stream. */
   readonly previous: string;
 }
 
-/** Of an entry's data so much tells it from any other: more than the stamp of an envelope. */
+/** The first bytes of an entry's data identify it (its mark). They include the header of the envelope. */
 const MARK_BYTES = 32;
 
-/** What an entry takes beside its data: measured with MEMORY USAGE, 20 to 90 bytes. */
+/** Bytes of memory for an entry without its data. MEMORY USAGE shows 20 to 90 bytes. */
 const ENTRY_BYTES = 64;
 
-/** Bytes of entries that one reply brings, at least one entry. */
+/** Bytes of entries in one reply. A reply has at least one entry. */
 const PAGE_BYTES = 2 ** 16;
 
-/** The id that Redis would never give: no entry is there. */
+/** An id that no entry has. */
 const NOWHERE = '0-0';
 
-/** A script without its indentation, for it goes out with each command. */
+/** Removes the indentation of a script, because each command contains the script. */
 function lua(strings: TemplateStringsArray, ...values: unknown[]): string {
   return String.raw(strings, ...values).replace(/\n\s*/g, '\n');
 }
 
-// Milliseconds of Redis's clock. As a text: Redis cuts what is no whole number of 64 bits.
+// Returns the milliseconds of Redis's clock as a text, because Redis truncates numbers in replies.
 const LUA_NOW = lua`
 local function now()
   local time = redis.call('TIME')
@@ -51,21 +51,22 @@ end`;
 const LUA_MARK = lua`
 local function markOf(entry) return string.sub(entry[2][2], 1, ${MARK_BYTES}) end`;
 
-// What subscribers get: the id, the mark of the entry before it, and the data. Two texts with their lengths come first.
+// Subscribers receive the id and the mark of the previous entry, each after its length, and then the data.
 const LUA_PUBLISH = lua`
 local function publish(command, key, id, previous, data)
   redis.call(command, key, string.char(#id) .. id .. string.char(#previous) .. previous .. data)
 end`;
 
 /**
- * Adds an entry and tells the subscribers, in one step, so that both have the same order.
+ * Adds an entry and publishes it in one step, so that stream and subscribers have the same order.
  *
- * KEYS: the stream, whose name is the channel's, too (on a cluster they are then on one node).
- * ARGV: most entries, most bytes, milliseconds to live, data, PUBLISH or SPUBLISH.
+ * KEYS: the stream. The channel has the same name, so that a cluster keeps both on one node.
+ * ARGV: maximum entries, maximum bytes, milliseconds to live, data, PUBLISH or SPUBLISH.
  *
- * Field t of an entry has two sums over its era: the bytes of all entries up to this one, and of those that are known to be
- * gone. Their difference is never less than what is there. When it is too much, the first entry tells the truth (MAXLEN may
- * have removed some), and the first entries are deleted until the new one fits. The new one always stays.
+ * The field t of an entry holds two sums over its era: the bytes of all entries up to this one, and the bytes of entries that
+ * are known to be deleted. Their difference is at least the bytes in the stream. MAXLEN may have deleted more entries. So
+ * when the difference is too large, the script reads the exact sum from the first entry. Then it deletes the first entries
+ * until the new one fits. The new entry always stays.
  */
 const ADD = lua`${LUA_NOW}${LUA_MARK}${LUA_PUBLISH}
 local key, most, data, previous = KEYS[1], tonumber(ARGV[2]), ARGV[4], ''
@@ -108,7 +109,7 @@ export interface AddOptions {
   readonly isCluster: boolean;
 }
 
-/** Gives what makes the command that adds an entry; all that is the same for each is made once. */
+/** Returns a function that creates the command to add an entry. It prepares the constant arguments once. */
 export function makeAddCommand(options: AddOptions): (key: string, data: Buffer) => (string | Buffer)[] {
   const maxLength = String(options.maxLength);
   const maxBytes = String(options.maxBytes);
@@ -118,9 +119,9 @@ export function makeAddCommand(options: AddOptions): (key: string, data: Buffer)
 }
 
 /**
- * Reads entries after a known one. If that is not there, reads from the first entry on, and also tells the last one.
+ * Reads the entries after a known one. If that one is missing, reads from the first entry, and also returns the last one.
  *
- * ARGV: the first id to read (or '' to read nothing), the id of the known entry (or ''), its mark.
+ * ARGV: the first id to read (or '' to read nothing), the id of the known entry (or ''), the mark of the known entry.
  */
 const READ = lua`${LUA_NOW}${LUA_MARK}
 local key, from, known, mark = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
@@ -151,14 +152,14 @@ until count == 0 or bytes >= ${PAGE_BYTES}
 if bytes >= ${PAGE_BYTES} then reply[1] = 'more' end
 return reply`;
 
-/** An entry that was there, and what its data began with. */
+/** Identifies an entry by its id and its mark. */
 export interface Position {
   readonly id: StreamId;
   readonly mark: string;
 }
 
 /**
- * Begins a new era with a note, and tells the subscribers, unless somebody has done so already.
+ * Begins a new era with a note and publishes the note, unless a later era has begun already.
  *
  * KEYS: the stream. ARGV: the era in which entries were lost, PUBLISH or SPUBLISH.
  */
@@ -174,9 +175,10 @@ export function noteCommand(key: string, era: string, isCluster: boolean): (stri
 }
 
 /**
- * Tells which of several streams do not end with the entry that is expected (with none, where the id is '').
+ * Finds the streams that do not end with the expected entry. An empty id expects no stream.
  *
- * ARGV: all marks in one, filled up with zeros; the ids. One argument for each mark would be one more write for each.
+ * ARGV: all marks in one argument, padded with zeros; then the ids. Clients write each binary argument separately, so one
+ * argument is faster.
  */
 const COMPARE = lua`
 local changed = {}
@@ -193,38 +195,38 @@ for number, key in ipairs(KEYS) do
 end
 return changed`;
 
-/** Entries of a stream, in their order. */
+/** Holds entries of a stream in order. */
 export interface StreamPage {
   readonly kind: 'entries';
   readonly entries: StreamEntry[];
   readonly isMore: boolean;
-  /** The last entry of the stream, when the expected entry is not there; then the page begins with the first one. */
+  /** The last entry of the stream, if the known entry is missing. Then the page begins with the first entry. */
   readonly last: Position | undefined;
 }
 
-/** There is no stream, at this time. */
+/** Says that no stream exists at this time of Redis's clock. */
 export interface NoStream {
   readonly kind: 'none';
   readonly now: string;
 }
 
-/** Reads what comes after a known entry; if that is gone, all that there is. */
+/** Reads the entries after a known one; if that one is missing, all entries. */
 export function readAfter(key: string, { id, mark }: Position): (string | Buffer)[] {
   const next = textOf({ era: id.era, index: id.index + 1 });
   return ['EVAL', READ, '1', key, next, textOf(id), Buffer.from(mark, 'latin1')];
 }
 
-/** Reads from an id on, or from the first entry on. */
+/** Reads all entries from an id, or from the first entry. */
 export function readFrom(key: string, id?: StreamId): (string | Buffer)[] {
   return ['EVAL', READ, '1', key, id === undefined ? '-' : textOf(id), '', ''];
 }
 
-/** Asks what there is, and reads nothing. */
+/** Asks for the last entry, and reads no entries. */
 export function readNothing(key: string): (string | Buffer)[] {
   return ['EVAL', READ, '1', key, '', NOWHERE, ''];
 }
 
-/** Replies with the numbers of the streams that do not end there; the first has number 1. */
+/** Asks for the numbers of the streams that do not end there. The first stream has number 1. */
 export function compareEnds(
   ends: readonly (readonly [key: string, end: Position | undefined])[],
 ): (string | Buffer)[] {
@@ -252,7 +254,7 @@ export function parseReply(reply: unknown): StreamPage | NoStream {
   return { kind: 'entries', entries, isMore: String(kind) === 'more', last };
 }
 
-/** The entry in what the script publishes; `undefined` for what a stranger does. */
+/** Parses an entry that the script has published. Returns `undefined` for a message of another program. */
 export function parsePublished(message: Buffer): PublishedEntry | undefined {
   const idEnd = 1 + (message[0] ?? 0);
   const id = parseId(message.toString('latin1', 1, idEnd));
@@ -270,7 +272,7 @@ function parseId(text: string): StreamId | undefined {
   return match === null ? undefined : { era: match[1] as string, index: Number(match[2]) };
 }
 
-/** An id in a stream to which a stranger may have added something. */
+/** Parses an id of a stream. Another program may have added an entry with an id of another form. */
 function parseForeignId(text: Buffer | undefined): StreamId {
   return parseId(String(text)) ?? { era: String(text), index: 0 };
 }

@@ -12,78 +12,79 @@ import {
 
 export interface TailOptions {
   readonly maxAge: number;
-  /** Milliseconds. When Redis lost less than that, the tail still delivers all that Redis has. */
+  /** Milliseconds. If Redis has lost the entries of a shorter time, the tail still delivers everything that Redis has. */
   readonly reach: number;
   readonly stream: StreamReader;
   readonly deliver: (data: Buffer) => void;
-  /** Messages are lost for good; how many, when that is known. */
+  /** Called when messages are lost; with their number, if known. */
   readonly missed: (count: number | undefined) => void;
-  /** Reading has failed; `catchUp` is to be called again. */
+  /** Called when reading has failed. Then call `catchUp` again. */
   readonly failed: () => void;
 }
 
-/** Reads one stream. Each rejects when Redis is not there, or not ready. */
+/** Reads one stream. Each method rejects when Redis is not reachable or not ready. */
 export interface StreamReader {
-  /** What comes after an entry; if that is gone, all that there is. */
+  /** Reads the entries after a known one; if that one is missing, all entries. */
   after(position: Position): Promise<StreamPage | NoStream>;
-  /** Everything from an id on, or from the first entry on. */
+  /** Reads all entries from an id, or from the first entry. */
   from(id?: StreamId): Promise<StreamPage>;
-  /** The last entry, and no entries before it. */
+  /** Asks for the last entry, and reads no entries. */
   look(): Promise<StreamPage | NoStream>;
-  /** Adds a note that entries of an era are lost, unless a later era has begun: that has such a note. */
+  /** Adds a note that entries of an era are lost, unless a later era with such a note has begun. */
   note(era: string): Promise<unknown>;
 }
 
-/** The last entry that was read, or the time (of Redis) at which there was no stream. */
+/** The last entry that was read, or the time of Redis's clock at which no stream existed. */
 type Place = Position | string;
 
 /**
- * The end of one group's stream, as far as we have read it.
+ * Follows the end of one group's stream, and delivers each new entry once.
  *
- * What is published arrives over pub/sub, with its place in the stream and the mark of the entry before it. As long as each
- * follows the last one, nothing is read. After an outage, or when something is left out, what is between is read from the
- * stream. What arrives meanwhile is dropped, for it will be read, too.
+ * Entries arrive over pub/sub, with their id and the mark of the previous entry. While each entry follows the last one, the
+ * tail reads nothing. After an outage, or when an entry is missing, it reads the entries in between from the stream. It
+ * drops entries that arrive meanwhile, because it will read them, too.
  *
- * It tells a loss only after the reply from which it goes on has come. So everything that is sent later arrives, and an app
- * may read its state again when it is told.
+ * It reports a loss only after the reply with the position from which it continues. So everything that is sent later
+ * arrives, and an app may read its state again after the report.
  */
 export class StreamTail {
   readonly #options: TailOptions;
   #at: Place | undefined;
-  // Earlier places, for a Redis that is set back: one that is `reach` old (or the first one), and the next to take its place.
-  #passed: Place | undefined;
-  #passedNext: Place | undefined;
-  #passedSince = 0;
-  #touched = now();
+  // Earlier places to read again from after Redis has returned to an earlier state. The first is at least `reach`
+  // milliseconds old, or the first place of all. The second will replace it.
+  #rewindPlace: Place | undefined;
+  #nextRewindPlace: Place | undefined;
+  #rewindPlaceSince = 0;
+  #confirmedAt = now();
   #reading: Promise<void> | undefined;
   #dropped: StreamId | undefined;
-  // Whether it has told that Redis was set back, and not read the note of it.
+  // Whether it has reported that Redis returned to an earlier state, and has not read the note about it.
   #expectsNote = false;
 
   constructor(options: TailOptions) {
     this.#options = options;
   }
 
-  /** Begins at the end: what is there now is not for us. Called when the channel is subscribed. */
+  /** Begins at the end of the stream, because earlier entries are not for us. Call it when the channel is subscribed. */
   begin(): Promise<void> {
     return this.#readOnce(() => this.#moveToEnd());
   }
 
-  /** What the stream ends with as far as we know; `false` while that is not known. */
+  /** Returns the last known entry, `undefined` if there was no stream, or `false` while it is unknown. */
   get end(): Position | undefined | false {
     if (this.#at === undefined || this.#reading !== undefined) return false;
     return typeof this.#at === 'string' ? undefined : this.#at;
   }
 
-  /** The stream still ends there. */
+  /** Notes that the stream still ends at `end`. */
   confirm(): void {
-    this.#touched = now();
+    this.#confirmedAt = now();
   }
 
-  /** Takes what came over pub/sub; `cutFor`: the milliseconds of the outage, 0 where there is none. */
+  /** Handles a message from pub/sub. `cutFor` is the length of the outage in milliseconds, or 0. */
   take(message: Buffer, cutFor: number): void {
     const entry = parsePublished(message);
-    // A stranger's; the group refuses it and tells.
+    // A message of another program. The group ignores it and emits 'refused'.
     if (entry === undefined) this.#options.deliver(message);
     else if (this.#reading !== undefined || this.#at === undefined) this.#dropped = entry.id;
     else if (this.#isNext(entry, cutFor)) this.#deliver(entry);
@@ -91,8 +92,9 @@ export class StreamTail {
   }
 
   /**
-   * Reads what has been missed; `cutFor`: the milliseconds of the outage. Rejects when Redis is not there or not ready: then
-   * it is to be called again.
+   * Reads missed entries. Rejects when Redis is not reachable or not ready; then call it again.
+   *
+   * @param cutFor The length of the outage in milliseconds, or 0.
    */
   catchUp(cutFor: number): Promise<void> {
     if (this.#reading === undefined && this.#at === undefined) return Promise.resolve();
@@ -104,7 +106,7 @@ export class StreamTail {
       .then(read)
       .finally(() => (this.#reading = undefined))
       .then(() => {
-        // Nobody waits for what has come meanwhile: in a busy group that never ends.
+        // The caller does not wait for entries that arrived meanwhile. In a busy group it would wait for ever.
         if (this.#hasMore()) void this.catchUp(0).catch(this.#options.failed);
       });
     return this.#reading;
@@ -117,7 +119,7 @@ export class StreamTail {
       for (const entry of page.entries) this.#deliver(entry);
       page = page.isMore ? await this.#readNext(cutFor) : undefined;
     }
-    this.#touched = now();
+    this.#confirmedAt = now();
     this.#expectsNote = false;
   }
 
@@ -127,10 +129,10 @@ export class StreamTail {
     if (typeof at === 'string') return this.#readNew(at, cutFor);
     const reply = await this.#options.stream.after(at);
     if (reply.kind === 'none') return this.#readNone(reply, cutFor);
-    return reply.last === undefined ? reply : this.#startAnew(at, reply, cutFor);
+    return reply.last === undefined ? reply : this.#readOtherStream(at, reply, cutFor);
   }
 
-  /** There was no stream at a time; all that has been in it since is for us, and an era begins with index 1. */
+  /** Reads a new stream from its first entry, because no stream existed at the time `since`. An era begins with index 1. */
   async #readNew(since: string, cutFor: number): Promise<StreamPage | undefined> {
     const { stream, maxAge, missed } = this.#options;
     const page = await stream.from();
@@ -145,7 +147,7 @@ export class StreamTail {
     return page;
   }
 
-  /** There is no stream any more: it has expired, or Redis has lost it. */
+  /** Handles a stream that no longer exists: it has expired, or Redis has lost it. */
   #readNone(reply: NoStream, cutFor: number): undefined {
     const hasExpired = this.#hasExpired(cutFor);
     this.#moveTo(reply.now);
@@ -153,14 +155,16 @@ export class StreamTail {
   }
 
   /**
-   * The entry that we had last is not there; the page has all that is. Either it has been trimmed, or the stream is another:
-   * expired, or lost by Redis, or set back by a restart or by a replica that lagged behind.
+   * Handles a stream without our last entry. The page has all its entries.
+   *
+   * Either Redis has trimmed our last entry, or this is another stream: the old one has expired, Redis has lost it, or Redis
+   * has returned to an earlier state after a restart or the promotion of a replica.
    */
-  #startAnew(before: Position, page: StreamPage, cutFor: number): StreamPage | Promise<StreamPage> {
+  #readOtherStream(before: Position, page: StreamPage, cutFor: number): StreamPage | Promise<StreamPage> {
     const { missed } = this.#options;
     const { era, index } = before.id;
     const first = page.entries[0]?.id;
-    if (first === undefined || !isAfter(first, before.id)) return this.#goBack(before);
+    if (first === undefined || !isAfter(first, before.id)) return this.#rewind(before);
     if (first.era !== era) {
       if (!this.#hasExpired(cutFor) || first.index > 1) missed(undefined);
     } else if (first.index > index + 1) {
@@ -170,26 +174,27 @@ export class StreamTail {
   }
 
   /**
-   * Goes on when Redis was set back. A process that had not received the lost entries cannot notice it, and reads the note.
+   * Continues after Redis has returned to an earlier state. Adds a note for processes that had not received the lost entries,
+   * because they cannot notice the loss otherwise.
    *
-   * New entries may have the ids of lost ones. So this reads again from an earlier place, and groups drop what they have had.
-   * If Redis lost that place, too, entries with smaller ids may be from before we began; those with larger ids are new.
+   * New entries may have the ids of lost ones. So this reads again from an earlier place, and groups drop the duplicates. If
+   * Redis has lost that place, too, this delivers only entries with larger ids: others may be from before we began.
    */
-  async #goBack(before: Position): Promise<StreamPage> {
+  async #rewind(before: Position): Promise<StreamPage> {
     const { stream, missed } = this.#options;
     await stream.note(before.id.era);
-    let page = await this.#readPassed();
+    let page = await this.#readFromRewindPlace();
     if (page === undefined) page = await stream.from(before.id);
-    else this.#passedNext = this.#passed;
+    else this.#nextRewindPlace = this.#rewindPlace;
     this.#expectsNote = true;
     missed(undefined);
     return page;
   }
 
-  /** Reads what comes after the earlier place, if Redis still has that. */
-  async #readPassed(): Promise<StreamPage | undefined> {
+  /** Reads the entries after the earlier place, if Redis still has that place. */
+  async #readFromRewindPlace(): Promise<StreamPage | undefined> {
     const { stream } = this.#options;
-    const passed = this.#passed;
+    const passed = this.#rewindPlace;
     if (passed === undefined) return undefined;
     if (typeof passed === 'string') {
       const page = await stream.from();
@@ -200,10 +205,10 @@ export class StreamTail {
     return page.kind === 'none' || page.last !== undefined ? undefined : page;
   }
 
-  // In an outage shorter than a stream lives, a message would have kept it alive: so there was none.
+  // A message renews the lifetime of a stream. So a stream that expires in a shorter outage has had no new message.
   #hasExpired(cutFor: number): boolean {
     const { maxAge } = this.#options;
-    return now() - this.#touched >= maxAge && cutFor < maxAge;
+    return now() - this.#confirmedAt >= maxAge && cutFor < maxAge;
   }
 
   async #moveToEnd(): Promise<void> {
@@ -211,28 +216,28 @@ export class StreamTail {
     this.#moveTo(reply.kind === 'none' ? reply.now : reply.last);
   }
 
-  /** Goes on from a place; nothing before it is for us. */
+  /** Continues from a place, and ignores all earlier entries. */
   #moveTo(place: Place | undefined): void {
-    this.#at = this.#passed = this.#passedNext = place;
-    this.#touched = this.#passedSince = now();
+    this.#at = this.#rewindPlace = this.#nextRewindPlace = place;
+    this.#confirmedAt = this.#rewindPlaceSince = now();
   }
 
-  /** Whether something was dropped while we read that we have not read. */
+  /** Whether an entry was dropped during the last read that the read did not include. */
   #hasMore(): boolean {
     const last = typeof this.#at === 'object' ? this.#at.id : undefined;
     const dropped = this.#dropped;
     return dropped !== undefined && (dropped.era !== last?.era || dropped.index > last.index);
   }
 
-  /** Whether it follows our last entry. Its place alone does not show that: Redis may have been set back. */
+  /** Whether an entry follows our last one. Compares marks, too, because Redis may have returned to an earlier state. */
   #isNext({ id, previous }: PublishedEntry, cutFor: number): boolean {
     const last = typeof this.#at === 'object' ? this.#at : undefined;
     if (last?.id.era === id.era) return id.index === last.id.index + 1 && previous === last.mark;
-    // A new era that begins while we listen has nothing before it.
+    // No entry precedes the first one of an era that begins while we are connected.
     return id.index === 1 && cutFor === 0;
   }
 
-  /** Whether we had it already. When another one has its place, the stream was set back. */
+  /** Whether we have had an entry. If another entry has its id, Redis has returned to an earlier state. */
   #isOld({ id, data }: StreamEntry): boolean {
     if (typeof this.#at !== 'object' || this.#at.id.era !== id.era) return false;
     const { index } = this.#at.id;
@@ -248,11 +253,11 @@ export class StreamTail {
       return;
     }
     this.#at = place;
-    this.#touched = now();
-    if (this.#touched - this.#passedSince >= this.#options.reach) {
-      this.#passed = this.#passedNext;
-      this.#passedNext = place;
-      this.#passedSince = this.#touched;
+    this.#confirmedAt = now();
+    if (this.#confirmedAt - this.#rewindPlaceSince >= this.#options.reach) {
+      this.#rewindPlace = this.#nextRewindPlace;
+      this.#nextRewindPlace = place;
+      this.#rewindPlaceSince = this.#confirmedAt;
     }
     this.#options.deliver(data);
   }
@@ -262,7 +267,7 @@ function isAfter(one: StreamId, other: StreamId): boolean {
   return one.era === other.era ? one.index > other.index : !isOlder(one.era, other.era);
 }
 
-/** Whether an era began before another one, or before a time. */
+/** Returns whether an era began before another era, or before a time. */
 function isOlder(era: string, than: string): boolean {
   return Number(era) < Number(than);
 }

@@ -3,7 +3,7 @@ import { now } from '../../shared/real-timers.js';
 import { isReply } from './faults.js';
 import type { RedisSubscriber } from './port.js';
 
-/** Channels in one command, and characters of their names: Redis cuts off a client for which its answers pile up. */
+/** Limits a command by channels and by characters of their names: Redis disconnects a client with too many unread replies. */
 const BATCH = 1_000;
 const BATCH_CHARACTERS = 2 ** 18;
 
@@ -12,7 +12,7 @@ interface Waiter {
   readonly reject: (error: unknown) => void;
 }
 
-/** The time in which one connection holds. */
+/** The lifetime of one connection. */
 interface Session {
   readonly subscriber: RedisSubscriber;
   isRunning: boolean;
@@ -20,22 +20,22 @@ interface Session {
   /** Why a channel could not be subscribed. */
   failure: unknown;
   restored: Waiter | undefined;
-  /** Each ends the wait for an answer. */
+  /** Functions that each end the wait for a reply. */
   readonly waits: Set<(error: unknown) => void>;
 }
 
 /**
- * Brings what a connection is subscribed to in line with what is wanted, in batches, one after the other.
+ * Subscribes and unsubscribes channels until the connection has exactly the wanted ones. Sends one batch at a time.
  *
- * Outlives the connection: the next one gets what is wanted then, and nothing else.
+ * Outlives the connection: it subscribes the wanted channels again over the next one.
  */
 export class Subscriptions {
   readonly #wanted: Set<string>;
-  /** What the client is subscribed to. */
+  /** Channels to which the client is subscribed. */
   readonly #present = new Set<string>();
   /** Channels whose last command was not answered: the client may be subscribed to them. */
   readonly #unsure = new Set<string>();
-  /** Channels for which there may be something to do. */
+  /** Channels that may have to be subscribed or unsubscribed. */
   #changes = new Set<string>();
   readonly #waiters = new Map<string, Waiter>();
   readonly #progressed: () => void;
@@ -55,12 +55,12 @@ export class Subscriptions {
     return this.#wanted.has(channel);
   }
 
-  /** Since when a batch waits for its answers. */
+  /** When the current batch was sent; `undefined` while none waits for its replies. */
   get askedSince(): number | undefined {
     return this.#askedSince;
   }
 
-  /** Resolves when the channel is subscribed. Rejects, and wants it no longer, when that cannot be had now. */
+  /** Subscribes a channel. Rejects when this fails; then the channel is no longer wanted. */
   add(channel: string): Promise<void> {
     this.#wanted.add(channel);
     this.#changes.add(channel);
@@ -70,7 +70,7 @@ export class Subscriptions {
     });
   }
 
-  /** Wants a channel no longer, and unsubscribes it as soon as there is a connection. */
+  /** Removes a channel from the wanted ones, and unsubscribes it as soon as there is a connection. */
   delete(channel: string): void {
     if (!this.#wanted.delete(channel)) return;
     this.#changes.add(channel);
@@ -78,13 +78,13 @@ export class Subscriptions {
   }
 
   /**
-   * Subscribes all that is wanted, over a connection that is there (again). Rejects when a channel is refused: the others
-   * are subscribed then, and another call tries the rest.
+   * Subscribes all wanted channels over a new or restored connection. Rejects when Redis refuses a channel. Then the others
+   * are subscribed, and another call retries the rest.
    */
   restore(subscriber: RedisSubscriber): Promise<void> {
     let session = this.#session;
     if (session === undefined || session.isOver) {
-      // Of what was subscribed before, such a client has brought back what it knew.
+      // The same client with `restores` has restored its subscriptions. Any other client has none.
       if (session?.subscriber !== subscriber || !subscriber.restores) {
         this.#present.clear();
         this.#unsure.clear();
@@ -105,7 +105,7 @@ export class Subscriptions {
     return restored;
   }
 
-  /** The connection is lost. A client may keep a command for ever then, so nobody waits for an answer. */
+  /** Stops waiting for replies, because the connection is lost and a client may keep its commands for ever. */
   suspend(error: unknown): void {
     const session = this.#session;
     if (session === undefined || session.isOver) return;
@@ -115,7 +115,7 @@ export class Subscriptions {
     this.rejectWaiters(error);
   }
 
-  /** Redis does not answer: whoever waits for a subscription has none now. */
+  /** Rejects all pending calls of `add`, because Redis does not answer. */
   rejectWaiters(error: unknown): void {
     const waiters = [...this.#waiters];
     this.#waiters.clear();
@@ -128,7 +128,7 @@ export class Subscriptions {
   async #run(session: Session | undefined): Promise<void> {
     if (session === undefined || session.isRunning) return;
     session.isRunning = true;
-    // So that what is asked for in one turn goes out together.
+    // Waits, so that all changes of one turn go into one batch.
     await Promise.resolve();
     while (!session.isOver && this.#changes.size > 0) {
       const { joins, leaves } = this.#takeBatch();
@@ -171,7 +171,7 @@ export class Subscriptions {
       await this.#ask(session, channels, session.subscriber.unsubscribe(channels));
       for (const channel of channels) this.#present.delete(channel);
     } catch (error) {
-      // Messages of these channels are passed over until the next connection.
+      // Messages of these channels are ignored until the next connection.
       debug('%d channels could not be unsubscribed: %o', channels.length, error);
     }
   }
@@ -183,13 +183,13 @@ export class Subscriptions {
       for (const channel of channels) {
         this.#present.add(channel);
         if (this.#wanted.has(channel)) this.#settle(channel);
-        // Nobody wants it any more.
+        // Removed in the meantime, so it must be unsubscribed.
         else this.#changes.add(channel);
       }
     } catch (error) {
       if (session.isOver) return;
       if (channels.length > 1 && isReply(error)) {
-        // Redis refuses all for the sake of one.
+        // Redis refuses the whole command because of one channel.
         const half = channels.length >> 1;
         await this.#join(session, channels.slice(0, half));
         await this.#join(session, channels.slice(half));
@@ -199,7 +199,7 @@ export class Subscriptions {
     }
   }
 
-  /** Waits for the answer to a command, as long as the connection holds. */
+  /** Waits for the reply to a command, unless the connection is lost first. */
   async #ask(session: Session, channels: string[], command: Promise<unknown>): Promise<void> {
     for (const channel of channels) this.#unsure.add(channel);
     let stopWaiting!: (error: unknown) => void;

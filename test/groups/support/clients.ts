@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import type { RedisClient } from 'dwebsocket/groups';
 
-/** A client of a make and version, connected; `end` closes it. */
+/** A connected client of one package and version. `end` closes it. */
 export interface OpenClient {
   readonly client: RedisClient;
   end(): void;
@@ -12,7 +12,7 @@ export interface ClientKind {
   connect(url: string): Promise<OpenClient>;
 }
 
-// The versions are told apart only here: to TypeScript both are the newest.
+// To TypeScript, all versions have the types of the newest one.
 async function loadNodeRedis(name: string): Promise<typeof import('redis')> {
   return (await import(name)) as typeof import('redis');
 }
@@ -43,7 +43,7 @@ const ioredis = (name: string, version: number): ClientKind => ({
   },
 });
 
-/** Each make and version of client that the package promises to work with. */
+/** Every supported client package and version. */
 export const clientKinds: readonly ClientKind[] = [
   nodeRedis('redis', 6),
   nodeRedis('redis5', 5),

@@ -1,4 +1,4 @@
-/** A chat in workers of node:cluster that share one port and one Redis; its URL is the argument. */
+/** A chat in workers of node:cluster, which share one port and one Redis. The argument is the URL of Redis. */
 import cluster from 'node:cluster';
 import { once } from 'node:events';
 import { requireWebsocket } from 'dwebsocket';

@@ -1,4 +1,4 @@
-/** A process that sends to a group until its backplane takes no more, and tells what that took. */
+/** A process that sends to a group until its backplane refuses, and then reports the memory that it takes. */
 import { createGroups, redisBackplane, redisStreamBackplane } from 'dwebsocket/groups';
 import { clientKinds } from './clients.js';
 
@@ -11,7 +11,7 @@ export interface FillerOptions {
   readonly maxBuffered: number;
 }
 
-/** In bytes; the resident set is that of the process, the others are what was added. */
+/** All in bytes. The resident set is the process's; the others are the growth. */
 export interface Filled {
   readonly count: number;
   readonly live: number;
@@ -30,13 +30,13 @@ groups.on('cutOff', () => {});
 await group.send('once');
 
 async function measure(): Promise<{ live: number; rss: number }> {
-  // The memory of Buffers that are gone is given back some turns later.
+  // Node releases the memory of collected Buffers some turns later.
   for (let round = 0; round < 4; round++) {
     globalThis.gc?.();
     await new Promise((resolve) => setImmediate(resolve));
   }
   const { heapUsed, external, rss } = process.memoryUsage();
-  // `external` has the bytes of array buffers, too.
+  // `external` includes the bytes of array buffers.
   return { live: heapUsed + external, rss };
 }
 

@@ -40,13 +40,13 @@ const server = app.listen(0, '127.0.0.1');
 await once(server, 'listening');
 const { port } = server.address() as AddressInfo;
 
-/** Each websocket counts what comes from each process; it must be 0, 1, 2, … from every one. */
+/** Checks that each websocket receives 0, 1, 2, … from each process. */
 class Listener {
   readonly #next: number[] = Array.from({ length: processes }, () => 0);
   readonly #room: string;
   #left = processes * perGroup;
 
-  /** What has not come, if anything. */
+  /** Returns the missing messages, if any. */
   lack(): string | undefined {
     return this.#left === 0
       ? undefined

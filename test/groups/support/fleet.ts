@@ -7,9 +7,9 @@ export interface FleetOptions {
   readonly processes: number;
   readonly websockets: number;
   readonly groups: number;
-  /** All together; each process sends the same number to each group. */
+  /** The total. Each process sends the same number to each group. */
   readonly messages: number;
-  /** Over Redis Streams. */
+  /** Whether to use Redis Streams. */
   readonly stream: boolean;
 }
 
@@ -19,10 +19,10 @@ export type FromWorker = { ready: true } | { halfway: true } | { done: true } | 
 const WORKER = fileURLToPath(new URL('./fleet-worker.ts', import.meta.url));
 
 /**
- * Several processes with real websockets over one Redis. Every websocket must get every message of its group, once, and
- * those of each process in order; `inTheMiddle` is called when half is sent.
+ * Runs several processes with real websockets over one Redis. Each websocket must receive every message of its group once,
+ * and those of each process in order. Calls `inTheMiddle` after half of the messages.
  *
- * @returns What was wrong: a message that came twice, out of order, not at all.
+ * @returns The faults: messages that arrived twice, out of order, or not at all.
  */
 export async function runFleet(
   options: FleetOptions,
@@ -46,7 +46,7 @@ export async function runFleet(
     clearTimeout(timer);
     await Promise.all(fleet.map((worker) => worker.end()));
   }
-  // Only now: at its end each process says what it lacks.
+  // Only now, because each process reports its missing messages at its end.
   return fleet.flatMap(({ faults }) => faults);
 }
 

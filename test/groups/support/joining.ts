@@ -26,7 +26,7 @@ export const streams: BackplaneKind = {
 };
 export const backplaneKinds = [pubSub, streams] as const;
 
-/** Each backplane over the newest client of each make. */
+/** Each backplane over the newest client of each package. */
 export const newestKinds = clientKinds
   .filter(({ name }) => name.endsWith(' 6'))
   .flatMap((kind) => backplaneKinds.map((backplane) => ({ ...kind, ...backplane })));
@@ -37,7 +37,7 @@ export interface Joined {
   readonly member: FakeMember;
 }
 
-/** Opens groups over a Redis, with one member in the group "a"; they end with the test. */
+/** Opens groups over a Redis, and adds a member to the group "a". They close at the end of the test. */
 export async function join(
   kind: Pick<ClientKind, 'connect'> & BackplaneKind,
   url: string,

@@ -1,7 +1,7 @@
 import type { Member } from 'dwebsocket/groups';
 import { Inbox } from '../../support/inbox.js';
 
-/** A member that is no websocket: it keeps what it gets. */
+/** A member that is not a websocket. It records its messages. */
 export class FakeMember implements Member {
   readonly got: (string | Buffer)[] = [];
   readonly inbox = new Inbox<string | Buffer>();

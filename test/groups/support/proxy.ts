@@ -1,12 +1,12 @@
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 
-/** A network between a client and Redis that can fail. */
+/** Imitates a network between clients and Redis that can fail. */
 export class Proxy {
   readonly port: number;
-  /** The port to which new connections lead. */
+  /** The port to which it connects. */
   target: number;
-  /** The connections of clients, in the order in which they came. */
+  /** The connections of clients, in order. */
   readonly connections: Socket[] = [];
   readonly #server: Server;
   readonly #muted = new Set<Socket>();
@@ -33,18 +33,18 @@ export class Proxy {
     return `redis://127.0.0.1:${this.port}`;
   }
 
-  /** The connection with this number, as soon as it is there. */
+  /** Resolves with the connection of this number as soon as it exists. */
   async accept(index: number): Promise<Socket> {
     while (this.connections.length <= index) await once(this.#server, 'connection');
     return this.connections[index]!;
   }
 
-  /** From now on what either side of a connection says is lost, and neither side learns it. */
+  /** Drops all data of a connection from now on, without closing it. */
   mute(connection: Socket): void {
     this.#muted.add(connection);
   }
 
-  /** Keeps what clients say; returns a function that lets it through. */
+  /** Holds the data of clients back. Returns a function that sends it on. */
   hold(): () => void {
     const held = [...this.connections];
     for (const connection of held) connection.pause();
@@ -53,7 +53,7 @@ export class Proxy {
     };
   }
 
-  /** Breaks all connections. */
+  /** Closes all connections. */
   cut(): void {
     for (const connection of this.connections.splice(0)) connection.destroy();
   }

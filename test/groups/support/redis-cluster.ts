@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { findFreePort, RedisServer } from './redis-server.js';
 
-/** Three masters on loopback, without replicas. */
+/** A cluster of three masters on loopback, without replicas. */
 export class RedisCluster {
   readonly nodes: readonly RedisServer[];
 

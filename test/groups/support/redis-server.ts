@@ -18,7 +18,7 @@ export async function findFreePort(): Promise<number> {
   return port;
 }
 
-/** A Redis of our own, on a free port, with its files in a folder of its own. */
+/** Starts a Redis for a test, on a free port, with a separate folder for its files. */
 export class RedisServer {
   readonly port: number;
   readonly #folder: string;
@@ -42,7 +42,7 @@ export class RedisServer {
     return `redis://127.0.0.1:${this.port}`;
   }
 
-  /** Starts it (again), also with arguments for this time only; resolves when it takes connections. */
+  /** Starts or restarts Redis, with optional extra arguments. Resolves when it accepts connections. */
   async begin(more: readonly string[] = [], isStarted = 'Ready to accept connections'): Promise<void> {
     const args = ['--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.#folder, '--save', ''];
     const all = [...args, ...this.#args, ...more];
@@ -59,7 +59,7 @@ export class RedisServer {
     throw new Error(`redis-server did not start:\n${lines.join('\n')}`);
   }
 
-  /** SIGKILL, as by the kernel when memory runs out. */
+  /** Sends SIGKILL, as the kernel does when memory runs out. */
   async kill(): Promise<void> {
     const child = this.#process;
     if (child === undefined) return;
@@ -69,7 +69,7 @@ export class RedisServer {
     await exit;
   }
 
-  /** SIGSTOP: it is there and does not answer. */
+  /** Sends SIGSTOP: Redis still runs but does not answer. */
   freeze(): void {
     this.#process?.kill('SIGSTOP');
   }
@@ -86,7 +86,7 @@ export class RedisServer {
     return (stdout + stderr).trim();
   }
 
-  /** The same, without blocking this process. */
+  /** Runs a command without blocking this process. */
   async run(...args: string[]): Promise<void> {
     const child = spawn('redis-cli', ['-p', String(this.port), ...args], { stdio: 'ignore' });
     await once(child, 'exit');

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { createClient } from 'redis';
 import { hasRedis, RedisServer } from './redis-server.js';
 
-/** Where there is no program to start a Redis of our own: one that runs already, that of REDIS_URL or the usual one. */
+/** If no Redis is installed: a Redis that already runs, at REDIS_URL or the default address. */
 const running = hasRedis ? undefined : await findRunning(process.env.REDIS_URL ?? 'redis://127.0.0.1:6379');
 
 /** Whether {@link TestedRedis} has anything to connect to. */
@@ -21,15 +21,15 @@ async function findRunning(url: string): Promise<string | undefined> {
 }
 
 /**
- * A Redis for the contract of backplanes: one of our own, or else one that runs. That is somebody's, so it has no outages,
- * and what we leave there has a name of its own.
+ * Provides a Redis for the contract of backplanes: our own, or one that already runs. A running one belongs to somebody else.
+ * So the tests cause no outages there, and use a separate prefix.
  */
 export class TestedRedis {
   readonly prefix = hasRedis ? 'dwebsocket' : `dwebsocket-test-${randomBytes(6).toString('hex')}`;
   readonly outage = hasRedis ? { begin: () => this.#own?.kill(), end: () => this.#own?.begin() } : undefined;
   #own: RedisServer | undefined;
 
-  /** `args`: for one of our own. */
+  /** @param args Arguments for our own Redis. */
   async start(args: readonly string[] = []): Promise<void> {
     if (hasRedis) this.#own = await RedisServer.start(args);
   }

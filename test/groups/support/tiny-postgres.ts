@@ -1,18 +1,18 @@
 import { EventEmitter } from 'node:events';
 import type { PostgresClient } from './postgres-backplane.js';
 
-/** As much of PostgreSQL as LISTEN and NOTIFY need, in memory. */
+/** Imitates LISTEN and NOTIFY of PostgreSQL in memory. */
 export class TinyPostgres {
   readonly #clients = new Set<TinyClient>();
   #isUp = true;
 
-  /** How many connections are open. */
+  /** The number of open connections. */
   get size(): number {
     return this.#clients.size;
   }
 
   readonly connect = async (): Promise<PostgresClient> => {
-    // As over a network: what has begun goes on.
+    // As over a network, a query that has begun still runs.
     await new Promise((resolve) => setImmediate(resolve));
     if (!this.#isUp) throw new Error('connect ECONNREFUSED');
     const client = new TinyClient(this.#clients);
@@ -40,7 +40,7 @@ class TinyClient extends EventEmitter implements PostgresClient {
   }
 
   async query(sql: string, [channel = '', payload = '']: string[] = []): Promise<unknown> {
-    // Answers come on a later turn, and in the order of what was asked.
+    // Replies come on a later turn, in the order of the queries.
     await new Promise((resolve) => setImmediate(resolve));
     if (!this.#clients.has(this)) throw new Error('Connection terminated');
     const [command, name = ''] = sql.split(' ');

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { readDocument } from '../../docs/document.js';
 
-/** The lines of a file that are neither empty nor only a comment. */
+/** Counts the lines of a file that are neither empty nor only a comment. */
 function countLines(name: string): number {
   const text = readFileSync(new URL(name, import.meta.url), 'utf8');
   return text.split('\n').filter((line) => !/^\s*(\/\/.*)?$/.test(line)).length;
@@ -12,7 +12,7 @@ test.for([
   ['dwebsocket/testing', 'dwebsocket.test.ts'],
   ['superwstest 3.0', 'superwstest.test.ts'],
   ['bare ws', 'ws.test.ts'],
-] as const)('the document tells how many lines the tests are with %s', ([name, file]) => {
+] as const)('the documented number of lines for the tests with %s is right', ([name, file]) => {
   const { text } = readDocument('docs/testing.md');
   const [, , lines] = text
     .split('\n')

@@ -18,16 +18,16 @@ import { readEntries } from '../../../scripts/entries.js';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 
-/** What a user's tests need beside this package. */
+/** The packages that a user's tests need beside this one. */
 const PACKAGES = ['express', 'express-session', 'jest', 'mocha', 'sinon', 'supertest', 'vitest', 'ws'];
 
 export interface Outcome {
   readonly status: number | null;
-  /** What was printed, on both streams. */
+  /** The output of both streams. */
   readonly output: string;
 }
 
-/** A user's project in a folder of its own, with this package as its users get it: CommonJS with an ESM face. */
+/** A user's project in a separate folder, with this package as npm installs it: CommonJS and ESM. */
 export class Project {
   readonly #folder = realpathSync(mkdtempSync(join(tmpdir(), 'dwebsocket-runners-')));
 
@@ -45,7 +45,7 @@ export class Project {
     writeFileSync(file, text);
   }
 
-  /** Runs a script of an installed package, or Node itself, until it ends by itself. */
+  /** Runs a script of an installed package, or Node, until the process exits. */
   run(folder: string, ...args: string[]): Promise<Outcome> {
     const env = {
       ...process.env,
@@ -72,7 +72,7 @@ export class Project {
     });
   }
 
-  /** The file of a package's command. */
+  /** Returns the file of a package's command. */
   bin(path: string): string {
     return join(root, 'node_modules', path);
   }
@@ -81,7 +81,7 @@ export class Project {
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
-  /** What `npm run build` makes, without its types, in a second and without touching `dist`. */
+  /** Builds the package like `npm run build`, but without types, and not into `dist`. */
   #install(): void {
     const home = 'node_modules/dwebsocket';
     this.write(`${home}/package.json`, readFileSync(join(root, 'package.json'), 'utf8'));

@@ -13,16 +13,16 @@ const [jestImports = '', jestRequires = ''] = codeUnder('jest');
 const [nodeSuite = ''] = codeUnder('nodetest');
 const [mochaImports = ''] = codeUnder('mocha');
 
-/** The tests of the other sections, which show one thing each. */
+/** The short tests of the document's other sections. */
 const examples = blocks
   .filter(({ language, code }) => language === 'js' && code.startsWith('test('))
   .map(({ code }) => code);
 
-/** A suite with other lines at its top. */
+/** Returns a suite with other first lines. */
 const withHead = (head: string, suite: string) =>
   `${head}\n\n${suite.slice(suite.indexOf('afterEach(closeClients)'))}`;
 
-/** The suites of the document, as the document says that they are written for each runner. */
+/** The suite of the document, written for each runner as the document says. */
 const SUITES = {
   vitest: vitestSuite,
   examples: `${vitestSuite.replace('afterEach, expect, test', '$&, vi')}\n${examples.join('\n')}`,
@@ -32,7 +32,7 @@ const SUITES = {
   mocha: withHead(`${mochaImports}\n${nodeSuite.split('\n').slice(2, 5).join('\n')}`, nodeSuite),
 };
 
-/** Their own patience is two to five seconds a test: too little for a machine that runs other tests, too. */
+/** The runners allow two to five seconds for a test, which is too little on a busy machine. */
 const PATIENT = { vitest: '--testTimeout=60000', jest: '--testTimeout=60000', mocha: '--timeout=60000' };
 
 let project: Project;
@@ -44,7 +44,7 @@ beforeAll(() => {
     const type = isCommonJs ? 'commonjs' : 'module';
     project.write(`${folder}/package.json`, JSON.stringify({ type, jest: { transform: {} } }));
     project.write(`${folder}/app.js`, isCommonJs ? toCommonJs(app) : app);
-    // The second must find the world as the first has found it.
+    // The second file must find the same state as the first.
     for (const name of ['first', 'second']) project.write(`${folder}/${name}.test.js`, suite);
   }
 }, 120_000);
@@ -53,7 +53,7 @@ afterAll(() => {
   project.remove();
 });
 
-describe('the suite of the document passes, and its process ends by itself', { timeout: 240_000 }, () => {
+describe('the suite of the document passes, and its process exits', { timeout: 240_000 }, () => {
   test('in Vitest', async () => {
     const { status, output } = await project.run(
       'vitest',
@@ -113,7 +113,7 @@ describe('the suite of the document passes, and its process ends by itself', { t
   });
 });
 
-test('with the clock of sinon, as the document sets it', async () => {
+test('with the fake clock of sinon, as in the document', async () => {
   const [, fakeTimers = ''] = codeUnder('fake-clocks');
   const minute = `
 test('a minute passes in no time', async () => {
@@ -146,7 +146,7 @@ test('the first example says hello', async () => {
   expect([status, output]).toEqual([0, 'hello\n']);
 });
 
-/** What is hard in Jest: each test file has its own globals, and a clock that is all fake. */
+/** Difficult cases in Jest: each test file has its own globals and a completely fake clock. */
 const HARD = `
 const { setTimeout: sleep } = require('node:timers/promises');
 const { openWebsockets, requireWebsocket, WebsocketClosedError, WebsocketError } = require('dwebsocket');
@@ -165,7 +165,7 @@ afterEach(async () => {
   await closeClients();
 });
 
-test('a fake clock holds up neither messages nor the end', async () => {
+test('a fake clock stops neither messages nor the close', async () => {
   jest.useFakeTimers();
   const client = await connect(echo, '/', { deadline: 200 });
   client.send('hello');
@@ -178,7 +178,7 @@ test('a fake clock holds up neither messages nor the end', async () => {
   await client.close();
 });
 
-test('the test moves the clock of the handler', async () => {
+test('the test advances the clock of the handler', async () => {
   jest.useFakeTimers();
   const { client, ended } = runHandler(async (req) => {
     while (await req.websocket.sleep(60000)) req.websocket.send('tick');
@@ -191,7 +191,7 @@ test('the test moves the clock of the handler', async () => {
   expect(await ended).toMatchObject({ outcome: 'returned', code: 1000 });
 });
 
-test('an AbortError of Node that its own signal causes is a quiet end', async () => {
+test('an AbortError of Node that its own signal causes is not a failure', async () => {
   const errors = [];
   const waiting = requireWebsocket(async (req) => sleep(60000, undefined, { signal: req.websocket.signal }));
   const over = new Promise((resolve) => {
@@ -205,7 +205,7 @@ test('an AbortError of Node that its own signal causes is a quiet end', async ()
   expect(errors).toEqual([]);
 });
 
-test('errors are of their kinds', async () => {
+test('errors are instances of their classes', async () => {
   const error = await connect((req, res) => res.end('no')).catch((reason) => reason);
   expect(error).toBeInstanceOf(WebsocketError);
   expect(error).toBeInstanceOf(Error);
@@ -222,23 +222,27 @@ test('a server that listens closes with its websockets', async () => {
   expect(await client.closed).toMatchObject({ code: 1001 });
 });
 
-test('a client that is forgotten does not hold up the end', async () => {
+test('an unclosed client does not keep the process alive', async () => {
   await connect(requireWebsocket((req) => req.websocket.closed));
   jest.useFakeTimers();
 });
 `;
 
-test('what is hard in Jest works in the first file and in the second', { timeout: 240_000 }, async () => {
-  const type = 'commonjs';
-  project.write('hard/package.json', JSON.stringify({ type, jest: { transform: {} } }));
-  for (const name of ['first', 'second']) project.write(`hard/${name}.test.js`, HARD);
-  const { status, output } = await project.run(
-    'hard',
-    project.bin('jest/bin/jest.js'),
-    '--runInBand',
-    PATIENT.jest,
-  );
-  expect(output).toMatch(/Tests: +12 passed, 12 total/);
-  expect(output).not.toMatch(/did not exit|open handle|force exited/);
-  expect(status).toBe(0);
-});
+test(
+  'the difficult cases in Jest work in the first and in the second file',
+  { timeout: 240_000 },
+  async () => {
+    const type = 'commonjs';
+    project.write('hard/package.json', JSON.stringify({ type, jest: { transform: {} } }));
+    for (const name of ['first', 'second']) project.write(`hard/${name}.test.js`, HARD);
+    const { status, output } = await project.run(
+      'hard',
+      project.bin('jest/bin/jest.js'),
+      '--runInBand',
+      PATIENT.jest,
+    );
+    expect(output).toMatch(/Tests: +12 passed, 12 total/);
+    expect(output).not.toMatch(/did not exit|open handle|force exited/);
+    expect(status).toBe(0);
+  },
+);

@@ -2,20 +2,26 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { parse } from 'node:querystring';
 
 /**
- * Puts on a request what Express, and what an app, would have put there before the handler: of Express the facts that
- * follow from the request alone, and of the app the fields that the test gives, which come first.
+ * Adds the fields to a request that Express and the app would have added before the handler.
+ *
+ * The fields of Express are those that follow from the request alone. The test gives the fields of the app, which override
+ * those of Express.
  */
-export function dress(req: IncomingMessage, res: ServerResponse, fields: Record<string, unknown>): void {
+export function addRequestFields(
+  req: IncomingMessage,
+  res: ServerResponse,
+  fields: Record<string, unknown>,
+): void {
   const { locals = {}, ...rest } = fields;
   const { url = '/', headers } = req;
-  // As Express does it, and not as a URL: a path such as //a is a path.
+  // Split like Express does, because `new URL` would take a path such as //a for a host.
   const mark = url.indexOf('?');
   const get = (name: string): unknown => {
     const lower = name.toLowerCase();
-    // One header, of which two spellings are in use.
+    // Two spellings of this header are in use.
     return /^referr?er$/.test(lower) ? headers['referrer'] || headers.referer : headers[lower];
   };
-  put(req, {
+  assignFields(req, {
     params: {},
     query: mark === -1 ? {} : parse(url.slice(mark + 1)),
     path: mark === -1 ? url : url.slice(0, mark),
@@ -32,10 +38,10 @@ export function dress(req: IncomingMessage, res: ServerResponse, fields: Record<
     res,
     ...rest,
   });
-  put(res, { locals });
+  assignFields(res, { locals });
 }
 
-function put(target: object, fields: Record<string, unknown>): void {
+function assignFields(target: object, fields: Record<string, unknown>): void {
   for (const [name, value] of Object.entries(fields)) {
     if (value === undefined) continue;
     Object.defineProperty(target, name, { value, configurable: true, enumerable: true, writable: true });

@@ -6,18 +6,18 @@ import { describe } from '../shared/errors.js';
 import { Connection, type ConnectionHandlers } from '../websocket/connection.js';
 import { createWebsocket, type Websocket } from '../websocket/websocket.js';
 import { headersOf, type ClientSettings } from './client-options.js';
-import type { Way } from './dial.js';
-import { describeRefusal, WebsocketExpectationError, type Site } from './errors.js';
+import type { Endpoint } from './target.js';
+import { describeRefusal, WebsocketExpectationError, type CallSite } from './errors.js';
 import { failureAtOtherEnd } from './handler-failures.js';
-import { FAILED, shakeHands, type Welcome } from './handshake.js';
+import { CONNECTION_ERROR, completeHandshake, type HandshakeResult } from './handshake.js';
 
-/** A client's connection, with a websocket of the core on it, and what a failing test wants to know of it. */
-export class Line<M extends Message> {
-  readonly connection: Connection<Websocket>;
+/** Connects a client, wraps the connection in a `Websocket`, and explains failures. */
+export class ClientConnection<M extends Message> {
+  readonly ws: Connection<Websocket>;
   readonly websocket: Websocket<M>;
   readonly socket: Socket;
-  /** What the 101 has brought; rejects when the handshake has failed. */
-  readonly opened: Promise<Welcome>;
+  /** Resolves with the facts of the 101; rejects when the handshake has failed. */
+  readonly opened: Promise<HandshakeResult>;
   #isConnecting = true;
   #hasLeft = false;
   #lastMessage: string | undefined;
@@ -25,32 +25,32 @@ export class Line<M extends Message> {
   #refusal: Error | undefined;
   #end: { readonly code: number; readonly reason: string } | undefined;
 
-  constructor(way: Way, settings: ClientSettings, site: Site, onClose: () => void) {
+  constructor(endpoint: Endpoint, settings: ClientSettings, callSite: CallSite, onClose: () => void) {
     const { policy, origin } = settings;
     let socket!: Socket;
     const options = {
-      createConnection: () => (socket = way.open()),
-      headers: headersOf(settings, way),
+      createConnection: () => (socket = endpoint.open()),
+      headers: headersOf(settings, endpoint),
       origin,
       autoPong: false,
       maxPayload: policy.maxPayload,
       perMessageDeflate: policy.perMessageDeflate,
       closeTimeout: policy.closeTimeout,
     };
-    this.connection = new Connection(way.url, [], options);
+    this.ws = new Connection(endpoint.url, [], options);
     this.socket = socket;
-    // Told of at once, and not with the promise: the connection ends before that is heard of.
+    // A callback, because the connection closes before the rejection of the promise is handled.
     const refuse = (error: Error): void => {
       if (this.#isConnecting) this.#refusal ??= error;
     };
-    this.opened = shakeHands(this.connection, way.url, settings, site, refuse).finally(() => {
+    this.opened = completeHandshake(this.ws, endpoint.url, settings, callSite, refuse).finally(() => {
       this.#isConnecting = false;
     });
-    // For those who do not await it.
+    // Marks a rejection as handled, for tests that do not await the promise.
     this.opened.catch(() => undefined);
-    // Of its request a client's websocket needs no more than a name for the lines of NODE_DEBUG.
-    const request = { url: `client of ${way.url.pathname}` } as IncomingMessage;
-    this.websocket = createWebsocket(this.connection, socket, request, policy) as Websocket<M>;
+    // A client's websocket uses its request only for the lines of NODE_DEBUG.
+    const request = { url: `client of ${endpoint.url.pathname}` } as IncomingMessage;
+    this.websocket = createWebsocket(this.ws, socket, request, policy) as Websocket<M>;
     this.#listen(onClose);
   }
 
@@ -58,23 +58,23 @@ export class Line<M extends Message> {
     return this.#isConnecting;
   }
 
-  /** The test ends it: no end is a failure from now on. */
+  /** Notes that the test ends the connection. From now on no close is a failure. */
   leave(): void {
     this.#hasLeft = true;
   }
 
-  /** Whether there never was a websocket: the handshake has been refused, or has failed. */
+  /** Whether the handshake was refused or has failed. */
   get isRefused(): boolean {
     return this.#refusal !== undefined;
   }
 
-  /** Whether it has ended as nobody can have wanted it: the handler has failed, or the connection broke. */
+  /** Whether the connection has ended because the handler failed or the connection broke. */
   get hasFailed(): boolean {
     const code = this.#end?.code;
     return !this.#hasLeft && (code === CloseCode.internalError || code === CloseCode.abnormal);
   }
 
-  /** The error of somebody who has waited in vain. */
+  /** Creates the error for a wait that got something else. */
   explain(expected: string): WebsocketExpectationError {
     return new WebsocketExpectationError(expected, this.#describe(), this.#refusal ?? this.#failure?.error);
   }
@@ -85,27 +85,27 @@ export class Line<M extends Message> {
     if (this.#isConnecting) return 'the handshake is not complete';
     if (this.#end === undefined) {
       const unread = this.websocket.countMessages();
-      const came = unread === 0 ? 'nothing came' : `messages are unread: ${String(unread)}`;
+      const came = unread === 0 ? 'nothing came' : `${String(unread)} messages are unread`;
       return `the websocket is open, and ${came}${last}`;
     }
     const { code, reason } = this.#end;
     const failure = this.#failure;
-    const why = failure === undefined ? '' : `, for the handler failed: ${String(failure.error)}`;
+    const why = failure === undefined ? '' : `, because the handler failed: ${String(failure.error)}`;
     return `the websocket closed with ${String(code)}${reason === '' ? '' : ` (${reason})`}${why}${last}`;
   }
 
-  /** Sees what happens on the connection before the websocket does. */
+  /** Records the events of the connection, and then passes them to the websocket. */
   #listen(onClose: () => void): void {
-    const { connection } = this;
-    const handlers = connection.handlers as ConnectionHandlers<Websocket>;
-    connection.handlers = {
+    const { ws } = this;
+    const handlers = ws.handlers as ConnectionHandlers<Websocket>;
+    ws.handlers = {
       ...handlers,
       message: (owner, data, isBinary) => {
         this.#lastMessage = isBinary ? `${String(data.length)} bytes` : describe(data.toString());
         handlers.message(owner, data, isBinary);
       },
       error: (owner, error) => {
-        connection.emit(FAILED, error);
+        ws.emit(CONNECTION_ERROR, error);
         handlers.error(owner, error);
       },
       closing: (owner, code, reason) => {

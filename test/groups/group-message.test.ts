@@ -2,7 +2,7 @@ import { requireWebsocket } from 'dwebsocket';
 import { createGroups, type Groups, MemoryHub } from 'dwebsocket/groups';
 import express from 'express';
 import { beforeEach, expect, test, vi } from 'vitest';
-import { Parcel } from '../../src/groups/parcel.js';
+import { GroupMessage } from '../../src/groups/group-message.js';
 import { encodeFrame } from '../../src/websocket/frame.js';
 import { connect } from '../support/client.js';
 import { serve } from '../support/serve.js';
@@ -33,7 +33,7 @@ test.each([
   ['a text', 'hello'],
   ['a long text', 'é'.repeat(100_000)],
   ['bytes', Buffer.from([0, 255])],
-])('%s is encoded once in each process, however many websockets are in the group', async (_name, message) => {
+])('each process encodes %s once for all websockets of a group', async (_name, message) => {
   const hub = new MemoryHub();
   const [here, there] = [
     createGroups({ backplane: hub.connect() }),
@@ -46,11 +46,11 @@ test.each([
   expect(encodeFrame).toHaveBeenCalledTimes(2);
 });
 
-test('each form of a message is made once', () => {
-  for (const parcel of [new Parcel('hello'), new Parcel(Buffer.from('hello'), false)]) {
-    expect(parcel.frame).toBe(parcel.frame);
-    expect(parcel.message).toBe(parcel.message);
-    expect(Buffer.from(parcel.bytes).toString()).toBe('hello');
+test('each form of a message is created once', () => {
+  for (const groupMessage of [new GroupMessage('hello'), new GroupMessage(Buffer.from('hello'), false)]) {
+    expect(groupMessage.frame).toBe(groupMessage.frame);
+    expect(groupMessage.value).toBe(groupMessage.value);
+    expect(Buffer.from(groupMessage.bytes).toString()).toBe('hello');
   }
   expect(encodeFrame).toHaveBeenCalledTimes(2);
 });

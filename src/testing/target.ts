@@ -7,22 +7,22 @@ import type { Server } from '../server/server-state.js';
 import { argumentError, describe } from '../shared/errors.js';
 import { createSocketPair } from './memory-socket.js';
 
-/** What a test can connect to: an app of Express or Connect, a request listener, a server, or a URL. */
+/** Lists what a test can connect to: an app of Express or Connect, a request listener, a server, or a URL. */
 export type Target = ((req: IncomingMessage, res: ServerResponse) => unknown) | Server | string | URL;
 
-/** How a target is reached. */
-export interface Way {
+/** Describes how to connect to a target. */
+export interface Endpoint {
   readonly url: URL;
-  /** Whether the server sees TLS. */
+  /** Whether the server sees a TLS connection. */
   readonly secure: boolean;
   open(): Socket;
 }
 
-// One server for each app, as in production; it never listens, so it needs no end.
+// One server for each app, as in production. It never listens, so nobody needs to close it.
 const servers = new WeakMap<object, http.Server>();
 
-/** @throws {TypeError} Nothing that one can connect to. */
-export function findWay(target: Target, path: string, rejectUnauthorized?: boolean): Way {
+/** @throws {TypeError} The value is not a target. */
+export function resolveTarget(target: Target, path: string, rejectUnauthorized?: boolean): Endpoint {
   if (typeof target === 'string' || target instanceof URL)
     return overNetwork(target, path, rejectUnauthorized);
   if (typeof target === 'function') return inMemory(serverOf(target), path);
@@ -46,8 +46,8 @@ function serverOf(app: http.RequestListener): http.Server {
   return server;
 }
 
-/** Straight into the server, as if its port had accepted a connection; on https as if TLS were done. */
-function inMemory(server: Server, path: string): Way {
+/** Passes a socket to the server, as if its port had accepted a connection (and completed TLS). */
+function inMemory(server: Server, path: string): Endpoint {
   const secure = server instanceof https.Server;
   return {
     url: urlOf('ws://localhost', path),
@@ -55,7 +55,7 @@ function inMemory(server: Server, path: string): Way {
     open: () => {
       const { client, server: socket } = createSocketPair(secure);
       Object.assign(socket, { server });
-      // What a net.Server does, and in its order: whoever waits for a server's first connection is told.
+      // The same events in the same order as net.Server. Subscribers of the channel learn of the server's first connection.
       channel('net.server.socket').publish({ socket });
       server.emit(secure ? 'secureConnection' : 'connection', socket);
       return client;
@@ -63,7 +63,7 @@ function inMemory(server: Server, path: string): Way {
   };
 }
 
-function toListener(server: Server, path: string, rejectUnauthorized = false): Way {
+function toListener(server: Server, path: string, rejectUnauthorized = false): Endpoint {
   const secure = server instanceof https.Server;
   const scheme = secure ? 'wss' : 'ws';
   const address = server.address();
@@ -84,7 +84,7 @@ function toListener(server: Server, path: string, rejectUnauthorized = false): W
   };
 }
 
-function overNetwork(base: string | URL, path: string, rejectUnauthorized = true): Way {
+function overNetwork(base: string | URL, path: string, rejectUnauthorized = true): Endpoint {
   const url = new URL(path, base);
   if (!/^(?:ws|http)s?:$/.test(url.protocol)) {
     throw argumentError(TypeError, `connect() takes a URL of ws, wss, http or https; got ${url.href}`);
@@ -111,6 +111,6 @@ function openTo(
 }
 
 function urlOf(origin: string, path: string): URL {
-  // Not resolved against a base: a path such as //a is a path here and no other host.
+  // Not resolved against a base, which would take a path such as //a for a host.
   return new URL(`${origin}${path.startsWith('/') ? '' : '/'}${path}`);
 }

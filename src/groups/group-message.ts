@@ -5,42 +5,42 @@ import { Websocket } from '../websocket/websocket.js';
 import type { Member } from './member.js';
 
 /**
- * A message on its way to many: each form that somebody needs is made once, for all members.
+ * Holds a message to a group. It encodes each form of the message once for all members, and only if needed.
  */
-export class Parcel {
+export class GroupMessage {
   readonly data: Data;
   readonly binary: boolean;
   #frame: Buffer | undefined;
-  #message: string | Buffer | undefined;
+  #value: string | Buffer | undefined;
 
-  /** @throws {TypeError} `data` is no message. */
+  /** @throws {TypeError} `data` is not a message. */
   constructor(data: Data, binary?: boolean) {
     if (typeof data !== 'string') asBytes(data);
     this.data = data;
     this.binary = binary ?? typeof data !== 'string';
   }
 
-  /** The payload as bytes; a view. Text is encoded in the frame and nowhere else. */
+  /** Returns a view of the payload. A text is encoded only once, in the frame. */
   get bytes(): Uint8Array {
     return typeof this.data === 'string' ? payloadOf(this.frame) : asBytes(this.data);
   }
 
-  /** The frame for all members that are websockets. */
+  /** Returns the frame for all members that are websockets. */
   get frame(): Buffer {
     return (this.#frame ??= encodeFrame(this.data, this.binary));
   }
 
-  /** As a receiver would see it; a copy of bytes, which members may keep. */
-  get message(): string | Buffer {
-    if (this.#message === undefined) {
+  /** Returns the message as a receiver gets it. Bytes are a copy, which members may keep. */
+  get value(): string | Buffer {
+    if (this.#value === undefined) {
       const copy = typeof this.data === 'string' ? this.data : Buffer.from(asBytes(this.data));
-      this.#message = this.binary === (typeof copy === 'string') ? convert(copy) : copy;
+      this.#value = this.binary === (typeof copy === 'string') ? convert(copy) : copy;
     }
-    return this.#message;
+    return this.#value;
   }
 }
 
-// The length of a frame tells the length of its header, for a server's frame has no mask (RFC 6455, 5.2).
+// A server's frame has no mask, so the length of the frame determines the length of its header (RFC 6455, 5.2).
 function payloadOf(frame: Buffer): Buffer {
   return frame.subarray(frame.length < 128 ? 2 : frame.length < 65_540 ? 4 : 10);
 }
@@ -49,17 +49,17 @@ function convert(message: string | Buffer): string | Buffer {
   return typeof message === 'string' ? Buffer.from(message) : message.toString();
 }
 
-/** Hands a message to a member; `false` when the member is closed or failed. Never waits, never throws. */
-export function deliver(member: Member, parcel: Parcel): boolean {
+/** Sends a message to a member. Returns `false` if the member is closed or throws. Never waits, never throws. */
+export function deliver(member: Member, groupMessage: GroupMessage): boolean {
   try {
     if (member instanceof Websocket) {
       if (member.isClosed()) return false;
-      // Not awaited: each member falls under its own `maxBuffered`.
-      void sendFrame(member as Websocket, parcel.frame, parcel.data, parcel.binary);
+      // Not awaited: each member has its own limit `maxBuffered`.
+      void sendFrame(member as Websocket, groupMessage.frame, groupMessage.data, groupMessage.binary);
       return true;
     }
     if (member.isClosed?.() === true) return false;
-    settleQuietly(member.send(parcel.message));
+    settleQuietly(member.send(groupMessage.value));
     return true;
   } catch (error) {
     debug('a member of a group failed to send: %o', error);
@@ -67,7 +67,7 @@ export function deliver(member: Member, parcel: Parcel): boolean {
   }
 }
 
-// A member of another make may give a promise that rejects; one broken member must not end the process.
+// A user's member may return a promise that rejects. An unhandled rejection would end the process.
 function settleQuietly(result: unknown): void {
   if (result instanceof Promise) {
     result.catch((error: unknown) => debug('a member of a group failed to send: %o', error));
