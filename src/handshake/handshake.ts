@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { trustOf } from '../internals/express.js';
 import { extension, PerMessageDeflate, subprotocol } from '../internals/ws.js';
-import { isOrigin, SAME_ORIGIN, type Policy } from '../options/options.js';
+import { isOrigin, SAME_ORIGIN, type Policy } from '../options/policy.js';
 import { describe, optionError } from '../shared/errors.js';
 
 /** What becomes of a handshake: it is accepted, or refused with an ordinary HTTP response. */

@@ -6,7 +6,7 @@ import { refuse } from '../handshake/answer.js';
 import { SWITCHED } from '../handshake/response.js';
 import { forgetHeaders, markHeadersSent, rawHeaderNames } from '../internals/node.js';
 import type { ServerOptions } from '../internals/ws.js';
-import type { Policy } from '../options/options.js';
+import type { Policy } from '../options/policy.js';
 import { judgeWithoutUpgrade } from '../server/missed-upgrade.js';
 import { isShuttingDown, stateOf } from '../server/server-state.js';
 import { upgradeOf, type Upgrade } from '../server/upgrade.js';

@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { isWebsocketUpgrade, refusal, type Refusal } from '../handshake/handshake.js';
 import { checkBoolean, checkObject } from '../options/checks.js';
-import { resolveOptions, type Policy, type WebsocketOptions } from '../options/options.js';
+import type { WebsocketOptions } from '../options/options.js';
+import { resolveOptions, type Policy } from '../options/policy.js';
 import { judgeWithoutUpgrade } from '../server/missed-upgrade.js';
 import { noteRoute, watchServers } from '../server/watch-servers.js';
 import { upgradeOf } from '../server/upgrade.js';

@@ -1,4 +1,5 @@
-import { resolveOptions, type MessageKind, type WebsocketOptions } from '../options/options.js';
+import type { MessageKind, WebsocketOptions } from '../options/options.js';
+import { resolveOptions } from '../options/policy.js';
 import { createMiddleware, type WebsocketMiddlewareOptions } from './middleware.js';
 import type { AnyHandler } from './serve-http.js';
 import type { WebsocketRoute } from './types.js';

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { isWebsocketUpgrade, refusal, type Refusal } from '../handshake/handshake.js';
 import { tellRefusal } from '../handshake/answer.js';
-import { DEFAULT_HANDSHAKE_TIMEOUT } from '../options/options.js';
+import { DEFAULT_HANDSHAKE_TIMEOUT } from '../options/policy.js';
 import { describe } from '../shared/errors.js';
 import { debug, warnOnce } from '../shared/notices.js';
 import { replaceClosingMethods } from './closing-methods.js';

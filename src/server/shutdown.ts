@@ -1,5 +1,5 @@
 import { checkNames, checkTime } from '../options/checks.js';
-import { DEFAULT_CLOSE_TIMEOUT } from '../options/options.js';
+import { DEFAULT_CLOSE_TIMEOUT } from '../options/policy.js';
 import { CloseCode } from '../shared/close-codes.js';
 import { debug } from '../shared/notices.js';
 import { clearTimeout, setTimeout } from '../shared/real-timers.js';

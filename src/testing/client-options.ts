@@ -1,6 +1,7 @@
 import type { OutgoingHttpHeaders } from 'node:http';
 import { checkNames, checkTime } from '../options/checks.js';
-import { resolveOptions, type MessageKind, type Policy, type WebsocketOptions } from '../options/options.js';
+import type { MessageKind, WebsocketOptions } from '../options/options.js';
+import { resolveOptions, type Policy } from '../options/policy.js';
 import { optionError } from '../shared/errors.js';
 import { DEFAULT_DEADLINE } from './deadline.js';
 import type { Endpoint } from './target.js';

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import type { Message, Policy } from '../options/options.js';
+import type { Message } from '../options/options.js';
+import type { Policy } from '../options/policy.js';
 import { CloseCode } from '../shared/close-codes.js';
 import { WebsocketClosedError } from '../shared/errors.js';
 import { falseLater, later, rejectLater } from '../shared/later.js';

@@ -5,7 +5,7 @@ import { Websocket } from 'dwebsocket';
 import { expect, test } from 'vitest';
 import { readEntries } from '../../scripts/entries.js';
 import { resolveStreamOptions } from '../../src/groups/redis/options.js';
-import { DEFAULT_HANDSHAKE_TIMEOUT, resolveOptions, SAME_ORIGIN } from '../../src/options/options.js';
+import { DEFAULT_HANDSHAKE_TIMEOUT, resolveOptions, SAME_ORIGIN } from '../../src/options/policy.js';
 import { readDocument, root } from './document.js';
 
 const { text } = readDocument('docs/api.md');

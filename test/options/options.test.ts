@@ -8,7 +8,7 @@ import {
   withDefaults,
   type WebsocketOptions,
 } from 'dwebsocket';
-import { DEFAULT_HANDSHAKE_TIMEOUT, resolveOptions } from '../../src/options/options.js';
+import { DEFAULT_HANDSHAKE_TIMEOUT, resolveOptions } from '../../src/options/policy.js';
 import { connect } from '../support/client.js';
 import { openPair } from '../support/pair.js';
 import { serve } from '../support/serve.js';

@@ -1,0 +1,115 @@
+import { optionError } from '../shared/errors.js';
+import { checkEach, checkNumber, checkTime, type Check } from './checks.js';
+import { checkDeflate } from './deflate.js';
+import type { WebsocketOptions } from './options.js';
+
+/** Holds a value for every option. */
+export type Policy = {
+  readonly [Name in keyof WebsocketOptions]-?: Exclude<WebsocketOptions[Name], undefined>;
+};
+
+export const DEFAULT_CLOSE_TIMEOUT = 5_000;
+export const DEFAULT_HANDSHAKE_TIMEOUT = 10_000;
+
+/** Stands for the same-origin rule. Compare it by identity: an empty list accepts no origin. */
+export const SAME_ORIGIN: readonly never[] = Object.freeze([]);
+
+const DEFAULTS: Policy = {
+  messages: 'both',
+  protocols: [],
+  origins: SAME_ORIGIN,
+  maxPayload: 2 ** 20,
+  maxQueue: 2 ** 20,
+  highWaterMark: 2 ** 16,
+  maxBuffered: 2 ** 24,
+  heartbeat: 25_000,
+  closeTimeout: DEFAULT_CLOSE_TIMEOUT,
+  perMessageDeflate: false,
+};
+
+const CHECKS: Readonly<Record<keyof Policy, Check>> = {
+  messages: checkMessages,
+  protocols: checkProtocols,
+  origins: checkOrigins,
+  maxPayload: checkSize,
+  maxQueue: checkSize,
+  highWaterMark: checkSize,
+  maxBuffered: checkSize,
+  heartbeat: (value, name) => {
+    if (value !== false)
+      checkNumber(value, name, 'whole milliseconds from 1 to 2 ** 31 - 1, or false for none');
+  },
+  closeTimeout: checkTime,
+  perMessageDeflate: checkDeflate,
+};
+
+/**
+ * Checks options, and adds the defaults of missing ones.
+ *
+ * @throws {WebsocketOptionError} An option is wrong or unknown. The error names the option, the rule and the value.
+ */
+export function resolveOptions(options: WebsocketOptions | undefined, defaults: Policy = DEFAULTS): Policy {
+  // A new object for each route, because warnings appear once for each route.
+  const given = options === undefined ? {} : checkEach(options, CHECKS);
+  // A copy, so that later changes of the caller's object have no effect.
+  if (typeof given.perMessageDeflate === 'object')
+    given.perMessageDeflate = structuredClone(given.perMessageDeflate);
+  return Object.freeze({ ...defaults, ...given });
+}
+
+function checkSize(value: unknown, name: string): void {
+  checkNumber(value, name, 'a whole number of bytes from 1 to 2 ** 31 - 1');
+}
+
+function checkMessages(value: unknown, name: string): void {
+  const rule = "'text', 'binary' or 'both'";
+  if (typeof value !== 'string') throw optionError(TypeError, name, rule, value);
+  if (value !== 'both' && value !== 'text' && value !== 'binary')
+    throw optionError(RangeError, name, rule, value);
+}
+
+// The name of a subprotocol is a token of RFC 9110, 5.6.2.
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+
+function checkProtocols(value: unknown, name: string): void {
+  const rule = "a list of subprotocol names, such as ['chat'], or a function (offered, req) => name or false";
+  if (typeof value === 'function') return;
+  if (!Array.isArray(value)) throw optionError(TypeError, name, rule, value);
+  for (const item of value as unknown[]) {
+    if (typeof item !== 'string') throw optionError(TypeError, name, rule, item);
+    if (!TOKEN.test(item))
+      throw optionError(RangeError, name, `${rule} (a name is a token of RFC 9110)`, item);
+  }
+}
+
+// An origin as browsers write it (HTML, 7.1.1). Web views and extensions also send file://, content:// and app://-. Only
+// network schemes need a host.
+const ORIGIN = /^(?:null|(?:https?|wss?):\/\/[^/?#@\s]+|(?!https?:|wss?:)[a-z][a-z0-9+.-]*:\/\/[^/?#@\s]*)$/i;
+
+/** Checks whether a text is an origin that the option `origins` may list. */
+export function isOrigin(text: string): boolean {
+  return ORIGIN.test(text);
+}
+
+function checkOrigins(value: unknown, name: string): void {
+  const rule =
+    "'any', a list such as ['https://example.org', /^https:\\/\\/[a-z]+\\.example\\.org$/], or a function";
+  if (value === 'any' || typeof value === 'function') return;
+  if (!Array.isArray(value)) throw optionError(TypeError, name, rule, value);
+  for (const item of value as unknown[]) {
+    if (item instanceof RegExp) {
+      // A RegExp with g or y starts where its last match ended, so it would refuse every other request.
+      if (item.global || item.sticky)
+        throw optionError(TypeError, name, 'a RegExp without the flags g and y', item);
+    } else if (typeof item !== 'string') {
+      throw optionError(TypeError, name, rule, item);
+    } else if (!isOrigin(item)) {
+      throw optionError(
+        RangeError,
+        name,
+        'an origin: scheme://host, scheme://host:port, file:// or null, and no path',
+        item,
+      );
+    }
+  }
+}
