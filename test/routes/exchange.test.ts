@@ -124,6 +124,22 @@ describe.for(FRAMEWORKS)('on %s', ([, build]) => {
     expect(await errors.next()).toBeTruthy();
   });
 
+  test('a handler that takes next() among the rest of its parameters keeps its websocket', async () => {
+    const { use, route, app } = build();
+    route(
+      '/',
+      acceptWebsocket(async (req, ...rest) => {
+        rest[1]();
+        if (req.isWebsocket()) req.websocket.send(`got ${String(await req.websocket.wait())}`);
+      }),
+    );
+    use((_req, res) => void res.end('behind'));
+    const client = await connect(await serve(app));
+    client.send('hello');
+    expect(await client.next()).toBe('got hello');
+    expect(await client.closed()).toMatchObject({ code: 1000 });
+  });
+
   test('next(null) is no error, as when it is handed on as a callback', async () => {
     const { route, onError, app } = build();
     const errors: unknown[] = [];
