@@ -41,7 +41,7 @@ const TIMED_OUT = Symbol('timed out');
  *
  * It has the members of `req.websocket`, with three differences. A wait without a timeout rejects with a
  * {@link WebsocketExpectationError} after the `deadline` of `connect`. A wait also rejects with it when the handler fails
- * (1011) or the connection breaks (1006), unless the test has ended the connection. No wait follows a fake clock.
+ * (1011) or the connection breaks (1006). It does not if the test has ended the connection. No wait follows a fake clock.
  */
 export class TestClient<M extends Message = Message> implements AsyncIterable<M>, AsyncDisposable {
   readonly #connection: ClientConnection<M>;
@@ -74,8 +74,8 @@ export class TestClient<M extends Message = Message> implements AsyncIterable<M>
   /**
    * Waits for the oldest unread message.
    *
-   * As on the server, it resolves with `null` after `timeout` milliseconds, and once when the websocket has closed and no
-   * message is left. The time starts when the handshake is complete. Without a `timeout` it rejects at the deadline.
+   * As on the server, it resolves with `null` after `timeout` milliseconds. It also does so once when the websocket has
+   * closed and no message is left. The time starts when the handshake is complete. Without a `timeout` it rejects at the deadline.
    *
    * @throws {WebsocketExpectationError} (as a rejection) No message came before the deadline, the handler failed, or the
    * connection broke. The error says what happened instead.
