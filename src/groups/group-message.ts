@@ -40,7 +40,7 @@ export class GroupMessage {
   }
 }
 
-// A server's frame has no mask, so the length of the frame determines the length of its header (RFC 6455, 5.2).
+// A server's frame has no mask, so its length determines the length of its header (RFC 6455, 5.2).
 function payloadOf(frame: Buffer): Buffer {
   return frame.subarray(frame.length < 128 ? 2 : frame.length < 65_540 ? 4 : 10);
 }

@@ -2,8 +2,8 @@ import { argumentError, describe, type WebsocketError } from '../shared/errors.j
 import { checkClose } from '../websocket/arguments.js';
 import type { Data } from '../websocket/frame.js';
 import type { Envelope } from './envelope.js';
-import { removeMembership, isMember, addMembership, type Member } from './member.js';
 import { deliver, GroupMessage } from './group-message.js';
+import { addMembership, isMember, type Member, removeMembership } from './member.js';
 
 /** Describes the result of sending to a group. */
 export interface Sent {

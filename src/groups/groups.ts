@@ -6,7 +6,7 @@ import { debug, warnOnce } from '../shared/notices.js';
 import { now } from '../shared/real-timers.js';
 import type { Backplane } from './backplane.js';
 import { Channel, type ChannelHost } from './channel.js';
-import { readEnvelope, EnvelopeWriter } from './envelope.js';
+import { EnvelopeWriter, readEnvelope } from './envelope.js';
 import { BackplaneError, reasonOf } from './errors.js';
 import {
   createGroup,

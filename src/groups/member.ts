@@ -19,8 +19,8 @@ export interface Membership {
   delete(member: Member): boolean;
 }
 
-// The memberships of each member. They share one listener on `closed`, because a websocket may join and leave rooms for
-// days and must not collect listeners.
+// The memberships of each member. They share one listener on `closed`. Otherwise a websocket that joins and leaves rooms
+// for days would collect listeners.
 const memberships = new WeakMap<Member, Set<Membership>>();
 
 export function addMembership(member: Member, membership: Membership): void {

@@ -60,8 +60,8 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
 
 function unknownOption(parent: string, name: string, names: readonly string[], value: unknown): Error {
   const option = fullName(parent, name);
-  if (Object.hasOwn(ELSEWHERE, name)) {
-    const place = ELSEWHERE[name] as string;
+  if (Object.hasOwn(ELSEWHERE, option)) {
+    const place = ELSEWHERE[option] as string;
     return unknownOptionError(option, `given to ${place}`, value, `give it to ${place}`);
   }
   const known = names.join(', ');

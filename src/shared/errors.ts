@@ -19,7 +19,7 @@ export class WebsocketError extends Error {
 setName(WebsocketError);
 
 /**
- * Says that the websocket has closed, and that a `null`, a `false` or the end of an iteration has reported this before.
+ * Says that the websocket has closed. A `null`, a `false` or the end of an iteration has reported this before.
  *
  * A handler that throws this error has not failed: the peer has left.
  */

@@ -3,8 +3,8 @@ import timers from 'node:timers';
 /**
  * Keeps the timers that Node had when this module was loaded.
  *
- * The package's own timeouts use them. So a test's fake clock does not stop a closing handshake from timing out, and
- * does not make a live peer look dead. The delays of a handler (`wait`, `sleep`) follow the global timers.
+ * The package's own timeouts use them. So a closing handshake times out even with a test's fake clock, and a live peer
+ * does not look dead. The delays of a handler (`wait`, `sleep`) follow the global timers.
  */
 export const { setTimeout, clearTimeout, setImmediate } = timers;
 

@@ -6,10 +6,10 @@ import { describe } from '../shared/errors.js';
 import { Connection, type ConnectionHandlers } from '../websocket/connection.js';
 import { createWebsocket, type Websocket } from '../websocket/websocket.js';
 import { headersOf, type ClientSettings } from './client-options.js';
-import type { Endpoint } from './target.js';
 import { describeRefusal, WebsocketExpectationError, type CallSite } from './errors.js';
 import { failureAtOtherEnd } from './handler-failures.js';
 import { CONNECTION_ERROR, completeHandshake, type HandshakeResult } from './handshake.js';
+import type { Endpoint } from './target.js';
 
 /** Connects a client, wraps the connection in a `Websocket`, and explains failures. */
 export class ClientConnection<M extends Message> {

@@ -1,15 +1,15 @@
 import type { MessageKind, MessageKinds } from '../options/options.js';
 import { resolveConnectOptions, type ConnectOptions } from './client-options.js';
-import { resolveTarget, type Target } from './target.js';
 import { captureCallSite } from './errors.js';
+import { resolveTarget, type Target } from './target.js';
 import { openClient, whenOpened, type TestClient } from './test-client.js';
 
 /**
  * Opens a websocket to a route, for a test.
  *
- * Connects in memory to an app (of Express, Connect, or a bare request listener) and to a server that does not listen. The
- * request runs through the real HTTP parser, the real middleware and the real handshake. No port is used, and nothing stays
- * open. Connects over the network to a server that listens and to a URL.
+ * An app may be one of Express or Connect, or a bare request listener. An app, and a server that does not listen, are
+ * reached in memory. The request runs through the real HTTP parser, the real middleware and the real handshake. No port is
+ * used, and nothing stays open. A server that listens, and a URL, are reached over the network.
  *
  * Close each client with `close()`, `await using`, or `afterEach(closeClients)`.
  *

@@ -8,9 +8,8 @@ const STEPS = 10;
 /**
  * Calls `onPassed` after `ms` milliseconds in which this process could work.
  *
- * It waits in ten steps. If the process is blocked for a second (by loading modules, or by other tests on the machine), only
- * one step passes. It does not follow a fake clock. It keeps the process alive; otherwise an idle process would exit before
- * the test fails.
+ * It waits in ten steps. If loading modules or other tests block the process for a second, only one step passes. It does
+ * not follow a fake clock. It keeps the process alive; otherwise an idle process would exit before the test fails.
  *
  * @returns A function that stops the deadline.
  */

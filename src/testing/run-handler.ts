@@ -14,9 +14,9 @@ import { acceptWebsocket } from '../routes/wrappers.js';
 import type { CloseInfo, Websocket } from '../websocket/websocket.js';
 import { resolveConnectOptions } from './client-options.js';
 import { LazyPromise, within } from './deadline.js';
-import { resolveTarget } from './target.js';
-import { addRequestFields } from './request-fields.js';
 import { withCallSite, captureCallSite, WebsocketExpectationError } from './errors.js';
+import { addRequestFields } from './request-fields.js';
+import { resolveTarget } from './target.js';
 import { openClient, whenOpened, type TestClient } from './test-client.js';
 
 /** Lists the fields of the request for {@link runHandler}. Any other field is set on the request unchanged. */

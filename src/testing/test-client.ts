@@ -6,14 +6,14 @@ import { checkClose, checkDelay } from '../websocket/arguments.js';
 import { asBytes, type Data } from '../websocket/frame.js';
 import type { MessageQueue, Waiter } from '../websocket/message-queue.js';
 import { queueOf, type CloseInfo, type SendOptions, type Websocket } from '../websocket/websocket.js';
+import { ClientConnection } from './client-connection.js';
 import type { ClientSettings } from './client-options.js';
 import { LazyPromise, startDeadline, within } from './deadline.js';
-import type { Endpoint } from './target.js';
 import { withCallSite, captureCallSite, type CallSite } from './errors.js';
 import type { HandshakeResult } from './handshake.js';
-import { ClientConnection } from './client-connection.js';
 import { untrackClient, trackClient } from './open-clients.js';
 import { encodeRawFrame, type RawFrame } from './raw-frame.js';
+import type { Endpoint } from './target.js';
 
 /**
  * Creates a client and starts its handshake.
@@ -41,7 +41,7 @@ const TIMED_OUT = Symbol('timed out');
  *
  * It has the members of `req.websocket`, with three differences. A wait without a timeout rejects with a
  * {@link WebsocketExpectationError} after the `deadline` of `connect`. A wait also rejects with it when the handler fails
- * (1011) or the connection breaks (1006), unless the test has ended the connection. No wait follows a fake clock.
+ * (1011) or the connection breaks (1006). It does not if the test has ended the connection. No wait follows a fake clock.
  */
 export class TestClient<M extends Message = Message> implements AsyncIterable<M>, AsyncDisposable {
   readonly #connection: ClientConnection<M>;
@@ -74,8 +74,9 @@ export class TestClient<M extends Message = Message> implements AsyncIterable<M>
   /**
    * Waits for the oldest unread message.
    *
-   * As on the server, it resolves with `null` after `timeout` milliseconds, and once when the websocket has closed and no
-   * message is left. The time starts when the handshake is complete. Without a `timeout` it rejects at the deadline.
+   * As on the server, it resolves with `null` after `timeout` milliseconds. It also does so once when the websocket has
+   * closed and no message is left. The time starts when the handshake is complete. Without a `timeout` it rejects at the
+   * deadline.
    *
    * @throws {WebsocketExpectationError} (as a rejection) No message came before the deadline, the handler failed, or the
    * connection broke. The error says what happened instead.

@@ -225,17 +225,17 @@ describe('over a backplane', () => {
         if (fails-- > 0) throw new Error('not allowed');
       },
     });
-    const told = new Inbox<BackplaneError>();
+    const recorded = new Inbox<BackplaneError>();
     const subscribed = new Inbox<boolean>();
-    groups.on('refused', (error) => told.push(error));
+    groups.on('refused', (error) => recorded.push(error));
     const member = new FakeMember();
     expect(await groups.group('a').add(member)).toBe(false);
-    expect(await told.next()).toMatchObject({
+    expect(await recorded.next()).toMatchObject({
       code: 'ERR_WEBSOCKET_BACKPLANE_REFUSED',
       group: 'a',
       message: expect.stringContaining('not allowed'),
     });
-    await told.next();
+    await recorded.next();
     const poll = async () => {
       while (!(await groups.group('a').add(member))) await nextTurn();
       subscribed.push(true);
@@ -331,8 +331,8 @@ describe('over a backplane', () => {
 
   test("invalid messages are ignored and emit 'refused'", async () => {
     const { groups, events } = script();
-    const told = new Inbox<BackplaneError>();
-    groups.on('refused', (error) => told.push(error));
+    const recorded = new Inbox<BackplaneError>();
+    groups.on('refused', (error) => recorded.push(error));
     const member = new FakeMember();
     await groups.group('a').add(member);
     const head = Buffer.concat([Buffer.from('dw\x01'), Buffer.from([1]), Buffer.alloc(22)]);
@@ -353,7 +353,7 @@ describe('over a backplane', () => {
     ];
     for (const [data, reason] of invalid) {
       events.message('a', data);
-      const error = await told.next();
+      const error = await recorded.next();
       expect(error.message).toMatch(reason);
       expect(error).toMatchObject({ code: 'ERR_WEBSOCKET_BACKPLANE_STRANGER', group: 'a' });
     }
@@ -366,22 +366,22 @@ describe('an outage', () => {
     const hub = new MemoryHub();
     const here = createGroups({ backplane: hub.connect() });
     const there = createGroups({ backplane: hub.connect() });
-    const told = new Inbox<string>();
-    here.on('cutOff', (error) => told.push(error.message));
-    here.on('back', ({ after }) => told.push(`back after ${typeof after}`));
+    const recorded = new Inbox<string>();
+    here.on('cutOff', (error) => recorded.push(error.message));
+    here.on('back', ({ after }) => recorded.push(`back after ${typeof after}`));
     there.on('cutOff', () => {});
     const [near, far] = [new FakeMember(), new FakeMember()];
     await here.group('a').add(near);
     await there.group('a').add(far);
     hub.cutOff();
-    expect([here.isCutOff(), await told.next()]).toEqual([true, 'the hub is cut off; call restore()']);
+    expect([here.isCutOff(), await recorded.next()]).toEqual([true, 'the hub is cut off; call restore()']);
     expect(await here.group('a').send('here only')).toMatchObject({
       local: 1,
       backplane: false,
       error: { code: 'ERR_WEBSOCKET_BACKPLANE_CUT_OFF' },
     });
     hub.restore();
-    expect([here.isCutOff(), await told.next()]).toEqual([false, 'back after number']);
+    expect([here.isCutOff(), await recorded.next()]).toEqual([false, 'back after number']);
     await here.group('a').send('everywhere');
     expect(await far.inbox.next()).toBe('everywhere');
     expect(near.got).toEqual(['here only', 'everywhere']);
@@ -405,9 +405,9 @@ describe('an outage', () => {
     const hub = new MemoryHub();
     hub.cutOff();
     const groups = createGroups({ backplane: hub.connect() });
-    const told = new Inbox<Error>();
-    groups.on('cutOff', (error) => told.push(error));
-    expect(await told.next()).toBeInstanceOf(WebsocketError);
+    const recorded = new Inbox<Error>();
+    groups.on('cutOff', (error) => recorded.push(error));
+    expect(await recorded.next()).toBeInstanceOf(WebsocketError);
     const member = new FakeMember();
     expect(await groups.group('a').add(member)).toBe(false);
     hub.restore();
@@ -416,14 +416,14 @@ describe('an outage', () => {
 
   test("emits 'missed' and 'dropped' with the name of the group", async () => {
     const { groups, events } = script();
-    const told = new Inbox<unknown>();
-    groups.on('missed', (info) => told.push(info));
-    groups.on('dropped', (info) => told.push(info));
+    const recorded = new Inbox<unknown>();
+    groups.on('missed', (info) => recorded.push(info));
+    groups.on('dropped', (info) => recorded.push(info));
     events.missed('a', 7);
     events.missed('b', undefined);
     const error = new Error('full');
     events.dropped('c', 2, error);
-    expect([await told.next(), await told.next(), await told.next()]).toEqual([
+    expect([await recorded.next(), await recorded.next(), await recorded.next()]).toEqual([
       { group: 'a', count: 7 },
       { group: 'b', count: undefined },
       { group: 'c', count: 2, error },

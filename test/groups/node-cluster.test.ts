@@ -24,8 +24,8 @@ describe.runIf(hasRedis)('workers of node:cluster', { timeout: 60_000 }, () => {
     for (const [index, speaker] of clients.entries()) {
       speaker.send(`from ${index}`);
       const others = clients.filter((client) => client !== speaker);
-      const heard = await Promise.all(others.map((client) => client.next()));
-      expect(new Set(heard)).toEqual(new Set([`from ${index}`]));
+      const received = await Promise.all(others.map((client) => client.next()));
+      expect(new Set(received)).toEqual(new Set([`from ${index}`]));
     }
     await Promise.all(clients.map((client) => client.flush()));
     expect(clients.flatMap((client) => client.unread())).toEqual([]);

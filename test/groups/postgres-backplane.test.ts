@@ -25,11 +25,11 @@ test('close() during a reconnect leaves no connection, and afterwards no event a
     client.on('end', () => done.resolve());
     return client;
   });
-  const told: string[] = [];
+  const recorded: string[] = [];
   backplane.start({
-    message: () => told.push('message'),
-    cutOff: () => told.push('cutOff'),
-    back: () => told.push('back'),
+    message: () => recorded.push('message'),
+    cutOff: () => recorded.push('cutOff'),
+    back: () => recorded.push('back'),
     missed: () => {},
     dropped: () => {},
   });
@@ -40,6 +40,6 @@ test('close() during a reconnect leaves no connection, and afterwards no event a
   await backplane.close();
   goOn.resolve();
   await done.promise;
-  expect([postgres.size, told]).toEqual([0, ['cutOff']]);
+  expect([postgres.size, recorded]).toEqual([0, ['cutOff']]);
   await expect(Promise.resolve(backplane.publish('a', Buffer.from('x')))).rejects.toThrow('closed');
 });

@@ -14,7 +14,7 @@ import { findFreePort, hasRedis, RedisServer } from './support/redis-server.js';
 
 const TIMEOUT = 1_500;
 
-async function talk(one: { groups: Groups }, other: { member: FakeMember }, text: string) {
+async function sendAndReceive(one: { groups: Groups }, other: { member: FakeMember }, text: string) {
   expect(await one.groups.group('a').send(text)).toMatchObject({ backplane: true });
   while ((await other.member.inbox.next()) !== text);
 }
@@ -34,7 +34,7 @@ describe.runIf(hasRedis).each(newestKinds)('$backplane over $name', { timeout: 6
 
   test('without memory (OOM) streams fail with advice, and pub/sub still works', async () => {
     const [here, there] = await openTwo();
-    await talk(here, there, 'before');
+    await sendAndReceive(here, there, 'before');
     server.cli('CONFIG', 'SET', 'maxmemory', '1');
     onTestFinished(() => void server.cli('CONFIG', 'SET', 'maxmemory', '0'));
     const sent = await here.groups.group('a').send('without memory');
@@ -45,31 +45,31 @@ describe.runIf(hasRedis).each(newestKinds)('$backplane over $name', { timeout: 6
       expect(sent).toMatchObject({ backplane: true });
     }
     server.cli('CONFIG', 'SET', 'maxmemory', '0');
-    await talk(here, there, 'after');
+    await sendAndReceive(here, there, 'after');
     expect(here.groups.isCutOff()).toBe(false);
   });
 
   test("with too few replicas streams keep messages and emit 'cutOff', and pub/sub still works", async () => {
     const [here, there] = await openTwo();
-    await talk(here, there, 'before');
+    await sendAndReceive(here, there, 'before');
     server.cli('CONFIG', 'SET', 'min-replicas-to-write', '1');
     onTestFinished(() => void server.cli('CONFIG', 'SET', 'min-replicas-to-write', '0'));
     if (isStream) {
-      expect((await here.told.cutOff()).message).toMatch(/NOREPLICAS/);
+      expect((await here.events.cutOff()).message).toMatch(/NOREPLICAS/);
       expect(await here.groups.group('a').send('kept')).toMatchObject({ backplane: 'later' });
     } else {
-      await talk(here, there, 'goes on');
+      await sendAndReceive(here, there, 'goes on');
       expect(here.groups.isCutOff()).toBe(false);
     }
     server.cli('CONFIG', 'SET', 'min-replicas-to-write', '0');
-    if (isStream) await here.told.back();
+    if (isStream) await here.events.back();
     if (isStream) while ((await there.member.inbox.next()) !== 'kept');
-    await talk(here, there, 'after');
+    await sendAndReceive(here, there, 'after');
   });
 
   test('a script that runs for a long time loses no message', async () => {
     const [here, there] = await openTwo();
-    await talk(here, there, 'before');
+    await sendAndReceive(here, there, 'before');
     server.cli('CONFIG', 'SET', 'busy-reply-threshold', '50');
     const busy = server.run(
       'EVAL',
@@ -119,11 +119,11 @@ describe.runIf(hasRedis).each(newestKinds)('$backplane over $name', { timeout: 6
       ...own,
     );
     const [here, there] = await openTwo(server.url.replace('//', '//app:pw@'));
-    await talk(here, there, 'hello');
+    await sendAndReceive(here, there, 'hello');
     server.cli('CLIENT', 'KILL', 'TYPE', 'pubsub');
-    await Promise.all([here.told.cutOff(), there.told.cutOff()]);
-    await Promise.all([here.told.back(), there.told.back()]);
-    await talk(here, there, 'after an outage');
+    await Promise.all([here.events.cutOff(), there.events.cutOff()]);
+    await Promise.all([here.events.back(), there.events.back()]);
+    await sendAndReceive(here, there, 'after an outage');
   });
 
   test('a Redis user without permission for some groups receives messages of the others, also after an outage', async () => {
@@ -134,12 +134,12 @@ describe.runIf(hasRedis).each(newestKinds)('$backplane over $name', { timeout: 6
     const [allowed, forbidden] = [new FakeMember(), new FakeMember()];
     const joining = [here.groups.group('secret').add(forbidden), here.groups.group('b').add(allowed)];
     expect(await Promise.all(joining)).toEqual([false, true]);
-    expect((await here.told.refused.next()).message).toMatch(/"secret".*NOPERM.*ACL SETUSER/);
-    await talk(there, here, 'hello');
+    expect((await here.events.refused.next()).message).toMatch(/"secret".*NOPERM.*ACL SETUSER/);
+    await sendAndReceive(there, here, 'hello');
     server.cli('CLIENT', 'KILL', 'TYPE', 'pubsub');
-    await here.told.cutOff();
-    await here.told.back();
-    await there.told.back();
+    await here.events.cutOff();
+    await here.events.back();
+    await there.events.back();
     await there.groups.group('secret').send('secret');
     await there.groups.group('b').send('for all');
     expect(await allowed.inbox.next()).toBe('for all');
@@ -150,18 +150,18 @@ describe.runIf(hasRedis).each(newestKinds)('$backplane over $name', { timeout: 6
     const slow = await RedisServer.start(['--appendonly', 'yes', '--appendfsync', 'always']);
     onTestFinished(() => slow.stop());
     const [here, there] = await openTwo(slow.url);
-    await talk(here, there, 'before');
+    await sendAndReceive(here, there, 'before');
     for (let part = 0; part < 4; part++) {
       slow.cli('EVAL', 'for n = 1, 250 do redis.call("SET", ARGV[1] .. n, "x") end', '0', String(part));
     }
     await slow.kill();
-    await Promise.all([here.told.cutOff(), there.told.cutOff()]);
+    await Promise.all([here.events.cutOff(), there.events.cutOff()]);
     const kept = here.groups.group('a').send('meanwhile');
     // Loading takes a millisecond for each key.
     await slow.begin(['--key-load-delay', '1000'], 'Server initialized');
     expect((await kept).backplane).toBe(isStream ? 'later' : false);
-    await Promise.all([here.told.back(), there.told.back()]);
-    await talk(here, there, 'after');
+    await Promise.all([here.events.back(), there.events.back()]);
+    await sendAndReceive(here, there, 'after');
     expect(there.member.got).toEqual(isStream ? ['before', 'meanwhile', 'after'] : ['before', 'after']);
   });
 });
@@ -241,14 +241,14 @@ describe.runIf(hasRedis)('groups over', { timeout: 60_000 }, () => {
         await join({ connect, ...backplane }, '', { timeout: TIMEOUT }),
       ];
       const bytes = Buffer.from([0, 255, 13, 10, 128]);
-      await talk(here, there, 'é 你好 😀');
+      await sendAndReceive(here, there, 'é 你好 😀');
       await here.groups.group('a').send(bytes);
       expect(await there.member.inbox.next()).toEqual(bytes);
       server.cli('CLIENT', 'KILL', 'TYPE', 'normal');
       server.cli('CLIENT', 'KILL', 'TYPE', 'pubsub');
-      await Promise.all([here.told.cutOff(), there.told.cutOff()]);
-      await Promise.all([here.told.back(), there.told.back()]);
-      await talk(there, here, 'back');
+      await Promise.all([here.events.cutOff(), there.events.cutOff()]);
+      await Promise.all([here.events.back(), there.events.back()]);
+      await sendAndReceive(there, here, 'back');
     },
   );
 });

@@ -5,7 +5,7 @@ import { clusterKinds, type OpenClient } from './support/clients.js';
 import { FakeMember } from './support/members.js';
 import { RedisCluster } from './support/redis-cluster.js';
 import { hasRedis } from './support/redis-server.js';
-import { Told } from './support/told.js';
+import { RecordedEvents } from './support/recorded-events.js';
 
 // Outages of a cluster take long. So the older client versions are tested only if CI is set.
 const kinds =
@@ -53,7 +53,7 @@ describe.runIf(hasRedis).each(kinds)('a Redis Cluster over $name', (kind) => {
           : redisStreamBackplane(client, { ...options, maxLength: 10_000 });
       const groups = createGroups({ backplane });
       onTestFinished(() => groups.close());
-      return { groups, told: new Told(groups) };
+      return { groups, events: new RecordedEvents(groups) };
     };
     const [here, there] = [await join(), await join()];
     const rooms = new Map(Array.from({ length: 40 }, (_, room) => [`room ${room}`, new FakeMember()]));
@@ -92,10 +92,10 @@ describe.runIf(hasRedis).each(kinds)('a Redis Cluster over $name', (kind) => {
       const lost = Array.from({ length: count }, (_, number) => number).filter(
         (number) => !numbers.includes(number),
       );
-      const untold = lost.filter((number) => fates.get(name)![number] !== false);
-      const isTold = there.told.missed.some(({ group }) => group === name);
-      if (!isTold) expect(untold, `${name}: lost and not told`).toEqual([]);
-      if (prefix === 'streams') expect(untold, `${name}: lost`).toEqual([]);
+      const unreported = lost.filter((number) => fates.get(name)![number] !== false);
+      const isReported = there.events.missed.some(({ group }) => group === name);
+      if (!isReported) expect(unreported, `${name}: lost and not reported`).toEqual([]);
+      if (prefix === 'streams') expect(unreported, `${name}: lost`).toEqual([]);
     }
   });
 

@@ -31,10 +31,10 @@ describe.runIf(hasRedis).each(newestKinds)('$backplane over $name', { timeout: 6
     const here = await join(kind, name.url, { timeout: TIMEOUT });
     handOver();
     const there = await join(kind, name.url, { timeout: TIMEOUT });
-    const error = await here.told.cutOff(2 * TIMEOUT);
+    const error = await here.events.cutOff(2 * TIMEOUT);
     expect(error.code).toBe('ERR_WEBSOCKET_BACKPLANE_CUT_OFF');
     expect(error.message).toMatch(/READONLY.*connect it to the master/);
-    await here.told.back();
+    await here.events.back();
     expect(await here.groups.group('a').send('from here')).toMatchObject({ backplane: true });
     while ((await there.member.inbox.next()) !== 'from here');
     expect(await there.groups.group('a').send('from there')).toMatchObject({ backplane: true });
@@ -46,14 +46,14 @@ describe.runIf(hasRedis).each(newestKinds)('$backplane over $name', { timeout: 6
     const here = await join(kind, name.url, { timeout: TIMEOUT });
     handOver();
     name.target = old.port;
-    await here.told.cutOff(2 * TIMEOUT);
+    await here.events.cutOff(2 * TIMEOUT);
     const kept = kind.backplane === streams.backplane;
     expect(await here.groups.group('a').send('kept or not')).toMatchObject({
       backplane: kept ? 'later' : false,
     });
     expect(here.groups.isCutOff()).toBe(true);
     old.cli('REPLICAOF', 'NO', 'ONE');
-    await here.told.back();
+    await here.events.back();
     expect(await here.groups.group('a').send('after')).toMatchObject({ backplane: true });
   });
 });
@@ -75,6 +75,6 @@ describe.runIf(hasRedis).each(newestKinds)('$backplane over $name', { timeout: 6
     );
     const here = await join(kind, name.url.replace('//', '//limited:pw@'), { timeout: TIMEOUT });
     old.cli('REPLICAOF', '127.0.0.1', '1');
-    expect((await here.told.cutOff(2 * TIMEOUT)).message).toMatch(/READONLY/);
+    expect((await here.events.cutOff(2 * TIMEOUT)).message).toMatch(/READONLY/);
   });
 });

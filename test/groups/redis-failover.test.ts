@@ -10,7 +10,7 @@ import { describe, test } from 'vitest';
 import type { OpenClient } from './support/clients.js';
 import { FakeMember } from './support/members.js';
 import { findFreePort, hasRedis, RedisServer } from './support/redis-server.js';
-import { Told } from './support/told.js';
+import { RecordedEvents } from './support/recorded-events.js';
 
 // A master, its replica, and a sentinel that promotes the replica. The sentinel takes some seconds.
 
@@ -74,7 +74,7 @@ describe.runIf(hasRedis).concurrent('when a replica becomes the master', { timeo
         onTestFinished(end);
         const groups = createGroups({ backplane: create(client) });
         onTestFinished(() => groups.close());
-        return { groups, told: new Told(groups) };
+        return { groups, events: new RecordedEvents(groups) };
       };
       const [here, there] = [connect(), connect()];
       const far = new FakeMember();
@@ -85,8 +85,8 @@ describe.runIf(hasRedis).concurrent('when a replica becomes the master', { timeo
       await expect.poll(() => far.got, TAKEOVER).toContain('before');
 
       await master.kill();
-      await Promise.all([here.told.cutOff(60_000), there.told.cutOff(60_000)]);
-      await Promise.all([here.told.back(60_000), there.told.back(60_000)]);
+      await Promise.all([here.events.cutOff(60_000), there.events.cutOff(60_000)]);
+      await Promise.all([here.events.back(60_000), there.events.back(60_000)]);
       expect(replica.cli('INFO', 'replication')).toContain('role:master');
       await expect
         .poll(async () => (await here.groups.group('a').send('after')).backplane, TAKEOVER)

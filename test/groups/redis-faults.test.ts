@@ -16,7 +16,7 @@ import { clientKinds } from './support/clients.js';
 import { FakeMember } from './support/members.js';
 import { Proxy } from './support/proxy.js';
 import { findFreePort, hasRedis, RedisServer } from './support/redis-server.js';
-import { Told } from './support/told.js';
+import { RecordedEvents } from './support/recorded-events.js';
 
 /** Clients of both packages without an 'error' listener. */
 const makes = [
@@ -43,10 +43,10 @@ const makes = [
   },
 ];
 
-function makeGroups(backplane: Backplane): { groups: Groups; told: Told } {
+function makeGroups(backplane: Backplane): { groups: Groups; events: RecordedEvents } {
   const groups = createGroups({ backplane });
   onTestFinished(() => groups.close());
-  return { groups, told: new Told(groups) };
+  return { groups, events: new RecordedEvents(groups) };
 }
 
 describe('a value that is not a Redis client', () => {
@@ -61,7 +61,7 @@ describe('a value that is not a Redis client', () => {
     const { createSentinel } = await import('redis5');
     const client = createSentinel({ name: 'main', sentinelRootNodes: [{ host: '127.0.0.1', port: 1 }] });
     expect(() => redisBackplane(client as never)).toThrow(
-      /cannot be duplicated: use "redis" 6, or "ioredis"/,
+      /cannot duplicate a sentinel client; use "redis" 6, or "ioredis"/,
     );
   });
 
@@ -91,7 +91,7 @@ describe('a value that is not a Redis client', () => {
     client.destroy();
     for (const keyPrefix of [Buffer.from([0xff]), 'a\udfff']) {
       const other = new Redis({ lazyConnect: true, keyPrefix: keyPrefix as string });
-      expect(() => redisBackplane(other)).toThrow(/keyPrefix of a client must be UTF-8/);
+      expect(() => redisBackplane(other)).toThrow(/keyPrefix of the client must be UTF-8/);
       other.disconnect();
     }
   });
@@ -108,12 +108,12 @@ describe('a value that is not a Redis client', () => {
 describe.each(makes)('$make without a running Redis', ({ open }) => {
   test('the app still runs, and the error says what to check', async () => {
     const url = `redis://127.0.0.1:${await findFreePort()}`;
-    const { groups, told } = makeGroups(redisBackplane(open(url)));
+    const { groups, events } = makeGroups(redisBackplane(open(url)));
     const member = new FakeMember();
     const adding = groups.group('a').add(member);
     const sending = groups.group('a').send('here');
     expect(member.got).toEqual(['here']);
-    expect(await told.cutOff()).toMatchObject({
+    expect(await events.cutOff()).toMatchObject({
       code: 'ERR_WEBSOCKET_BACKPLANE_CUT_OFF',
       message: expect.stringMatching(/ECONNREFUSED.*check the URL/),
     });
@@ -148,14 +148,14 @@ describe.runIf(hasRedis).each(makes)('over $make', ({ open }) => {
   test('a missing password is reported', async () => {
     server.cli('CONFIG', 'SET', 'requirepass', 'secret');
     onTestFinished(() => void server.cli('-a', 'secret', 'CONFIG', 'SET', 'requirepass', ''));
-    const { told } = makeGroups(redisBackplane(open(server.url)));
-    expect((await told.cutOff()).message).toMatch(/NOAUTH.*check user and password/);
+    const { events } = makeGroups(redisBackplane(open(server.url)));
+    expect((await events.cutOff()).message).toMatch(/NOAUTH.*check user and password/);
   });
 
   test('a Redis user without permission for our channels gets an error that names them', async () => {
     server.cli('ACL', 'SETUSER', 'guest', 'on', '>pw', '~*', '+@all', 'resetchannels');
-    const { told } = makeGroups(redisBackplane(open(server.url.replace('//', '//guest:pw@'))));
-    expect((await told.cutOff()).message).toMatch(/NOPERM.*ACL SETUSER/);
+    const { events } = makeGroups(redisBackplane(open(server.url.replace('//', '//guest:pw@'))));
+    expect((await events.cutOff()).message).toMatch(/NOPERM.*ACL SETUSER/);
   });
 
   test('a message above maxPayload stays in this process and is reported, and others are still sent', async () => {
@@ -169,7 +169,7 @@ describe.runIf(hasRedis).each(makes)('over $make', ({ open }) => {
       backplane: false,
       error: {
         code: 'ERR_WEBSOCKET_BACKPLANE_TOO_LARGE',
-        message: expect.stringContaining('raise its maxPayload'),
+        message: expect.stringContaining('raise maxPayload of the backplane'),
       },
     });
     expect(await here.groups.group('a').send('small')).toMatchObject({ backplane: true });
@@ -183,8 +183,8 @@ describe.runIf(hasRedis).each(makes)('over $make', ({ open }) => {
     expect(await there.groups.group('a').add(far)).toBe(true);
     const sent = await here.groups.group('a').send('x'.repeat(2 ** 21));
     expect(sent).toMatchObject({ local: 0, backplane: false, error: expect.any(Error) });
-    await here.told.cutOff();
-    await here.told.back();
+    await here.events.cutOff();
+    await here.events.back();
     expect(await here.groups.group('a').send('small')).toMatchObject({ backplane: true });
     expect(await far.inbox.next()).toBe('small');
   });
@@ -194,8 +194,8 @@ describe.runIf(hasRedis).each(makes)('over $make', ({ open }) => {
     const far = new FakeMember();
     expect(await there.groups.group('a').add(far)).toBe(true);
     server.cli('CLIENT', 'KILL', 'TYPE', 'pubsub');
-    expect((await there.told.cutOff()).message).toMatch(/cut off/);
-    await there.told.back();
+    expect((await there.events.cutOff()).message).toMatch(/cut off/);
+    await there.events.back();
     expect(await there.groups.group('a').add(far)).toBe(true);
   });
 
@@ -236,7 +236,7 @@ describe.runIf(hasRedis).each(makes)('over $make', ({ open }) => {
     const member = new FakeMember();
     await here.groups.group('a').add(member);
     server.cli('PUBLISH', 'dwebsocket:group:a', 'I am somebody else');
-    expect((await here.told.refused.next()).message).toMatch(/group "a": dwebsocket did not send it/);
+    expect((await here.events.refused.next()).message).toMatch(/group "a": dwebsocket did not send it/);
     expect([member.got, warnings.rest()]).toEqual([[], []]);
   });
 
@@ -313,8 +313,8 @@ describe.runIf(hasRedis)('a client that was never connected', () => {
   ])('of %s gives an error that names the missing call', async (_make, create) => {
     const server = await RedisServer.start();
     onTestFinished(() => server.stop());
-    const { groups, told } = makeGroups(redisBackplane(create(server.url), { timeout: 100 }));
-    expect((await told.cutOff()).message).toMatch(/call "await client\.connect\(\)"/);
+    const { groups, events } = makeGroups(redisBackplane(create(server.url), { timeout: 100 }));
+    expect((await events.cutOff()).message).toMatch(/call "await client\.connect\(\)"/);
     const { error } = await groups.group('a').send('x');
     expect(error?.message).toMatch(/call "await client\.connect\(\)"/);
     await groups.close();

@@ -7,7 +7,7 @@ import { clientKinds } from './support/clients.js';
 import { FakeMember } from './support/members.js';
 import { Proxy } from './support/proxy.js';
 import { hasRedis, RedisServer } from './support/redis-server.js';
-import { Told } from './support/told.js';
+import { RecordedEvents } from './support/recorded-events.js';
 
 /** Longer than a busy machine pauses a process: a late reply would count as another outage. */
 const TIMEOUT = 3_000;
@@ -37,7 +37,7 @@ describe.runIf(hasRedis).each(newest)('over $name', { timeout: 60_000 }, ({ conn
     onTestFinished(() => groups.close());
     const member = new FakeMember();
     expect(await groups.group('a').add(member)).toBe(true);
-    return { group: groups.group('a'), groups, member, told: new Told(groups) };
+    return { group: groups.group('a'), groups, member, events: new RecordedEvents(groups) };
   }
 
   /** Opens two groups that reach each other, one of them over a network that can fail. */
@@ -55,17 +55,17 @@ describe.runIf(hasRedis).each(newest)('over $name', { timeout: 60_000 }, ({ conn
     onTestFinished(() => groups.close());
     const member = new FakeMember();
     expect(await groups.group('a').add(member)).toBe(true);
-    return { group: groups.group('a'), groups, member, told: new Told(groups) };
+    return { group: groups.group('a'), groups, member, events: new RecordedEvents(groups) };
   }
 
   describe('redisBackplane', () => {
     test('when Redis is killed, groups still work in this process, and in all processes after its restart', async () => {
       const [here, there] = [await joinPubSub(), await joinPubSub()];
       await server.kill();
-      await Promise.all([here.told.cutOff(), there.told.cutOff()]);
+      await Promise.all([here.events.cutOff(), there.events.cutOff()]);
       expect(await here.group.send('in the dark')).toMatchObject({ local: 1, backplane: false });
       await server.begin();
-      await Promise.all([here.told.back(), there.told.back()]);
+      await Promise.all([here.events.back(), there.events.back()]);
       expect(await here.group.send('in the light')).toMatchObject({ local: 1, backplane: true });
       expect(await there.member.inbox.next()).toBe('in the light');
       expect(here.member.got).toEqual(['in the dark', 'in the light']);
@@ -81,11 +81,11 @@ describe.runIf(hasRedis).each(newest)('over $name', { timeout: 60_000 }, ({ conn
         error: { code: 'ERR_WEBSOCKET_BACKPLANE_CUT_OFF' },
       });
       expect(sent.error!.message).toMatch(/has not answered for 2000 ms/);
-      await here.told.cutOff();
+      await here.events.cutOff();
       expect(await here.group.send('y')).toMatchObject({ backplane: false });
       expect(await within(here.groups.group('b').add(new FakeMember()), 'add')).toBe(false);
       server.thaw();
-      await here.told.back();
+      await here.events.back();
       expect(await here.group.send('z')).toMatchObject({ backplane: true });
     });
 
@@ -95,9 +95,9 @@ describe.runIf(hasRedis).each(newest)('over $name', { timeout: 60_000 }, ({ conn
     ])('a connection %s that dies without an event is detected and replaced', async (_name, index) => {
       const { proxy, here, there } = await joinOverProxy({ timeout: SHORT });
       proxy.mute(proxy.connections[index]!);
-      expect((await here.told.cutOff()).code).toBe('ERR_WEBSOCKET_BACKPLANE_CUT_OFF');
+      expect((await here.events.cutOff()).code).toBe('ERR_WEBSOCKET_BACKPLANE_CUT_OFF');
       expect(here.groups.isCutOff()).toBe(true);
-      await here.told.back();
+      await here.events.back();
       expect(await there.group.send('are you there?')).toMatchObject({ backplane: true });
       expect(await here.member.inbox.next()).toBe('are you there?');
       expect(await here.group.send('I am')).toMatchObject({ backplane: true });
@@ -108,12 +108,12 @@ describe.runIf(hasRedis).each(newest)('over $name', { timeout: 60_000 }, ({ conn
       const { proxy, sending, listening, here, there } = await joinOverProxy();
       proxy.mute(sending);
       listening.destroy();
-      await here.told.cutOff();
+      await here.events.cutOff();
       const sent = here.group.send('into the dark');
       sending.destroy();
       expect(await sent).toMatchObject({ local: 1, backplane: false });
       // A client that had the command would repeat it.
-      await here.told.back();
+      await here.events.back();
       expect(await here.group.send('after')).toMatchObject({ backplane: true });
       expect(await there.member.inbox.next()).toBe('after');
     });
@@ -121,7 +121,7 @@ describe.runIf(hasRedis).each(newest)('over $name', { timeout: 60_000 }, ({ conn
     test('while only the connection for subscriptions is lost, messages are sent in order', async () => {
       const { listening, here, there } = await joinOverProxy();
       listening.destroy();
-      await here.told.cutOff();
+      await here.events.cutOff();
       const messages = Array.from({ length: 100 }, (_, index) => String(index));
       const first = here.group.send(messages[0]!);
       const rest = Promise.all(messages.slice(1, 50).map((message) => here.group.send(message)));
@@ -134,7 +134,7 @@ describe.runIf(hasRedis).each(newest)('over $name', { timeout: 60_000 }, ({ conn
     test('close sends messages from after the loss of the connection for subscriptions', async () => {
       const { listening, here, there } = await joinOverProxy();
       listening.destroy();
-      await here.told.cutOff();
+      await here.events.cutOff();
       const sending = here.group.send('last');
       await here.groups.close();
       expect(await sending).toMatchObject({ backplane: true });
@@ -145,29 +145,29 @@ describe.runIf(hasRedis).each(newest)('over $name', { timeout: 60_000 }, ({ conn
       const client = await open(server.url);
       const groups = createGroups({ backplane: redisBackplane(client) });
       onTestFinished(() => groups.close());
-      const told = new Told(groups);
+      const events = new RecordedEvents(groups);
       expect(await groups.group('a').add(new FakeMember())).toBe(true);
       const ready = new Promise((resolve) => (client as unknown as EventEmitter).once('ready', resolve));
       server.cli('CLIENT', 'PAUSE', '60000', 'WRITE');
       server.cli('CLIENT', 'KILL', 'TYPE', 'normal');
-      await told.cutOff();
+      await events.cutOff();
       await within(ready, 'connection');
       await new Promise((resolve) => setImmediate(resolve));
       expect(groups.isCutOff()).toBe(true);
       server.cli('CLIENT', 'UNPAUSE');
-      await told.back();
+      await events.back();
       expect(await groups.group('a').send('x')).toMatchObject({ backplane: true });
     });
 
     test('groups that are joined or left in an outage are right afterwards', async () => {
       const [here, there] = [await joinPubSub(), await joinPubSub()];
       await server.kill();
-      await Promise.all([here.told.cutOff(), there.told.cutOff()]);
+      await Promise.all([here.events.cutOff(), there.events.cutOff()]);
       const late = new FakeMember();
       expect(await there.groups.group('b').add(late)).toBe(false);
       there.group.delete(there.member);
       await server.begin();
-      await Promise.all([here.told.back(), there.told.back()]);
+      await Promise.all([here.events.back(), there.events.back()]);
       expect(await there.groups.group('b').add(late)).toBe(true);
       await here.group.send('nobody is left');
       await here.groups.group('b').send('welcome');
@@ -195,14 +195,14 @@ describe.runIf(hasRedis).each(newest)('over $name', { timeout: 60_000 }, ({ conn
       await here.group.send('before');
       await server.kill();
       expect(await here.group.send('in the dark 1')).toMatchObject({ local: 1, backplane: 'later' });
-      await Promise.all([here.told.cutOff(), there.told.cutOff()]);
+      await Promise.all([here.events.cutOff(), there.events.cutOff()]);
       expect(await here.group.send('in the dark 2')).toMatchObject({ local: 1, backplane: 'later' });
       await server.begin();
-      await Promise.all([here.told.back(), there.told.back()]);
+      await Promise.all([here.events.back(), there.events.back()]);
       await here.group.send('after');
       const all = ['before', 'in the dark 1', 'in the dark 2', 'after'];
       for (const text of all) expect(await there.member.inbox.next()).toBe(text);
-      expect([here.member.got, there.member.got, there.told.missed]).toEqual([all, all, []]);
+      expect([here.member.got, there.member.got, there.events.missed]).toEqual([all, all, []]);
     });
 
     test("a process whose connection breaks reads missed messages before it emits 'back'", async () => {
@@ -212,12 +212,12 @@ describe.runIf(hasRedis).each(newest)('over $name', { timeout: 60_000 }, ({ conn
         void here.group.send(message);
         if (index === 500) server.cli('CLIENT', 'KILL', 'TYPE', 'pubsub');
       }
-      await there.told.cutOff();
-      await there.told.back();
+      await there.events.cutOff();
+      await there.events.back();
       await here.group.send('end');
       while ((await there.member.inbox.next()) !== 'end');
       expect(there.member.got).toEqual([...messages, 'end']);
-      expect(there.told.missed).toEqual([]);
+      expect(there.events.missed).toEqual([]);
     });
 
     test.each([
@@ -235,18 +235,18 @@ describe.runIf(hasRedis).each(newest)('over $name', { timeout: 60_000 }, ({ conn
         // Redis disconnects the subscribers, until more messages were sent than it keeps.
         server.cli('ACL', 'SETUSER', 'default', 'resetchannels', '&none');
         server.cli('CLIENT', 'KILL', 'TYPE', 'pubsub');
-        await there.told.cutOff();
+        await there.events.cutOff();
         const messages = Array.from({ length: 1_000 }, (_, index) => String(index));
         server.cli('ACL', 'SETUSER', 'default', 'allchannels', '-subscribe');
         await Promise.all(messages.map((message) => here.group.send(message)));
         server.cli('ACL', 'SETUSER', 'default', '+subscribe');
-        await there.told.back();
+        await there.events.back();
         await here.group.send('end');
         while ((await there.member.inbox.next()) !== 'end');
         const got = there.member.got.slice(hasStream ? 1 : 0, -1);
         expect(got.length).toBeGreaterThanOrEqual(100);
         expect(got).toEqual(messages.slice(-got.length));
-        expect(there.told.missed).toEqual([{ group: 'a', count: messages.length - got.length }]);
+        expect(there.events.missed).toEqual([{ group: 'a', count: messages.length - got.length }]);
       },
     );
 
@@ -255,11 +255,11 @@ describe.runIf(hasRedis).each(newest)('over $name', { timeout: 60_000 }, ({ conn
       await here.group.send('before');
       expect(await there.member.inbox.next()).toBe('before');
       await server.kill();
-      await there.told.cutOff();
+      await there.events.cutOff();
       await server.begin();
-      await there.told.back();
-      expect(there.told.missed).toEqual([{ group: 'a', count: undefined }]);
-      await here.told.back();
+      await there.events.back();
+      expect(there.events.missed).toEqual([{ group: 'a', count: undefined }]);
+      await here.events.back();
       await here.group.send('after');
       expect(await there.member.inbox.next()).toBe('after');
     });

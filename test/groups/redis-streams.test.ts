@@ -31,9 +31,9 @@ describe.runIf(hasRedis).each(newest)('streams over $name', { timeout: 60_000 },
   /** Kills Redis, and restarts it with the data of the last `SAVE`. */
   async function setBack(all: Joined[]) {
     await server.kill();
-    await Promise.all(all.map(({ told }) => told.cutOff()));
+    await Promise.all(all.map(({ events }) => events.cutOff()));
     await server.begin();
-    await Promise.all(all.map(({ told }) => told.back()));
+    await Promise.all(all.map(({ events }) => events.back()));
   }
 
   async function sendAndWait({ groups, member }: Joined, text: string) {
@@ -51,7 +51,7 @@ describe.runIf(hasRedis).each(newest)('streams over $name', { timeout: 60_000 },
       await sendAndWait(sender, 'lost, from before it joined');
       const here = await open();
       await setBack([sender, here]);
-      expect([here.member.got, here.told.missed]).toEqual([[], [{ group: 'a', count: undefined }]]);
+      expect([here.member.got, here.events.missed]).toEqual([[], [{ group: 'a', count: undefined }]]);
       await sendAndWait(sender, 'new');
       expect(await here.member.inbox.next()).toBe('new');
       expect(here.member.got).toEqual(['new']);
@@ -65,16 +65,16 @@ describe.runIf(hasRedis).each(newest)('streams over $name', { timeout: 60_000 },
       server.cli('SAVE');
       proxy.target = 1;
       proxy.cut();
-      await away.told.cutOff();
+      await away.events.cutOff();
       await sendAndWait(here, 'lost');
       await setBack([here]);
       proxy.target = server.port;
-      await away.told.back();
+      await away.events.back();
       await sendAndWait(here, 'after');
       while ((await away.member.inbox.next()) !== 'after');
       expect(away.member.got).toEqual(['before', 'after']);
-      expect(away.told.missed).toEqual([{ group: 'a', count: undefined }]);
-      expect(here.told.missed).toEqual([{ group: 'a', count: undefined }]);
+      expect(away.events.missed).toEqual([{ group: 'a', count: undefined }]);
+      expect(here.events.missed).toEqual([{ group: 'a', count: undefined }]);
     });
 
     // Fewer messages than Redis has lost, as many, and more.
@@ -102,15 +102,15 @@ describe.runIf(hasRedis).each(newest)('streams over $name', { timeout: 60_000 },
           await untilHere();
           proxy.target = 1;
           await setBack([writer]);
-          await here.told.cutOff();
+          await here.events.cutOff();
           await sendAll('new', count);
           proxy.target = server.port;
-          await here.told.back();
+          await here.events.back();
           await send('after');
           await untilHere();
         }
         expect(here.member.got).toEqual(sent);
-        expect(here.told.missed).toEqual(Array(2).fill({ group: 'a', count: undefined }));
+        expect(here.events.missed).toEqual(Array(2).fill({ group: 'a', count: undefined }));
       },
     );
 
@@ -124,7 +124,7 @@ describe.runIf(hasRedis).each(newest)('streams over $name', { timeout: 60_000 },
       while ((await here.member.inbox.next()) !== 'lost 3');
       proxy.target = 1;
       await setBack([writer]);
-      await here.told.cutOff();
+      await here.events.cutOff();
       const answer = new Promise((resolve) => {
         here.groups.once('missed', () => {
           // A command that was still needed would be too late.
@@ -143,7 +143,7 @@ describe.runIf(hasRedis).each(newest)('streams over $name', { timeout: 60_000 },
       server.cli('SAVE');
       await setBack([here]);
       await sendAndWait(here, 'after');
-      expect([here.member.got, here.told.missed]).toEqual([['before', 'after'], []]);
+      expect([here.member.got, here.events.missed]).toEqual([['before', 'after'], []]);
     });
   });
 
@@ -228,12 +228,12 @@ describe.runIf(hasRedis).each(newest)('streams over $name', { timeout: 60_000 },
       expect(await away.member.inbox.next()).toBe('before');
       proxy.target = 1;
       proxy.cut();
-      await away.told.cutOff();
+      await away.events.cutOff();
       for (let number = 0; number < 10; number++) await sendAndWait(here, String(number) + 'x'.repeat(3_000));
       proxy.target = server.port;
-      await away.told.back();
+      await away.events.back();
       expect(away.member.got).toHaveLength(4);
-      expect(away.told.missed).toEqual([{ group: 'a', count: 7 }]);
+      expect(away.events.missed).toEqual([{ group: 'a', count: 7 }]);
     });
   });
 
@@ -249,15 +249,15 @@ describe.runIf(hasRedis).each(newest)('streams over $name', { timeout: 60_000 },
     await send('1');
     proxy.target = 1;
     proxy.cut();
-    await away.told.cutOff();
+    await away.events.cutOff();
     await send('2');
     proxy.target = server.port;
     const live = send('3');
-    await away.told.back();
+    await away.events.back();
     await live;
     for (const member of members.values()) {
       for (const text of ['1', '2', '3']) expect(await member.inbox.next()).toBe(text);
     }
-    expect(away.told.missed).toEqual([]);
+    expect(away.events.missed).toEqual([]);
   });
 });

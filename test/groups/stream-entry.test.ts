@@ -12,7 +12,7 @@ test.runIf(hasRedis)('one command compares the ends of many streams', async () =
   const bytes = Buffer.alloc(50, 0xfe);
   await client.sendCommand(['XADD', 'short', '5-1', 'd', 'text', 't', '1 0']);
   await client.sendCommand(['XADD', 'long', '5-2', 'd', bytes, 't', '1 0']);
-  await client.sendCommand(['SET', 'stranger', 'x']);
+  await client.sendCommand(['SET', 'another type', 'x']);
   const end = (index: number, mark: string) => ({ id: { era: '5', index }, mark });
   const mark = bytes.toString('latin1', 0, 32);
   const same = [
@@ -25,8 +25,8 @@ test.runIf(hasRedis)('one command compares the ends of many streams', async () =
     ['short', undefined],
     ['long', end(3, mark)],
     ['none', end(1, 'text')],
-    ['stranger', undefined],
-    ['stranger', end(1, 'text')],
+    ['another type', undefined],
+    ['another type', end(1, 'text')],
   ] as const;
   expect(await client.sendCommand(compareEnds(same))).toEqual([]);
   const reply = (await client.sendCommand(compareEnds([...same, ...changed]))) as unknown as number[];

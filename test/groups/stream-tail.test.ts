@@ -63,9 +63,9 @@ async function openTail(rows: Row[], { maxAge = 60_000, reach = 60_000, time = 0
           stream.push(toEntry([`${Number(era) + 1}-0`, '']));
         return reply('note', undefined);
       },
-      async look() {
-        reads.push('look');
-        return reply('look', stream.length === 0 ? none() : page([], stream.at(-1)));
+      async readEnd() {
+        reads.push('readEnd');
+        return reply('readEnd', stream.length === 0 ? none() : page([], stream.at(-1)));
       },
     },
     deliver: (data) => got.push(data.toString()),
@@ -118,7 +118,7 @@ describe('while it is connected', () => {
     const { publish, got, reads } = await openTail(rows(1, 1, 3));
     for (const row of rows(1, 4, 6)) publish(row);
     expect(got).toEqual(['1:4', '1:5', '1:6']);
-    expect(reads).toEqual(['look']);
+    expect(reads).toEqual(['readEnd']);
   });
 
   test('delivers no entry twice', async () => {
@@ -299,7 +299,7 @@ describe('after an outage', () => {
     for (const row of rows(1, 4, 9)) publish(row);
     replace(...rows(1, 1, 8), ['1-9', 'new 9']);
     await tail.catchUp(1_000);
-    expect(reads).toEqual(['look', 'after 1-9', 'after 1-8']);
+    expect(reads).toEqual(['readEnd', 'after 1-9', 'after 1-8']);
   });
 
   test('delivers only larger ids if the earlier place is lost, too', async () => {
@@ -390,8 +390,8 @@ describe('after an outage', () => {
       expect(got.at(-1)).toBe('after');
     });
 
-    test.for(['after', 'from', 'look', 'note'] as const)(
-      'a loss is told once when "%s" fails first',
+    test.for(['after', 'from', 'readEnd', 'note'] as const)(
+      'a loss is reported once if "%s" fails first',
       async (command) => {
         for (const { has, then, time = 0 } of Object.values(losses)) {
           const { tail, replace, failNext, missed } = await openTail(has, { time });

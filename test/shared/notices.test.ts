@@ -10,7 +10,7 @@ import { requestUpgrade } from '../support/request.js';
 import { serve, type Site } from '../support/serve.js';
 import { watchWarnings } from '../support/warnings.js';
 
-async function talk(site: Site): Promise<void> {
+async function useRoutes(site: Site): Promise<void> {
   const client = await connect(site, '/talk', { protocols: ['chat'] });
   client.send('bye');
   await client.closed();
@@ -28,7 +28,7 @@ test(
   { timeout: 120_000 },
   async () => {
     const { site, stop } = await startProgram('talk', { NODE_DEBUG: 'dwebsocket' });
-    await talk(site);
+    await useRoutes(site);
     const lines = (await stop()).split('\n').filter((line) => line !== '');
     for (const line of lines) expect(line).toMatch(/^DWEBSOCKET \d+: /);
     const texts = lines.map((line) => line.replace(/^DWEBSOCKET \d+: /, ''));
@@ -51,7 +51,7 @@ test(
 
 test('without NODE_DEBUG nothing is printed', { timeout: 120_000 }, async () => {
   const { site, stop } = await startProgram('talk');
-  await talk(site);
+  await useRoutes(site);
   expect(await stop()).toBe('');
 });
 

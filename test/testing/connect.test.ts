@@ -108,7 +108,7 @@ describe('a target can be', () => {
 
 describe('the route sees', () => {
   /** Connects, and returns what `see` reads from the request of the route. */
-  async function look<T>(
+  async function readFromRequest<T>(
     see: (req: express.Request) => T,
     path = '/',
     options: Parameters<typeof connect>[2] = {},
@@ -126,26 +126,36 @@ describe('the route sees', () => {
   }
 
   test('the path and the query', async () => {
-    expect(await look((req) => [req.path, req.query], '/a/b?name=ada')).toEqual(['/a/b', { name: 'ada' }]);
-    expect(await look((req) => req.path, 'a')).toBe('/a');
-    expect(await look((req) => req.originalUrl, '//a')).toBe('//a');
+    expect(await readFromRequest((req) => [req.path, req.query], '/a/b?name=ada')).toEqual([
+      '/a/b',
+      { name: 'ada' },
+    ]);
+    expect(await readFromRequest((req) => req.path, 'a')).toBe('/a');
+    expect(await readFromRequest((req) => req.originalUrl, '//a')).toBe('//a');
   });
 
   test('headers', async () => {
     const headers = { authorization: 'Bearer 1', cookie: 'a=1; b=2', 'x-list': ['1', '2'] };
-    const seen = await look((req) => [req.get('authorization'), req.cookies, req.get('x-list')], '/', {
-      headers,
-    });
+    const seen = await readFromRequest(
+      (req) => [req.get('authorization'), req.cookies, req.get('x-list')],
+      '/',
+      {
+        headers,
+      },
+    );
     expect(seen).toEqual(['Bearer 1', { a: '1', b: '2' }, '1, 2']);
   });
 
   test('the Set-Cookie headers of another response as cookies', async () => {
     const cookie = ['a=1; Path=/; HttpOnly', 'b=2; Path=/'];
-    expect(await look((req) => req.cookies, '/', { headers: { cookie } })).toMatchObject({ a: '1', b: '2' });
+    expect(await readFromRequest((req) => req.cookies, '/', { headers: { cookie } })).toMatchObject({
+      a: '1',
+      b: '2',
+    });
   });
 
   test('a peer on this machine, with an ordinary socket', async () => {
-    const seen = await look((req) => {
+    const seen = await readFromRequest((req) => {
       req.socket.setNoDelay().setKeepAlive().setTimeout(0).ref().unref();
       const { ip, protocol, socket } = req;
       return { ip, protocol, port: socket.remotePort, bytesRead: socket.bytesRead, state: socket.readyState };
@@ -155,8 +165,8 @@ describe('the route sees', () => {
   });
 
   test('no Origin header, or the given one', async () => {
-    expect(await look((req) => req.get('origin'))).toBeUndefined();
-    expect(await look((req) => req.get('origin'), '/', { origin: 'http://localhost' })).toBe(
+    expect(await readFromRequest((req) => req.get('origin'))).toBeUndefined();
+    expect(await readFromRequest((req) => req.get('origin'), '/', { origin: 'http://localhost' })).toBe(
       'http://localhost',
     );
   });

@@ -26,7 +26,7 @@ const echo: RequireWebsocketHandler = async (req) => {
 };
 
 /** Runs a handler that reads its request. */
-async function look<T>(
+async function readFromRequest<T>(
   see: (req: RequireWebsocketRequest) => T,
   ...rest: [fields?: HandlerFields<RequireWebsocketRequest>, options?: RunHandlerOptions]
 ): Promise<T> {
@@ -101,27 +101,32 @@ describe('the request has', () => {
     const app = { locals: { name: 'chat' } };
     const fields = { params: { room: 'a' }, session: { name: 'Ada' }, user: { id: 7 }, app, ip: '10.0.0.1' };
     expect(
-      await look((req) => ({ params: req.params, ...pick(req, ['session', 'user', 'app', 'ip']) }), fields),
+      await readFromRequest(
+        (req) => ({ params: req.params, ...pick(req, ['session', 'user', 'app', 'ip']) }),
+        fields,
+      ),
     ).toEqual(fields);
   });
 
   test('empty params and an empty query by default', async () => {
-    expect(await look((req) => [req.params, req.query, req.url])).toEqual([{}, {}, '/']);
+    expect(await readFromRequest((req) => [req.params, req.query, req.url])).toEqual([{}, {}, '/']);
   });
 
   test('the query of its URL, or the given one', async () => {
     const url = '/chat?name=ada&n=1';
-    expect(await look((req) => [req.query, req.path, req.originalUrl], { url })).toEqual([
+    expect(await readFromRequest((req) => [req.query, req.path, req.originalUrl], { url })).toEqual([
       { name: 'ada', n: '1' },
       '/chat',
       url,
     ]);
-    expect(await look((req) => req.query, { url, query: { list: ['1'] } })).toEqual({ list: ['1'] });
+    expect(await readFromRequest((req) => req.query, { url, query: { list: ['1'] } })).toEqual({
+      list: ['1'],
+    });
   });
 
   test('headers as they arrive over a connection', async () => {
     const headers = { Authorization: 'Bearer 1', 'X-Number': 1, origin: 'https://elsewhere.test' };
-    const seen = await look((req) => [req.headers, req.get('AUTHORIZATION')], { headers });
+    const seen = await readFromRequest((req) => [req.headers, req.get('AUTHORIZATION')], { headers });
     expect(seen[0]).toMatchObject({ authorization: 'Bearer 1', 'x-number': '1', upgrade: 'websocket' });
     expect(seen[1]).toBe('Bearer 1');
   });
@@ -169,11 +174,11 @@ describe('the request has', () => {
   });
 
   test('secure: true, if its protocol is https', async () => {
-    expect(await look((req) => req.secure, { protocol: 'https' })).toBe(true);
+    expect(await readFromRequest((req) => req.secure, { protocol: 'https' })).toBe(true);
   });
 
   test('a socket with an address', async () => {
-    expect(await look((req) => req.socket.remoteAddress)).toBe('127.0.0.1');
+    expect(await readFromRequest((req) => req.socket.remoteAddress)).toBe('127.0.0.1');
   });
 });
 

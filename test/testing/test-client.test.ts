@@ -283,11 +283,11 @@ test('an unanswered ping rejects at the deadline', async () => {
 });
 
 test('close() terminates the connection to a server that does not answer', async () => {
-  const deaf = requireWebsocket(async (req) => {
+  const pausedRoute = requireWebsocket(async (req) => {
     req.socket.pause();
     await req.websocket.closed;
   });
-  const client = await connect(deaf, '/', { deadline: 20 });
+  const client = await connect(pausedRoute, '/', { deadline: 20 });
   await client.close();
   expect(await client.closed).toEqual({ code: 1000, reason: '', wasClean: false });
 });
@@ -343,11 +343,11 @@ describe('with a fake clock', () => {
 
   test('close() terminates the connection to a server that does not read', async () => {
     vi.useFakeTimers();
-    const deaf = requireWebsocket(async (req) => {
+    const pausedRoute = requireWebsocket(async (req) => {
       req.socket.pause();
       await req.websocket.closed;
     });
-    const client = await connect(deaf, '/', { deadline: 20 });
+    const client = await connect(pausedRoute, '/', { deadline: 20 });
     await client.close();
     expect(client.isClosed()).toBe(true);
   });

@@ -152,7 +152,7 @@ export class RedisLink {
     const before = this.#state;
     this.#state = 'up';
     this.#known();
-    // A client emits an error just before the connection breaks, so the error may be the reason for the next outage.
+    // A client emits an error just before the connection breaks. So this error may explain the next outage.
     this.#lastError = error;
     if (before === 'cut') this.#events?.back();
   }

@@ -23,8 +23,8 @@ export interface ListenerOptions {
 /**
  * Receives messages over the connection for subscriptions, and checks that they arrive.
  *
- * The state of the client is not enough. A connection may be dead without an event, and the client of a cluster may have
- * lost one of many connections. So we regularly publish a message to ourselves (a probe), over the same path as all
+ * The state of the client is not enough. A connection may be dead without an event. The client of a cluster may have lost
+ * one of many connections. So we regularly publish a message to ourselves (a probe), over the same path as all
  * messages. The connection is healthy while its probes arrive. If they do not arrive, the connection is replaced.
  */
 export class RedisListener {

@@ -91,8 +91,8 @@ export function openNodeRedis(client: NodeRedis): RedisPort {
 /**
  * Takes back the commands that a client has not written yet.
  *
- * An AbortSignal searches all its listeners whenever one is added. We keep the listeners in a set, so that the cost of a
- * command does not grow with the number of waiting commands.
+ * An AbortSignal searches all its listeners whenever one is added. We keep the listeners in a set, so that many waiting
+ * commands do not make each command slower.
  */
 class UnsentCommands {
   readonly #controller = new AbortController();

@@ -39,7 +39,7 @@ export interface OutboxOptions {
 /**
  * Holds the messages that Redis has not confirmed yet.
  *
- * It sends one message of each group in turn, so that many messages of one group do not delay the others. The order within a
+ * It sends one message of each group in turn. So a group with many messages does not delay the others. The order within a
  * group stays.
  *
  * When a kept message fails, sending stops until every message in flight has succeeded or failed. Then the outbox repeats

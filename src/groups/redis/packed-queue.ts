@@ -12,7 +12,7 @@ interface Chunk {
   end: number;
 }
 
-/** Keeps a queue of messages in a few large buffers, so that a small message takes little more than its bytes. */
+/** Queues messages in a few large buffers, so that a small message takes little more than its bytes. */
 export class PackedQueue {
   readonly #chunks = new Fifo<Chunk>();
   #last: Chunk | undefined;

@@ -143,7 +143,7 @@ class RedisStreamBackplane implements Backplane {
       stream: {
         after: (position) => ask(readAfter(key, position)),
         from: (id) => ask(readFrom(key, id)) as Promise<StreamPage>,
-        look: () => ask(readNothing(key)),
+        readEnd: () => ask(readNothing(key)),
         note: (era) => this.#link.run((port) => port.command(key, noteCommand(key, era, port.isCluster))),
       },
       deliver: (data) => this.#events?.message(group, data),

@@ -120,7 +120,7 @@ export class RedisSender {
   /**
    * Asks the node of this key whether it accepts writes. Resolves with whether the node is usable.
    *
-   * A master that has become a replica keeps its connections open and still accepts PUBLISH, but the message reaches no
+   * A master that has become a replica keeps its connections open. It still accepts PUBLISH, but the message reaches no
    * other process. Deleting a key that does not exist is a write that changes nothing and needs no memory.
    */
   async askRole(key: string): Promise<boolean> {

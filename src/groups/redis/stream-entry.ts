@@ -121,7 +121,7 @@ export function makeAddCommand(options: AddOptions): (key: string, data: Buffer)
 /**
  * Reads the entries after a known one. If that one is missing, reads from the first entry, and also returns the last one.
  *
- * ARGV: the first id to read (or '' to read nothing), the id of the known entry (or ''), the mark of the known entry.
+ * ARGV: the first id to read (or '' for none), the id of the known entry (or ''), and its mark.
  */
 const READ = lua`${LUA_NOW}${LUA_MARK}
 local key, from, known, mark = KEYS[1], ARGV[1], ARGV[2], ARGV[3]

@@ -29,7 +29,7 @@ export interface StreamReader {
   /** Reads all entries from an id, or from the first entry. */
   from(id?: StreamId): Promise<StreamPage>;
   /** Asks for the last entry, and reads no entries. */
-  look(): Promise<StreamPage | NoStream>;
+  readEnd(): Promise<StreamPage | NoStream>;
   /** Adds a note that entries of an era are lost, unless a later era with such a note has begun. */
   note(era: string): Promise<unknown>;
 }
@@ -157,8 +157,8 @@ export class StreamTail {
   /**
    * Handles a stream without our last entry. The page has all its entries.
    *
-   * Either Redis has trimmed our last entry, or this is another stream: the old one has expired, Redis has lost it, or Redis
-   * has returned to an earlier state after a restart or the promotion of a replica.
+   * Either Redis has trimmed our last entry, or this is another stream. The old one may have expired, or Redis has lost it.
+   * Or Redis has returned to an earlier state, after a restart or the promotion of a replica.
    */
   #readOtherStream(before: Position, page: StreamPage, cutFor: number): StreamPage | Promise<StreamPage> {
     const { missed } = this.#options;
@@ -212,7 +212,7 @@ export class StreamTail {
   }
 
   async #moveToEnd(): Promise<void> {
-    const reply = await this.#options.stream.look();
+    const reply = await this.#options.stream.readEnd();
     this.#moveTo(reply.kind === 'none' ? reply.now : reply.last);
   }
 

@@ -75,7 +75,7 @@ async function join(room: string): Promise<void> {
   const socket = new WebSocket(`ws://127.0.0.1:${port}/room/${room}`);
   sockets.push(socket);
   const [first] = (await once(socket, 'message')) as [Buffer];
-  if (first.toString() !== 'in') tell({ fault: `a websocket of room ${room} was told: ${first.toString()}` });
+  if (first.toString() !== 'in') tell({ fault: `a websocket of room ${room} received: ${first.toString()}` });
   const listener = new Listener(room);
   listeners.push(listener);
   unfinished++;

@@ -11,7 +11,7 @@ import {
 import { expect, onTestFinished } from 'vitest';
 import { clientKinds, type ClientKind } from './clients.js';
 import { FakeMember } from './members.js';
-import { Told } from './told.js';
+import { RecordedEvents } from './recorded-events.js';
 
 export interface BackplaneKind {
   readonly backplane: string;
@@ -33,7 +33,7 @@ export const newestKinds = clientKinds
 
 export interface Joined {
   readonly groups: Groups;
-  readonly told: Told;
+  readonly events: RecordedEvents;
   readonly member: FakeMember;
 }
 
@@ -48,7 +48,7 @@ export async function join(
   const groups = createGroups({ backplane: kind.create(client, options) });
   onTestFinished(() => groups.close());
   const member = new FakeMember();
-  const joined = { groups, told: new Told(groups), member };
+  const joined = { groups, events: new RecordedEvents(groups), member };
   expect(await groups.group('a').add(member)).toBe(true);
   return joined;
 }

@@ -5,11 +5,11 @@ import { app } from './app.js';
 
 afterEach(closeClients);
 
-test('strangers are refused', async () => {
+test('a client without a login gets 401', async () => {
   await expect(connect(app, '/rooms/7')).rejects.toMatchObject({ status: 401 });
 });
 
-test('members talk', async () => {
+test('a member can send and receive', async () => {
   const agent = request.agent(app);
   await agent.post('/login/Ada').expect(204);
   const client = await connect(app, '/rooms/7', { agent });
@@ -19,7 +19,7 @@ test('members talk', async () => {
   expect(await client.wait()).toBe('Ada in 7: two');
 });
 
-test('the room says goodbye', async () => {
+test('the route closes with its own code', async () => {
   const client = await connect(app, '/rooms/7', { headers: { cookie: 'name=Ada' } });
   client.send('bye');
   expect(await client.closed).toMatchObject({ code: 4000, reason: 'see you' });

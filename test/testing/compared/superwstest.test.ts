@@ -16,11 +16,11 @@ afterEach(async () => {
   await once(server, 'close');
 });
 
-test('strangers are refused', async () => {
+test('a client without a login gets 401', async () => {
   await request(server).ws('/rooms/7').expectConnectionError(401);
 });
 
-test('members talk', async () => {
+test('a member can send and receive', async () => {
   const login = await request(server).post('/login/Ada').expect(204);
   const cookie = String(login.headers['set-cookie']);
   await request(server)
@@ -32,7 +32,7 @@ test('members talk', async () => {
     .close();
 });
 
-test('the room says goodbye', async () => {
+test('the route closes with its own code', async () => {
   await request(server)
     .ws('/rooms/7', { headers: { cookie: 'name=Ada' } })
     .sendText('bye')

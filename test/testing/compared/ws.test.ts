@@ -25,14 +25,14 @@ afterEach(async () => {
   await once(server, 'close');
 });
 
-test('strangers are refused', async () => {
+test('a client without a login gets 401', async () => {
   open('/rooms/7');
   client.on('error', () => {});
   const [, response] = (await once(client, 'unexpected-response')) as [unknown, IncomingMessage];
   expect(response.statusCode).toBe(401);
 });
 
-test('members talk', async () => {
+test('a member can send and receive', async () => {
   const login = await request(server).post('/login/Ada').expect(204);
   open('/rooms/7', { cookie: String(login.headers['set-cookie']) });
   const received: string[] = [];
@@ -51,7 +51,7 @@ test('members talk', async () => {
   expect(received).toEqual(['Ada in 7: one', 'Ada in 7: two']);
 });
 
-test('the room says goodbye', async () => {
+test('the route closes with its own code', async () => {
   open('/rooms/7', { cookie: 'name=Ada' });
   await once(client, 'open');
   client.send('bye');

@@ -2,7 +2,7 @@ import type { BackplaneError, Groups } from 'dwebsocket/groups';
 import { Inbox } from '../../support/inbox.js';
 
 /** What groups tell of outages, for a test to wait for. */
-export class Told {
+export class RecordedEvents {
   readonly #cutOffs = new Inbox<BackplaneError>();
   readonly #backs = new Inbox<{ after: number }>();
   readonly missed: { group: string; count: number | undefined }[] = [];
