@@ -5,6 +5,7 @@ import type { Socket } from 'node:net';
 import express from 'express';
 import { expect, test } from 'vitest';
 import { attachWebsocket, requireWebsocket } from 'dwebsocket';
+import { connect } from '../support/client.js';
 import { FRAMEWORKS } from '../support/frameworks.js';
 import { defer, Inbox, within } from '../support/inbox.js';
 import { connectRaw } from '../support/raw-client.js';
@@ -136,20 +137,28 @@ test('what no route answers within handshakeTimeout gets 503, and the app sees a
 });
 
 test('an answer that has begun is not cut off by handshakeTimeout', async () => {
-  const site = await serve((_req, res) => {
+  const begun = new Inbox<ServerResponse>();
+  const site = await serve((req, res) => {
+    if (req.url === '/forgotten') return;
     res.write('slow but ');
-    // Later than the timeout: timers of one process fire in the order of their times.
-    setTimeout(() => res.end('sure'), 60);
+    begun.push(res);
   });
   attachWebsocket(site.server, { handshakeTimeout: 20 });
-  expect(await requestUpgrade(site, '/')).toMatchObject({ status: 200, body: 'slow but sure' });
+  const answer = requestUpgrade(site, '/');
+  const res = await begun.next('request');
+  expect((await requestUpgrade(site, '/forgotten')).status).toBe(503);
+  res.end('sure');
+  expect(await answer).toMatchObject({ status: 200, body: 'slow but sure' });
 });
 
 test('a websocket that is open is not ended by handshakeTimeout', async () => {
-  const asleep = new Inbox<boolean>();
-  const site = await serve(requireWebsocket(async ({ websocket }) => asleep.push(await websocket.sleep(60))));
+  const greet = requireWebsocket(async ({ websocket }) => websocket.send(String(await websocket.wait())));
+  const site = await serve((req, res) => {
+    if (req.url !== '/forgotten') greet(req, res);
+  });
   attachWebsocket(site.server, { handshakeTimeout: 20 });
-  const client = await connectRaw(site.port);
-  expect(await asleep.next()).toBe(true);
-  client.destroy();
+  const client = await connect(site);
+  expect((await requestUpgrade(site, '/forgotten')).status).toBe(503);
+  client.send('still there');
+  expect(await client.next()).toBe('still there');
 });
