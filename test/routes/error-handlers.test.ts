@@ -12,7 +12,7 @@ import { defer, Inbox } from '../support/inbox.js';
 import { request } from '../support/request.js';
 import { serve } from '../support/serve.js';
 import { watchWarnings } from '../support/warnings.js';
-import { waitTurns, watchExchange } from '../support/watch-exchange.js';
+import { CUT_OFF, FINISHED, expectEnd, waitTurns, watchExchange } from '../support/watch-exchange.js';
 
 type Next = (error?: unknown) => void;
 
@@ -101,8 +101,7 @@ describe.for(FRAMEWORKS)('on %s', ([, build]) => {
       expect(await client.closed()).toEqual({ code: 1011, reason: '' });
       expect(await seen.promise).toBe(false);
       expect(await events.next()).toBe('handled asked for');
-      if (name !== 'destroys the response') expect(await events.next()).toBe('finish 101');
-      expect([await events.next(), await events.next()].sort()).toEqual(['req closed', 'res closed']);
+      await expectEnd(events, name === 'destroys the response' ? CUT_OFF : FINISHED);
       // Nothing comes twice.
       await waitTurns();
       expect(events.rest()).toEqual([]);
@@ -154,8 +153,7 @@ describe.for(EXPRESSES)('on %s', ([, express]) => {
   test("'finish' and 'close' come where nobody handles the error", async () => {
     const { app, events } = buildDeep();
     await meetFailure(app);
-    expect(await events.next()).toBe('finish 101');
-    expect([await events.next(), await events.next()].sort()).toEqual(['req closed', 'res closed']);
+    await expectEnd(events, FINISHED);
   });
 
   test('an app that is mounted in another one fails as it does on plain HTTP', async () => {
@@ -256,7 +254,7 @@ describe.for(EXPRESSES)('on %s', ([, express]) => {
     }) as ErrorRequestHandler);
     const client = await connect(await serve(app));
     await client.vanish();
-    expect([await events.next(), await events.next()].sort()).toEqual(['req closed', 'res closed']);
+    await expectEnd(events, CUT_OFF);
     mayFail.resolve();
     await handled.promise;
     await waitTurns();
@@ -277,8 +275,7 @@ test('an error handler that never answers holds up the end of the response for f
   const res = await late.promise;
   await waitTurns();
   expect(events.rest()).toEqual([]);
-  expect(await events.next()).toBe('finish 101');
-  expect([await events.next(), await events.next()].sort()).toEqual(['req closed', 'res closed']);
+  await expectEnd(events, FINISHED);
   // And when it answers after all, that goes nowhere.
   answerJson(res, new Error('too late'));
   await waitTurns();

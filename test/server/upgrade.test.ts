@@ -11,6 +11,7 @@ import { defer, Inbox, within } from '../support/inbox.js';
 import { connectRaw } from '../support/raw-client.js';
 import { requestUpgrade } from '../support/request.js';
 import { CERTIFICATE, listen, serve } from '../support/serve.js';
+import { CUT_OFF, expectEnd, watchExchange } from '../support/watch-exchange.js';
 
 const MB = 10 ** 6;
 // Servers are attached as soon as a route is wrapped, wherever it is.
@@ -121,19 +122,14 @@ test('a client that neither reads its refusal to the end nor leaves is cut off',
 });
 
 test('what no route answers within handshakeTimeout gets 503, and the app sees a client that has left', async () => {
-  const events = new Inbox<string>();
-  const app = express();
-  app.use((req, res) => {
-    // …and next() was forgotten
-    req.on('close', () => events.push('req closed'));
-    res.on('close', () => events.push('res closed'));
-  });
-  const site = await serve(app);
+  const { watch, events } = watchExchange();
+  // A middleware that does not call next().
+  const site = await serve((req, res) => watch(req, res, () => {}));
   attachWebsocket(site.server, { handshakeTimeout: 20 });
   const { status, body } = await requestUpgrade(site, '/');
   expect(status).toBe(503);
   expect(body).toContain('does a middleware forget to call next()?');
-  expect([await events.next(), await events.next()].sort()).toEqual(['req closed', 'res closed']);
+  await expectEnd(events, CUT_OFF);
 });
 
 test('an answer that has begun is not cut off by handshakeTimeout', async () => {
