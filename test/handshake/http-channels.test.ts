@@ -108,7 +108,7 @@ describe("Node's channels", () => {
   });
 });
 
-describe('who replaces emit', () => {
+describe('a replaced emit', () => {
   test.for([
     ['of ServerResponse.prototype', ServerResponse.prototype],
     ['of EventEmitter.prototype', EventEmitter.prototype],

@@ -156,7 +156,7 @@ describe.for(FRAMEWORKS)('on %s, with', ([, build]) => {
     },
   );
 
-  test('res.setTimeout() waits for nothing, and harms nothing', async () => {
+  test('res.setTimeout() does nothing', async () => {
     const { use, route, app } = build();
     const { events, watch } = watchExchange();
     use(watch);
@@ -301,7 +301,7 @@ describe.for(EXPRESSES)('on %s', ([, express]) => {
     },
   );
 
-  test('a handler that renders a page on plain HTTP only is told when a websocket comes', async () => {
+  test('a handler that only renders a page gets an error on a websocket', async () => {
     const errors = new Inbox<Error>();
     const site = await serveHandler((_req, res) => res.render('error'), []);
     expect((await request(site, '/')).body).toContain('<h1>');
@@ -383,7 +383,7 @@ describe('a handler that is not async and returns at once', () => {
     }
   });
 
-  test('stays open when the cure is followed', async () => {
+  test('stays open after the change that the warning names', async () => {
     const { site, warnings } = await serveBoth(async (req) => {
       await req.websocket.closed;
     });
@@ -417,7 +417,7 @@ describe('a handler that is not async and returns at once', () => {
     },
   );
 
-  test('is not warned of when it has passed the websocket on, or failed', async () => {
+  test('causes no warning when it passes the websocket on, or fails', async () => {
     const warnings = watchWarnings();
     const pass = requireWebsocket((_req, _res, next) => next());
     const talk = requireWebsocket(async ({ websocket }) => void websocket.send('hello'));
@@ -522,7 +522,7 @@ test.for([
   }
 });
 
-test('a response that somebody has frozen a method of is left as it is', async () => {
+test('a response with a frozen method stays as it is', async () => {
   const site = await serve((req, res) => {
     Object.defineProperty(res, 'end', { value: res.end, writable: false });
     requireWebsocket(async ({ websocket }) => void websocket.send('hello'))(req, res);

@@ -234,7 +234,7 @@ describe.for(EXPRESSES)('on %s', ([, express]) => {
     expect(await events.next()).toBe('finish 101');
   });
 
-  test('a handler that fails when the client has vanished may be answered for, to nobody', async () => {
+  test('an error handler may answer for a handler that fails after the client has vanished', async () => {
     const { events, watch } = watchExchange();
     const mayFail = defer();
     const handled = defer<boolean>();
@@ -293,14 +293,14 @@ test('on a bare server, too, the response ends with 101 and the warning has come
   expect(warnings.rest()).toMatchObject([{ code: 'WEBSOCKET_HANDLER_FAILED' }]);
 });
 
-describe('a third argument that is no function', () => {
+describe('a third argument that is not a function', () => {
   // find-my-way calls a handler with (req, res, params, store, query).
   const callWithParams =
     (route: unknown) =>
     (req: IncomingMessage, res: ServerResponse): void =>
       (route as (...args: unknown[]) => void)(req, res, { id: '7' }, null, {});
 
-  test('is no next(): a failure is 500, or 1011, and one warning', async () => {
+  test('does not count as next(): a failure is 500, or 1011, and one warning', async () => {
     const warnings = watchWarnings();
     const site = await serve(callWithParams(acceptWebsocket(() => Promise.reject(new Error('no next')))));
     expect((await request(site, '/')).status).toBe(500);

@@ -241,7 +241,7 @@ describe.for(FRAMEWORKS)('on %s', ([, build]) => {
     expect(await client.closed()).toEqual({ code: 1011, reason: '' });
   });
 
-  test('a peer that leaves what was passed on to nobody who answers ends the exchange', async () => {
+  test('a peer that leaves ends the exchange when no route answered the websocket that was passed on', async () => {
     const { use, route, app } = build();
     const { watch, events } = watchExchange();
     use(watch);

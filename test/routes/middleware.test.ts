@@ -88,7 +88,7 @@ test.for([{}, { acceptAll: true }])(
   },
 );
 
-test('a third argument that is no function is no next()', async () => {
+test('a third argument that is not a function does not count as next()', async () => {
   const middleware = websocketMiddleware();
   const site = await serve((req, res) => {
     (middleware as (...args: unknown[]) => void)(req, res, { id: '7' });
@@ -143,7 +143,7 @@ describe.for(EXPRESSES)('with acceptAll on %s', ([, create]) => {
     });
   });
 
-  test('who copies or prints a request does not accept its websocket', async () => {
+  test('copying or printing a request does not accept its websocket', async () => {
     const { app } = build(create, (req, res) => res.send(String(inspect({ ...req }).length > 0)), options);
     expect(await requestUpgrade(await serve(app), '/')).toMatchObject({ status: 200, body: 'true' });
   });
@@ -416,7 +416,7 @@ test('a route that touches it when the client has ended its side may still answe
   expect(await client.end()).toBe('end');
 });
 
-test('a response that has begun is no websocket, and goes on', async () => {
+test('a request whose response has begun is not a websocket, and the response goes on', async () => {
   const app = express();
   app.use(websocketMiddleware({ acceptAll: true }));
   app.get('/', ((req: express.Request & MaybeWebsocket, res: express.Response) => {

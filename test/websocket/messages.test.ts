@@ -48,7 +48,7 @@ describe('for await', () => {
     expect(await client.next()).toBe('still open');
   });
 
-  test('an iteration that ended does not count as a report of the end', async () => {
+  test('finishing a loop does not consume the one null of wait()', async () => {
     const { websocket, client } = await openPair();
     await client.close();
     for await (const message of websocket) expect.unreachable(String(message));
