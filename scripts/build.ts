@@ -4,27 +4,71 @@
  * Two builds would be two instances: a server attached through `require` would not know a route wrapped through `import`.
  * A wrapper only re-exports the CommonJS file, so that `import` and `require` load the same module. It lists all names,
  * because bundlers cannot resolve `export *` from CommonJS.
+ *
+ * The package contains neither sources nor source maps. So the JavaScript is laid out as `src` is, for stack traces and
+ * debuggers. It has no comments: the docstrings of public names are in the declarations.
  */
 import { execFileSync } from 'node:child_process';
-import { rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { format, resolveConfig } from 'prettier';
+import ts from 'typescript';
 import { readEntries } from './entries.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
+const dist = join(root, 'dist');
 const require = createRequire(import.meta.url);
+const entries = readEntries();
 
-rmSync(`${root}/dist`, { recursive: true, force: true });
-execFileSync(process.execPath, [require.resolve('typescript/bin/tsc'), '-p', 'tsconfig.build.json'], {
-  cwd: root,
-  stdio: 'inherit',
-});
-writeFileSync(`${root}/dist/package.json`, '{ "type": "commonjs" }\n');
+rmSync(dist, { recursive: true, force: true });
+writeDeclarations();
+await writeJavaScript();
+for (const { file } of entries) writeFace(file);
 
-for (const { file } of readEntries()) {
-  const names = Object.keys(require(`${root}/dist/${file}.js`) as object).sort();
+/** Checks the types of `src`, and keeps the declarations that an entry point leads to. */
+function writeDeclarations(): void {
+  execFileSync(process.execPath, [require.resolve('typescript/bin/tsc'), '-p', 'tsconfig.build.json'], {
+    cwd: root,
+    stdio: 'inherit',
+  });
+  const reached = new Set(entries.map(({ file }) => join(dist, `${file}.d.ts`)));
+  for (const path of reached) {
+    for (const { fileName } of ts.preProcessFile(readFileSync(path, 'utf8')).importedFiles) {
+      if (!fileName.startsWith('.')) continue;
+      reached.add(resolve(dirname(path), fileName.replace(/\.js$/, '.d.ts')));
+    }
+  }
+  for (const name of readdirSync(dist, { recursive: true, encoding: 'utf8' })) {
+    const path = join(dist, name);
+    if (path.endsWith('.d.ts') && !reached.has(path)) rmSync(path);
+  }
+}
+
+async function writeJavaScript(): Promise<void> {
+  const compilerOptions: ts.CompilerOptions = {
+    module: ts.ModuleKind.CommonJS,
+    target: ts.ScriptTarget.ES2022,
+    esModuleInterop: true,
+    removeComments: true,
+  };
+  const style = await resolveConfig(join(root, 'package.json'));
+  for (const name of readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })) {
+    if (!name.endsWith('.ts')) continue;
+    const source = readFileSync(join(root, 'src', name), 'utf8');
+    const { outputText } = ts.transpileModule(source, { compilerOptions });
+    const file = join(dist, name.replace(/\.ts$/, '.js'));
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, await format(outputText, { ...style, parser: 'babel' }));
+  }
+  writeFileSync(join(dist, 'package.json'), '{ "type": "commonjs" }\n');
+}
+
+function writeFace(file: string): void {
+  const names = Object.keys(require(join(dist, `${file}.js`)) as object).sort();
   const target = `./${file.slice(file.lastIndexOf('/') + 1)}.js`;
-  writeFileSync(`${root}/dist/${file}.mjs`, `export { ${names.join(', ')} } from '${target}';\n`);
-  writeFileSync(`${root}/dist/${file}.d.mts`, `export * from '${target}';\n`);
+  writeFileSync(join(dist, `${file}.mjs`), `export { ${names.join(', ')} } from '${target}';\n`);
+  writeFileSync(join(dist, `${file}.d.mts`), `export * from '${target}';\n`);
   console.log(`dist/${file}: ${names.join(', ')}`);
 }

@@ -65,7 +65,7 @@ test('a loop that has ended cleans up', async () => {
   expect(await second.next()).toBe(' of 1');
 });
 
-test('who gives no name and no token is let in nowhere', async () => {
+test('a visitor without a name or a token gets in nowhere', async () => {
   const { site } = await page.run('missing-keys');
   for (const query of [
     '',
@@ -109,7 +109,7 @@ test('a loop that polls', async () => {
   expect(await client.next()).toBe('hello');
 });
 
-test('each job goes to one of those who wait, and who has left takes none', async () => {
+test('each job goes to one waiting worker, and a worker that has left gets none', async () => {
   const { site } = await page.run('blocking-queues');
   const put = (name: string) => request(site, `/jobs/${name}`, { method: 'POST' });
   await put('before');
@@ -167,7 +167,7 @@ test('commands in plain text', async () => {
   expect(await client.closed()).toMatchObject({ code: 1000 });
 });
 
-test('a command that is no JSON closes with 1011', async () => {
+test('a command that is not JSON closes with 1011', async () => {
   const { site, reader } = await page.run('commands-in-json-or-plain-text');
   const errors = new Inbox<unknown>();
   const handleError: ErrorRequestHandler = (error, _req, _res, next) => {

@@ -45,7 +45,7 @@ test('the first example serves both protocols', async () => {
   expect(await client.take(2)).toEqual(['hello', Buffer.from([1, 2, 3])]);
 });
 
-test('the first example is JavaScript, too, as it is told to be saved', () => {
+test('the first example runs as JavaScript, too, in the file that the page names', () => {
   const { code } = readme.find('dwebsocket', 'ts');
   const check = spawnSync(process.execPath, ['--input-type=module', '--check', '-'], { input: code });
   expect(check.stderr.toString()).toBe('');
@@ -57,7 +57,7 @@ test('a browser gets its message back', async () => {
   expect(await runInBrowser(readme.find('in-a-browser', 'js'), site)).toBe('Hello, World!');
 });
 
-test('the second example tells the time, and asks', async () => {
+test('the clock of the second example ticks, and its quiz asks', async () => {
   const { site } = await readme.run('what-a-handler-can-do');
   expect((await requestUpgrade(site, '/clock', { upgrade: 'h2c' })).status).toBe(404);
   expect((await request(site, '/guess')).status).toBe(400);

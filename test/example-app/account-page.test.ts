@@ -62,7 +62,7 @@ describeInBrowser('the page behind a login', ({ visit }) => {
     await page.getByRole('heading', { name: 'Log in' }).waitFor();
   });
 
-  test('leads who has no login any more from Connect to the login', async () => {
+  test('redirects a visitor whose login has ended from Connect to the login page', async () => {
     const page = await visit('/account/');
     await logIn(page);
     await logOut(page);

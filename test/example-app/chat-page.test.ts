@@ -50,7 +50,7 @@ describeInBrowser('the chat', ({ visit, stopApp, startApp }) => {
     await seePeople(ada, 'Ada');
   });
 
-  test('another room is another room, and knows the name of the tab', async () => {
+  test('a second room shares nothing with the first, and keeps the name of the tab', async () => {
     const page = await visit('/chat/first/');
     await enter(page, 'Ada');
     await say(page, 'only here');
@@ -66,7 +66,7 @@ describeInBrowser('the chat', ({ visit, stopApp, startApp }) => {
     await seeMessage(page, 'only here');
   });
 
-  test('who leaves sees nobody, cannot talk, and has the last messages when back', async () => {
+  test('a visitor who leaves sees nobody, cannot talk, and gets the last messages on return', async () => {
     const page = await visit('/chat/away/');
     await say(page, 'too early');
     await page.getByText('You are not connected. Press Enter first.').waitFor();
@@ -84,7 +84,7 @@ describeInBrowser('the chat', ({ visit, stopApp, startApp }) => {
     expect(await page.locator('#messages li').count()).toBe(1);
   });
 
-  test('who is here enters again under another name', async () => {
+  test('a visitor can enter again under another name', async () => {
     const page = await visit('/chat/names/');
     const [name, button] = [page.getByLabel('Your name'), page.getByRole('button', { name: 'Enter' })];
     await enter(page, 'Ada');
@@ -100,7 +100,7 @@ describeInBrowser('the chat', ({ visit, stopApp, startApp }) => {
     await seePeople(page, 'Ida');
   });
 
-  test('a name of blanks enters nowhere, and is told why', async () => {
+  test('a name of blanks is refused with the reason', async () => {
     const page = await visit('/chat/names/');
     const name = page.getByLabel('Your name');
     await name.fill('   ');

@@ -51,7 +51,7 @@ describe.runIf(hasRedis)('two instances with one Redis', () => {
     await Promise.all([bob.untilHere('Bob', 'Cem'), cem.untilHere('Bob', 'Cem')]);
   });
 
-  test('when one is killed those who were on it are gone, and what they have said is not', async () => {
+  test('after one is killed, its visitors are gone and their messages are not', async () => {
     const victim = await startInstance(redis.url);
     const ada = await Chatter.enter(one.origin, 'killed', 'Ada');
     const bob = await Chatter.enter(victim.origin, 'killed', 'Bob');
@@ -104,7 +104,7 @@ describe.runIf(hasRedis)('two instances with one Redis', () => {
   });
 });
 
-describe('a Redis that is not there, or not to be had', () => {
+describe('a Redis that does not run, or cannot be reached', () => {
   /** The rooms of an instance go on. */
   async function talk(instance: Instance): Promise<void> {
     const ada = await Chatter.enter(instance.origin, 'lobby', 'Ada');

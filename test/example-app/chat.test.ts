@@ -18,14 +18,14 @@ test('/chat/ leads to a room', async () => {
   expect(answer.text).toMatch('Who is here');
 });
 
-test.each(['a.b', 'two words', '<b>', 'x'.repeat(41)])('%j is no room: 404', async (name) => {
+test.each(['a.b', 'two words', '<b>', 'x'.repeat(41)])('%j is not a room: 404', async (name) => {
   expect((await request(app.server).get(`/chat/${encodeURIComponent(name)}/`)).status).toBe(404);
   await expect(connect(app.origin, `/chat/${encodeURIComponent(name)}/`)).rejects.toMatchObject({
     status: 404,
   });
 });
 
-test('everybody in a room hears what is said there, and nobody else', async () => {
+test('all members of a room get its messages, and nobody else does', async () => {
   const ada = await enter('客厅', 'Ada');
   const bob = await enter('客厅', 'Bob');
   const eve = await enter('kitchen', 'Eve');
@@ -41,7 +41,7 @@ test('everybody in a room hears what is said there, and nobody else', async () =
   expect(eve.said).toEqual(['alone']);
 });
 
-test('everybody in a room sees who is there, and who has left', async () => {
+test('all members of a room see who is there and who has left', async () => {
   const ada = await enter('presence', 'Ada');
   await ada.untilHere('Ada');
   const bob = await enter('presence', ' Bob ');
@@ -54,7 +54,7 @@ test('everybody in a room sees who is there, and who has left', async () => {
   await ada.untilHere('Ada');
 });
 
-test('who enters gets the last twenty messages, also when everybody had left', async () => {
+test('a new member gets the last twenty messages, even if the room was empty', async () => {
   const ada = await enter('history', 'Ada');
   const texts = Array.from({ length: 25 }, (_, index) => `message ${String(index)}`);
   for (const text of texts) ada.say(text);

@@ -29,7 +29,7 @@ describeInBrowser('every page', ({ visit }) => {
       expect(await findBarriers(page)).toEqual([]);
     });
 
-    test(`${path} fits a phone, and asks nobody but the app`, async () => {
+    test(`${path} fits a phone, and sends requests only to the app`, async () => {
       const strangers: string[] = [];
       const missing: string[] = [];
       const page = await visit(path, phone, (opened) => {

@@ -150,7 +150,7 @@ describeInBrowser('the pages of the patterns', ({ visit }) => {
     await seeStatus(page, 'Closed by you');
   });
 
-  test('/frames/ says so when there is no camera', async () => {
+  test('/frames/ shows a message without a camera', async () => {
     const page = await visit('/frames/');
     await press(page, 'Use the camera');
     await page.getByRole('alert').filter({ hasText: 'No camera was found' }).waitFor();

@@ -41,7 +41,7 @@ test('/shell/ closes with 1000 when its program ends, and ends its program when 
   await second.vanish();
 });
 
-test('/shell/ knows nothing that its program does not, however it is asked', async () => {
+test('/shell/ runs only its own program, whatever the client sends', async () => {
   const websocket = await app.open('/shell/');
   await receiveUntil(websocket, /> $/);
   for (const line of ['constructor', '__proto__ x', 'toString', '; ls', '$(ls)']) {
@@ -85,7 +85,7 @@ describe('/account/', () => {
     await expect(app.open('/account/', { headers })).rejects.toThrow('401');
   });
 
-  test('takes nobody in without a name', async () => {
+  test('refuses a visitor without a name', async () => {
     const agent = request.agent(app.server);
     await agent.post('/account/login').type('form').send({ name: '  ' });
     expect((await agent.get('/account/')).status).toBe(401);

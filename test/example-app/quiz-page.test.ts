@@ -6,7 +6,7 @@ const seeQuestion = (page: Page, text: string) =>
   page.locator('#question').filter({ hasText: text }).waitFor();
 
 describeInBrowser('the quiz', ({ visit }) => {
-  test('tells right from wrong, and counts after the last question', async () => {
+  test('shows right and wrong answers, and the count after the last question', async () => {
     const page = await visit('/quiz/');
     await seeStatus(page, 'Connected');
     for (const [question, answer, verdict] of [
@@ -24,7 +24,7 @@ describeInBrowser('the quiz', ({ visit }) => {
     await page.getByText('That was all: 2 of 3 right.').waitFor();
   });
 
-  test('tells when the time is up', async () => {
+  test('shows that the time is up', async () => {
     const page = await visit('/quiz/?hard');
     await seeStatus(page, 'Connected');
     await press(page, 'Next question');
@@ -75,7 +75,7 @@ describeInBrowser('the quiz', ({ visit }) => {
     await page.getByText('You have eight seconds').waitFor();
   });
 
-  test('warns who asks for a question while it is not connected', async () => {
+  test('shows a warning for a question while it is not connected', async () => {
     const page = await visit('/quiz/');
     await seeStatus(page, 'Connected');
     await press(page, 'Close');

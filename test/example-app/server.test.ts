@@ -95,7 +95,7 @@ test('a port that is taken gets one clear line', async () => {
   other.close();
 });
 
-test('a port that is no port gets one clear line', async () => {
+test('an invalid port gives one clear line', async () => {
   for (const port of ['http', '65536', '-1', ' ']) {
     const child = startServer(port);
     const exit = once(child, 'exit');

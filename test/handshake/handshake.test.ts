@@ -39,7 +39,7 @@ test.for([
   expect((await shakeHands(await serveRoute(), headers)).status).toBe(101);
 });
 
-describe('a malformed handshake is refused in words, and the connection closes', () => {
+describe('a malformed handshake gets an answer with the reason, and the connection closes', () => {
   test.for([
     ['no key', { 'Sec-WebSocket-Key': undefined }, 400, 'Sec-WebSocket-Key'],
     [
@@ -66,12 +66,12 @@ describe('a malformed handshake is refused in words, and the connection closes',
     expect(answer.headers.get('connection')).toBe('close');
   });
 
-  test('426 says which version would do', async () => {
+  test('426 names the supported version', async () => {
     const { headers } = await shakeHands(await serveRoute(), { 'Sec-WebSocket-Version': '7' });
     expect(headers.get('sec-websocket-version')).toBe('13');
   });
 
-  test('parameters of permessage-deflate that cannot be', async () => {
+  test('invalid parameters of permessage-deflate', async () => {
     const site = await serveRoute({ perMessageDeflate: true });
     const offer = 'permessage-deflate; server_max_window_bits=99';
     const answer = await shakeHands(site, { 'Sec-WebSocket-Extensions': offer });
@@ -262,7 +262,7 @@ describe('origins', () => {
     expect(warnings.rest()).toEqual([]);
   });
 
-  test('of foreign origins ten are told for each route, so that clients cannot fill a log', async () => {
+  test('at most ten foreign origins are logged for each route, so that clients cannot fill a log', async () => {
     const warnings = watchWarnings();
     const sites = [await serveRoute(), await serveRoute()];
     for (const site of sites) {

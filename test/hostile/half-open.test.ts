@@ -75,7 +75,7 @@ describe('a connection that goes dead without a FIN', () => {
     expect(client.frames.map(({ opcode }) => opcode)).toEqual([Opcode.ping, Opcode.ping]);
   });
 
-  test('stays for ever when the heartbeat is off, until the handler leaves', async () => {
+  test('stays open without a heartbeat, until the handler returns', async () => {
     const arrived = defer<Websocket>();
     const site = await serve(
       requireWebsocket(

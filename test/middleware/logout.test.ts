@@ -143,7 +143,7 @@ describe.each(EXPRESSES)('logout on %s', (_name, express) => {
       expect(await store.find(sessionIdOf(cookie))).toBeUndefined();
     });
 
-    test('it stays gone when the handler is still at work after its client has left', async () => {
+    test('it stays gone when the handler still runs after its client has left', async () => {
       const { app, site, store, finished, before } = await build(setup);
       const cleanUp = defer();
       app.get(
@@ -206,7 +206,7 @@ describe.each(EXPRESSES)('logout on %s', (_name, express) => {
       expect((await store.find(sessionIdOf(cookie)))?.count).toBe(3);
     });
 
-    test('who logs out while the handshake is under way is closed at once', async () => {
+    test('a logout during the handshake closes the websocket at once', async () => {
       const { app, site, before } = await build(setup);
       const waiting = new Inbox<() => void>();
       app.get(

@@ -62,7 +62,7 @@ describe.each(EXPRESSES)('passport with a session on %s', (_name, express) => {
       body: `username=ada&password=${password}`,
     });
 
-  test('who is logged in has req.user in the handler', async () => {
+  test('a logged-in visitor has req.user in the handler', async () => {
     const site = await serve(build().app);
     const cookie = cookiesOf((await login(site, 'correct')).headers);
     const client = await connect(site, '/chat', { headers: { cookie } });
@@ -70,7 +70,7 @@ describe.each(EXPRESSES)('passport with a session on %s', (_name, express) => {
     expect(await client.next()).toBe('ada: hello');
   });
 
-  test('who is not gets 401 or the redirect, never a 101', async () => {
+  test('a visitor without a login gets 401 or the redirect, never a 101', async () => {
     const { app, count } = build();
     const site = await serve(app);
     expect(await requestUpgrade(site, '/chat')).toMatchObject({ status: 401, body: 'log in first' });

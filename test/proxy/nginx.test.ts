@@ -52,7 +52,7 @@ describe.runIf(requirement('nginx', hasNginx))('behind nginx', () => {
     });
   });
 
-  test('so it does where nginx does TLS', async () => {
+  test('the same snippet works where nginx terminates TLS', async () => {
     const app = build();
     app.set('trust proxy', 'loopback');
     const nginx = await startNginx(await serve(app), recommendedSnippet(), { tls: true });
@@ -121,7 +121,7 @@ describe.runIf(requirement('nginx', hasNginx))('behind nginx', () => {
 
   const impatient = () => change(recommendedSnippet(), 'proxy_read_timeout 60s;', 'proxy_read_timeout 2s;');
 
-  test('an idle connection outlives the patience of nginx through the heartbeat', async () => {
+  test('the heartbeat keeps an idle connection open beyond the time-out of nginx', async () => {
     const nginx = await startNginx(await serve(build({ heartbeat: 300 })), impatient());
     const client = await connect(nginx, '/echo');
     // Twice that patience, at least.
@@ -130,7 +130,7 @@ describe.runIf(requirement('nginx', hasNginx))('behind nginx', () => {
     expect(await client.next()).toBe('still here');
   });
 
-  test('without the heartbeat nginx cuts it: what the heartbeat is for', async () => {
+  test('without the heartbeat nginx ends an idle connection', async () => {
     const nginx = await startNginx(await serve(build({ heartbeat: false })), impatient());
     const client = await connect(nginx, '/echo');
     expect((await client.closed()).code).toBe(1006);

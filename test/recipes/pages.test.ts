@@ -11,7 +11,7 @@ const RECIPES = readdirSync(new URL('.', import.meta.url)).filter(
   (name) => !name.endsWith('.test.ts') && name !== 'stopping-app.ts',
 );
 
-test('what the documents for operators show is what is tested here, word for word', () => {
+test('the documents for operators show the tested code, word for word', () => {
   expect(blocks.map(({ code }) => code.trimEnd()).sort()).toEqual(RECIPES.map(read).sort());
 });
 

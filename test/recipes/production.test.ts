@@ -126,7 +126,7 @@ test('an app on a server with a certificate speaks wss', async () => {
   expect(await late.next()).toBe('hello');
 });
 
-test('a server for HTTP/2 that is told of speaks WebSocket to who comes with HTTP/1.1', async () => {
+test('an attached server for HTTP/2 speaks WebSocket with clients of HTTP/1.1', async () => {
   const echo = acceptWebsocket(async (req, res) => {
     if (!req.isWebsocket()) return void res.end(`HTTP/${req.httpVersion}`);
     for await (const message of req.websocket) req.websocket.send(message);

@@ -16,7 +16,7 @@ const greet = ({ websocket, res }: Pick<Request, 'res'> & { websocket: Websocket
   websocket.send(`hello ${String(res?.locals.user)}`);
 };
 
-test('pages of the origins that are named may connect, for members, and nobody else', async () => {
+test('only members on pages of the named origins may connect', async () => {
   const app = express();
   addRooms(app, async (cookie, room) => cookie === 'user=ada' && room === 'red');
   const site = await serve(app);
@@ -132,7 +132,7 @@ test('a token as the first message lets in, anything else closes with 4401', asy
   }
 });
 
-test('an address has so many websockets at a time, and a new one when one has ended', async () => {
+test('an address may have a limited number of websockets at a time, and a new one when one ends', async () => {
   const app = express();
   app.set('trust proxy', 'loopback');
   app.get(
@@ -161,7 +161,7 @@ test('an address has so many websockets at a time, and a new one when one has en
   expect((await requestUpgrade(site, '/chat', from('192.0.2.1'))).status).toBe(429);
 });
 
-test('who sends more than the rate allows is closed with 1008, after the messages that it allowed', async () => {
+test('a client that exceeds the rate is closed with 1008, after the messages that the rate allows', async () => {
   const app = express();
   app.get(
     '/chat',

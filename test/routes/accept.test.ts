@@ -17,6 +17,7 @@ import { binary, close, Opcode, text } from '../support/raw-frames.js';
 import { request, requestUpgrade } from '../support/request.js';
 import { listen, serve, type Site } from '../support/serve.js';
 import { watchWarnings } from '../support/warnings.js';
+import { CUT_OFF, expectEnd, watchExchange } from '../support/watch-exchange.js';
 
 const greet = requireWebsocket(({ websocket }) => void websocket.send('welcome'));
 
@@ -233,15 +234,12 @@ describe('bytes beyond ASCII in a header', () => {
 
 describe('a header hook that fails while the 101 is made', () => {
   async function serveFailing(hook: (res: express.Response) => void, onError?: express.ErrorRequestHandler) {
-    const events = new Inbox<string>();
+    const { watch, events } = watchExchange();
     const app = express();
     app.set('env', 'test');
     app.use((req, res, next) => {
-      res.on('finish', () => events.push(`finish ${String(res.statusCode)}`));
-      res.on('close', () => events.push('res closed'));
-      req.on('close', () => events.push('req closed'));
       hook(res);
-      next();
+      watch(req, res, next);
     });
     app.get('/', greet);
     if (onError !== undefined) app.use(onError);
@@ -268,8 +266,7 @@ describe('a header hook that fails while the 101 is made', () => {
       for (let i = 0; i < 2; i++) {
         const answer = await requestUpgrade(site, '/');
         expect(answer).toMatchObject({ status: 503, body: '{"sorry":"the session store is down"}' });
-        const seen = [await events.next(), await events.next(), await events.next()];
-        expect(seen.sort()).toEqual(['finish 503', 'req closed', 'res closed']);
+        await expectEnd(events, ['finish 503', 'req closed', 'res closed']);
       }
     },
   );
@@ -277,8 +274,7 @@ describe('a header hook that fails while the 101 is made', () => {
   test('is 500 where nobody handles it', async () => {
     const { site, events } = await serveFailing((res) => failOnce(res, 'before'));
     expect((await requestUpgrade(site, '/')).status).toBe(500);
-    const seen = [await events.next(), await events.next(), await events.next()];
-    expect(seen.sort()).toEqual(['finish 500', 'req closed', 'res closed']);
+    await expectEnd(events, ['finish 500', 'req closed', 'res closed']);
   });
 
   test('each time ends the connection of a bare server, and not the process', async () => {
@@ -393,7 +389,7 @@ test('a client that resets while async middleware decides never reaches the hand
   const client = await connectRaw(site.port);
   expect(await events.next()).toBe('in middleware');
   client.reset();
-  expect([await events.next(), await events.next()].sort()).toEqual(['req closed', 'res closed']);
+  await expectEnd(events, CUT_OFF);
   mayGoOn.resolve();
   expect(await events.next()).toBe('went on');
   expect(events.rest()).toEqual([]);

@@ -16,6 +16,7 @@ import { close, closeCodeOf } from '../support/raw-frames.js';
 import { request, requestUpgrade } from '../support/request.js';
 import { serve } from '../support/serve.js';
 import { watchWarnings } from '../support/warnings.js';
+import { CUT_OFF, FINISHED, expectEnd, watchExchange } from '../support/watch-exchange.js';
 
 /** A handler of an ordinary route, behind the middleware. */
 type Handler = (req: express.Request & MaybeWebsocket, res: express.Response) => unknown;
@@ -40,14 +41,8 @@ const EXPRESSES = [
 
 function build(create: typeof express, handler: Handler, options = {}) {
   const app = create();
-  const events = new Inbox<string>();
-  app.use((req, res, next) => {
-    res.on('finish', () => events.push(`finish ${res.statusCode}`));
-    res.on('close', () => events.push('res closed'));
-    req.on('close', () => events.push('req closed'));
-    next();
-  });
-  app.use(websocketMiddleware(options));
+  const { watch, events } = watchExchange();
+  app.use(watch, websocketMiddleware(options));
   app.all('/', handler as never);
   return { app, events };
 }
@@ -93,7 +88,7 @@ test.for([{}, { acceptAll: true }])(
   },
 );
 
-test('a third argument that is no function is no next()', async () => {
+test('a third argument that is not a function does not count as next()', async () => {
   const middleware = websocketMiddleware();
   const site = await serve((req, res) => {
     (middleware as (...args: unknown[]) => void)(req, res, { id: '7' });
@@ -148,7 +143,7 @@ describe.for(EXPRESSES)('with acceptAll on %s', ([, create]) => {
     });
   });
 
-  test('who copies or prints a request does not accept its websocket', async () => {
+  test('copying or printing a request does not accept its websocket', async () => {
     const { app } = build(create, (req, res) => res.send(String(inspect({ ...req }).length > 0)), options);
     expect(await requestUpgrade(await serve(app), '/')).toMatchObject({ status: 200, body: 'true' });
   });
@@ -184,8 +179,7 @@ describe.for(EXPRESSES)('with acceptAll on %s', ([, create]) => {
     expect([closeCodeOf(frame), frame.payload.length]).toEqual([1011, 2]);
     client.write(close(1011));
     expect(await errors.next()).toMatchObject({ message: 'secret' });
-    const seen = [await events.next(), await events.next(), await events.next()];
-    expect(seen.sort()).toEqual(['finish 101', 'req closed', 'res closed']);
+    await expectEnd(events, FINISHED);
     await client.end();
   });
 
@@ -203,8 +197,7 @@ describe.for(EXPRESSES)('with acceptAll on %s', ([, create]) => {
     const client = await connect(await serve(app));
     await client.close(1000);
     expect(await ends.next()).toBeNull();
-    const seen = [await events.next(), await events.next(), await events.next()];
-    expect(seen.sort()).toEqual(['finish 101', 'req closed', 'res closed']);
+    await expectEnd(events, FINISHED);
     mayReturn.resolve();
   });
 
@@ -262,8 +255,7 @@ describe.for(EXPRESSES)('with acceptAll on %s', ([, create]) => {
       expect(await seen.next()).toEqual([true, false, '']);
       expect(await seen.next()).toBeNull();
       expect(await seen.next()).toEqual({ code: 1006, reason: '', wasClean: false });
-      const ends = [await events.next(), await events.next(), await events.next()];
-      expect(ends.sort()).toEqual([`finish ${status}`, 'req closed', 'res closed']);
+      await expectEnd(events, [`finish ${status}`, 'req closed', 'res closed']);
     },
   );
 
@@ -325,21 +317,23 @@ describe.for(EXPRESSES)('with acceptAll on %s', ([, create]) => {
   );
 
   test.for([
-    ['an error handler that answers 500', 1011, [fail, answerWith(500)]],
-    ['an error handler that answers 404', 1000, [fail, answerWith(404)]],
-    ['an error that nobody handles', 1011, [fail]],
+    ['an error handler that answers 500', 1011, FINISHED, [fail, answerWith(500)]],
+    ['an error handler that answers 404', 1000, FINISHED, [fail, answerWith(404)]],
+    ['an error that nobody handles', 1011, FINISHED, [fail]],
     [
       'a response that is destroyed',
       1011,
+      CUT_OFF,
       [(_req: unknown, res: express.Response): void => void res.destroy()],
     ],
     [
       'a route that sends an answer',
       1000,
+      FINISHED,
       [(_req: unknown, res: express.Response): void => void res.send('bye')],
     ],
-    ['no route at all', 1000, []],
-  ] as const)('touched by a middleware, with %s behind it: %i', async ([, code, behind]) => {
+    ['no route at all', 1000, FINISHED, []],
+  ] as const)('touched by a middleware, with %s behind it: %i', async ([, code, ends, behind]) => {
     const { app, events } = build(
       create,
       (req, _res) => {
@@ -352,7 +346,7 @@ describe.for(EXPRESSES)('with acceptAll on %s', ([, create]) => {
     const client = await connect(await serve(app));
     expect(await client.next()).toBe('hello');
     expect(await client.closed()).toEqual({ code, reason: '' });
-    expect(['finish 101', 'res closed']).toContain(await events.next());
+    await expectEnd(events, ends);
   });
 });
 
@@ -422,7 +416,7 @@ test('a route that touches it when the client has ended its side may still answe
   expect(await client.end()).toBe('end');
 });
 
-test('a response that has begun is no websocket, and goes on', async () => {
+test('a request whose response has begun is not a websocket, and the response goes on', async () => {
   const app = express();
   app.use(websocketMiddleware({ acceptAll: true }));
   app.get('/', ((req: express.Request & MaybeWebsocket, res: express.Response) => {

@@ -98,7 +98,7 @@ describe.for([
     expect((await requestUpgrade(site, '/echo', { 'sec-websocket-version': '8' })).status).toBe(426);
   });
 
-  test('a bare server does, too', async () => {
+  test('the same on a bare server', async () => {
     const site = await serve(handler, { tls });
     const client = await connect(site, '/any/path');
     client.send('one', 'two');

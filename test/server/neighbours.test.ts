@@ -99,13 +99,15 @@ describe('on a server that is not known to be ours', () => {
 
   test('a neighbour that listens to the socket may take its time', async () => {
     watchWarnings();
-    const { site, server, left } = await serveBeside((socket) => socket.on('data', () => {}));
+    const { site, server, left } = await serveBeside((socket, path) => {
+      if (path !== '/ignored') socket.on('data', () => {});
+    });
     await request(site, '/nowhere');
     hurry(server, 30);
     const client = await connectRaw(site.port);
     const socket = await left.next();
-    // Timers of one process fire in the order of their times.
-    await new Promise((resolve) => setTimeout(resolve, 60));
+    // The time has passed when a later request, whose socket has no listener, gets 503.
+    expect((await requestUpgrade(site, '/ignored')).status).toBe(503);
     socket.end('HTTP/1.1 200 OK\r\n\r\nlate');
     const response = await client.response();
     await client.end();
@@ -153,8 +155,10 @@ describe('on a server where a request has reached a route of ours', () => {
     server.emit('connection', socket);
     client.write(handshakeRequest());
     await accepted;
-    // Timers of one process fire in the order of their times.
-    await new Promise((resolve) => setTimeout(resolve, 60));
+    // The time has passed when a later request, on another server, gets 503.
+    const other = await serveBeside(() => {});
+    attachWebsocket(other.server, { handshakeTimeout: 20 });
+    expect((await requestUpgrade(other.site, '/')).status).toBe(503);
     expect(received).toMatch(/^HTTP\/1\.1 101 /);
     expect(received).not.toContain('503');
     for (const ws of wss.clients) ws.terminate();

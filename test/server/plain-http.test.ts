@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer } from 'node:http';
+import { createServer, type ServerResponse } from 'node:http';
 import { connect as connectTls } from 'node:tls';
 import type { Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
@@ -245,15 +245,20 @@ describe('behind a request on the same connection', () => {
   const post = `POST /second HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n${H2C}\r\n\r\nbody`;
 
   test('a request is answered after it, also when that takes longer than keepAliveTimeout', async () => {
+    const second = new Inbox<ServerResponse>();
     const server = createServer((req, res) => {
-      if (req.url === '/first') setImmediate(() => res.end('{"first":true}\n'));
-      // Node gives an idle connection a second more than it says.
-      else setTimeout(() => res.end('{"second":true}'), 1_200);
+      if (req.url === '/second') second.push(res);
+      else setImmediate(() => res.end('{"first":true}\n'));
     });
     server.keepAliveTimeout = 1;
     const site = await listen(server);
     const client = await connectRaw(site.port, { request: get + post });
     const { body } = await client.response();
+    const res = await second.next('request');
+    // The time has passed when the server ends a later connection, which is idle behind its answer.
+    const idle = await connectRaw(site.port, { request: get });
+    await within(idle.ended, 'end');
+    res.end('{"second":true}');
     await client.until(() => body().includes('"second"'), 'the second answer');
     client.destroy();
   });

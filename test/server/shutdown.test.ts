@@ -119,21 +119,26 @@ describe('closeWebsockets', () => {
   });
 
   test('gives a slow client the timeout, also where its route has a shorter closeTimeout', async () => {
-    const site = await serve(
-      requireWebsocket(
-        ({ websocket }) => {
-          websocket.send(Buffer.alloc(8_000_000));
-          return websocket.closed;
-        },
-        { closeTimeout: 50 },
-      ),
+    const route = requireWebsocket(
+      ({ websocket }) => {
+        websocket.send(Buffer.alloc(8_000_000));
+        return websocket.closed;
+      },
+      { closeTimeout: 50 },
     );
+    const site = await serve(route);
+    const other = await serve(route);
     const client = await openRaw(site.port);
     client.socket.pause();
+    const silent = await openRaw(other.port);
+    silent.socket.pause();
     const [websocket] = openWebsockets(site.server);
     const closing = closeWebsockets(site.server, { timeout: 10_000 });
-    // Later than the closeTimeout: timers of one process fire in the order of their times.
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    // The closeTimeout has passed when it cuts off a websocket that was closed later, on another server.
+    const [later] = openWebsockets(other.server);
+    later!.close();
+    await within(later!.closed, 'cut');
+    silent.destroy();
     client.socket.resume();
     await client.until(() => client.framesOf(Opcode.close).length > 0, 'a close frame');
     client.write(close(1001));

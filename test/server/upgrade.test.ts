@@ -5,11 +5,13 @@ import type { Socket } from 'node:net';
 import express from 'express';
 import { expect, test } from 'vitest';
 import { attachWebsocket, requireWebsocket } from 'dwebsocket';
+import { connect } from '../support/client.js';
 import { FRAMEWORKS } from '../support/frameworks.js';
 import { defer, Inbox, within } from '../support/inbox.js';
 import { connectRaw } from '../support/raw-client.js';
 import { requestUpgrade } from '../support/request.js';
 import { CERTIFICATE, listen, serve } from '../support/serve.js';
+import { CUT_OFF, expectEnd, watchExchange } from '../support/watch-exchange.js';
 
 const MB = 10 ** 6;
 // Servers are attached as soon as a route is wrapped, wherever it is.
@@ -120,36 +122,39 @@ test('a client that neither reads its refusal to the end nor leaves is cut off',
 });
 
 test('what no route answers within handshakeTimeout gets 503, and the app sees a client that has left', async () => {
-  const events = new Inbox<string>();
-  const app = express();
-  app.use((req, res) => {
-    // …and next() was forgotten
-    req.on('close', () => events.push('req closed'));
-    res.on('close', () => events.push('res closed'));
-  });
-  const site = await serve(app);
+  const { watch, events } = watchExchange();
+  // A middleware that does not call next().
+  const site = await serve((req, res) => watch(req, res, () => {}));
   attachWebsocket(site.server, { handshakeTimeout: 20 });
   const { status, body } = await requestUpgrade(site, '/');
   expect(status).toBe(503);
   expect(body).toContain('does a middleware forget to call next()?');
-  expect([await events.next(), await events.next()].sort()).toEqual(['req closed', 'res closed']);
+  await expectEnd(events, CUT_OFF);
 });
 
 test('an answer that has begun is not cut off by handshakeTimeout', async () => {
-  const site = await serve((_req, res) => {
+  const begun = new Inbox<ServerResponse>();
+  const site = await serve((req, res) => {
+    if (req.url === '/forgotten') return;
     res.write('slow but ');
-    // Later than the timeout: timers of one process fire in the order of their times.
-    setTimeout(() => res.end('sure'), 60);
+    begun.push(res);
   });
   attachWebsocket(site.server, { handshakeTimeout: 20 });
-  expect(await requestUpgrade(site, '/')).toMatchObject({ status: 200, body: 'slow but sure' });
+  const answer = requestUpgrade(site, '/');
+  const res = await begun.next('request');
+  expect((await requestUpgrade(site, '/forgotten')).status).toBe(503);
+  res.end('sure');
+  expect(await answer).toMatchObject({ status: 200, body: 'slow but sure' });
 });
 
 test('a websocket that is open is not ended by handshakeTimeout', async () => {
-  const asleep = new Inbox<boolean>();
-  const site = await serve(requireWebsocket(async ({ websocket }) => asleep.push(await websocket.sleep(60))));
+  const greet = requireWebsocket(async ({ websocket }) => websocket.send(String(await websocket.wait())));
+  const site = await serve((req, res) => {
+    if (req.url !== '/forgotten') greet(req, res);
+  });
   attachWebsocket(site.server, { handshakeTimeout: 20 });
-  const client = await connectRaw(site.port);
-  expect(await asleep.next()).toBe(true);
-  client.destroy();
+  const client = await connect(site);
+  expect((await requestUpgrade(site, '/forgotten')).status).toBe(503);
+  client.send('still there');
+  expect(await client.next()).toBe('still there');
 });

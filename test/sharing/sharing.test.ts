@@ -4,7 +4,7 @@ import express, { type Express } from 'express';
 import { attachWebsocket, requireWebsocket } from 'dwebsocket';
 import { describe, expect, test } from 'vitest';
 import { connect } from '../support/client.js';
-import { defer } from '../support/inbox.js';
+import { defer, within } from '../support/inbox.js';
 import { connectRaw } from '../support/raw-client.js';
 import { request, requestUpgrade } from '../support/request.js';
 import { CERTIFICATE, listen, type Site } from '../support/serve.js';
@@ -188,8 +188,9 @@ test('socket.io ends what is not its own after a while, but no socket of ours, h
 
   const ours = visitChat(site, 'slow');
   await asked.promise;
-  // Its timer, if it had set one, would be older and not longer.
-  setTimeout(late.resolve, 40);
+  // The time has passed when a later request, which is not ours, is cut off.
+  await within((await connectRaw(site.port, { path: '/nowhere' })).ended, 'end');
+  late.resolve();
   await ours;
 });
 

@@ -117,7 +117,7 @@ describe.for(ways)('two copies of the package in one process, $name', ({ one, ot
       res.on('close', ended.resolve);
       middleware(req, res, () => {
         // This opens it, so the wrapper of the other copy finds it open.
-        expect((req as unknown as first.MaybeWebsocket).websocket).not.toBeNull();
+        expect((req as unknown as first.MaybeWebsocket).websocket).toBeInstanceOf(other.Websocket);
         waiting(req, res, (error) => errors.push(error));
       });
     });

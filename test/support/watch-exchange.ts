@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { expect } from 'vitest';
 import { Inbox } from './inbox.js';
 
 /** A middleware that notes how an exchange ends, for apps of any framework and for bare servers. */
@@ -11,6 +12,17 @@ export function watchExchange() {
     next();
   };
   return { watch, events };
+}
+
+/** How an exchange ends whose response finishes, and one whose response is cut off. */
+export const FINISHED = ['finish 101', 'req closed', 'res closed'];
+export const CUT_OFF = ['req closed', 'res closed'];
+
+/** Expects that the next events are these, in any order. */
+export async function expectEnd(events: Inbox<string>, ends: readonly string[]): Promise<void> {
+  const seen: string[] = [];
+  while (seen.length < ends.length) seen.push(await events.next('end of the exchange'));
+  expect(seen.sort()).toEqual(ends);
 }
 
 /** Resolves when the event loop has turned often enough for what is under way to come. */

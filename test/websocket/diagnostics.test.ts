@@ -124,7 +124,7 @@ describe('dwebsocket.close has the code and the reason of whoever closed first',
     });
   });
 
-  test('nobody: the client has vanished', async () => {
+  test('neither side: the client has vanished', async () => {
     const closed = listenTo('dwebsocket.close');
     const { client, websocket } = await openPair();
     await client.vanish();
@@ -272,7 +272,7 @@ test('nothing is made for a channel while nobody listens to it', async () => {
   expect(publish).not.toHaveBeenCalled();
 });
 
-test('what is published is of the server: the client of a test is not counted', async () => {
+test('the channels report the server only, and not the client of a test', async () => {
   const sent = listenTo('dwebsocket.send');
   const received = listenTo('dwebsocket.receive');
   const app = express();

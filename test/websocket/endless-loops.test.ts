@@ -9,7 +9,7 @@ import { handshakeRequest } from '../support/raw-client.js';
  * In a process of their own: a loop that starves its process would take the test with it, and one that swallows every
  * error never ends.
  */
-test('handlers that never look for the end leave other clients served', { timeout: 180_000 }, async () => {
+test('handlers that ignore the close leave other clients served', { timeout: 180_000 }, async () => {
   const { site } = await startProgram('endless-loops');
   const other = await connect(site, '/echo');
   for (const loop of Object.keys(LOOPS)) {

@@ -34,7 +34,7 @@ describe('encodeFrame', () => {
   });
 });
 
-describe('what is no message', () => {
+describe('values that are not messages', () => {
   test.for([
     [{ a: 1 }, 'send(JSON.stringify(value))', (value: unknown) => JSON.stringify(value)],
     [null, 'send(JSON.stringify(value))', (value: unknown) => JSON.stringify(value)],
@@ -64,7 +64,7 @@ describe('asBytes', () => {
     expect(asBytes(memory.buffer).buffer).toBe(memory.buffer);
   });
 
-  test('knows an ArrayBuffer of another realm', async () => {
+  test('accepts an ArrayBuffer of another realm', async () => {
     const { runInNewContext } = await import('node:vm');
     const foreign = runInNewContext('new Uint8Array([1, 2, 3]).buffer') as ArrayBuffer;
     expect(foreign).not.toBeInstanceOf(ArrayBuffer);

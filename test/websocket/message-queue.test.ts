@@ -44,7 +44,7 @@ test('keeps its order through long runs of pushing and shifting', () => {
   expect(seen).toEqual(Array.from({ length: next }, (_, i) => String(i)));
 });
 
-test('serves those who wait in order, and queues nothing for them', () => {
+test('serves pending waits in order, and queues nothing for them', () => {
   const { queue, push } = openQueue();
   const [first, second] = [newWaiter(), newWaiter()];
   queue.wait(first.waiter);
@@ -53,7 +53,7 @@ test('serves those who wait in order, and queues nothing for them', () => {
   expect([first.got, second.got, queue.length]).toEqual([['1'], ['2'], 1]);
 });
 
-test('one who gives up leaves the message to the next', () => {
+test('a wait that times out leaves the message to the next', () => {
   const { queue, push } = openQueue();
   const [first, second, third] = [newWaiter(), newWaiter(), newWaiter()];
   for (const { waiter } of [first, second, third]) queue.wait(waiter);
@@ -85,7 +85,7 @@ describe('the source', () => {
     expect(source).toEqual(['pause']);
   });
 
-  test('is not paused for messages that go straight to those who wait', () => {
+  test('is not paused for messages that go straight to pending waits', () => {
     const { queue, source, push } = openQueue(10);
     for (let i = 0; i < 3; i++) {
       queue.wait(newWaiter().waiter);
@@ -112,7 +112,7 @@ describe('the source', () => {
 });
 
 describe('the end', () => {
-  test('is told once to all who wait; what has come can still be read, what comes is dropped', () => {
+  test('resolves all pending waits once; messages that came before can still be read, later ones are dropped', () => {
     const { queue, push } = openQueue();
     const [first, second] = [newWaiter(), newWaiter()];
     queue.wait(first.waiter);

@@ -104,7 +104,7 @@ describe('wait', () => {
     await expect(websocket.wait(10)).rejects.toThrow('the websocket has closed with 4000 (enough)');
   });
 
-  test('all who wait at the moment of the close get null', async () => {
+  test('all pending calls get null when the websocket closes', async () => {
     const { websocket, client } = await openPair();
     const waits = [websocket.wait(), websocket.wait(60_000), websocket.wait()];
     await client.close(1000);

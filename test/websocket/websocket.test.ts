@@ -19,14 +19,14 @@ describe('sleep', () => {
     expect(await websocket.sleep(0)).toBe(true);
   });
 
-  test('gives false at once when the websocket closes, to all who sleep', async () => {
+  test('gives false at once to all pending calls when the websocket closes', async () => {
     const { websocket, client } = await openPair();
     const sleepers = [websocket.sleep(60_000), websocket.sleep(2 ** 31 - 1)];
     await client.close();
     expect(await Promise.all(sleepers)).toEqual([false, false]);
   });
 
-  test('after that it rejects; the count is its own', async () => {
+  test('after that it rejects; wait() still has its own null', async () => {
     const { websocket, client } = await openPair();
     await client.close();
     await websocket.closed;
@@ -39,7 +39,7 @@ describe('sleep', () => {
     await expect(websocket.sleep(0)).rejects.toBeInstanceOf(WebsocketClosedError);
   });
 
-  test('the end that sleepers were told of counts', async () => {
+  test('a false for pending calls counts as the one false', async () => {
     const { websocket, client } = await openPair();
     const sleeping = websocket.sleep(60_000);
     await client.close();
@@ -47,7 +47,7 @@ describe('sleep', () => {
     await expect(websocket.sleep(1)).rejects.toBeInstanceOf(WebsocketClosedError);
   });
 
-  test('refuses what is no time', async () => {
+  test('refuses an invalid time', async () => {
     const { websocket } = await openPair();
     expect(() => websocket.sleep(-1)).toThrow(RangeError);
     expect(() => websocket.sleep(2 ** 31)).toThrow(RangeError);
@@ -58,7 +58,7 @@ describe('sleep', () => {
 });
 
 describe('request and protocol', () => {
-  test('tell what it came with', async () => {
+  test('give the handshake request and the subprotocol', async () => {
     const { websocket, req } = await openPair({ protocols: ['chat'] }, { protocols: ['superchat', 'chat'] });
     expect(websocket.request).toBe(req);
     expect(websocket.protocol).toBe('chat');
