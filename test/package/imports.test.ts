@@ -1,19 +1,6 @@
 import { expect, test } from 'vitest';
+import { ROOMS } from './rooms.js';
 import { readSources } from './sources.js';
-
-/** The rooms of `src`, from the ground up: a file imports from its own room and from those before it, types included. */
-const ROOMS = [
-  'shared',
-  'internals',
-  'options',
-  'websocket',
-  'handshake',
-  'server',
-  'routes',
-  'doors',
-  'groups',
-  'testing',
-];
 
 const sources = readSources();
 /** What stands beside the rooms are doors: what users import. */

@@ -1,0 +1,13 @@
+/** The rooms of `src`, from the ground up: a file imports from its own room and from those before it, types included. */
+export const ROOMS = [
+  'shared',
+  'internals',
+  'options',
+  'websocket',
+  'handshake',
+  'server',
+  'routes',
+  'doors',
+  'groups',
+  'testing',
+];
