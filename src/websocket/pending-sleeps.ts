@@ -1,26 +1,26 @@
-/** The calls of `sleep()` that are pending on one websocket. */
-export class Sleepers {
-  readonly #wakes = new Set<() => void>();
+/** Holds the pending calls of `sleep()` of one websocket. */
+export class PendingSleeps {
+  readonly #interrupts = new Set<() => void>();
 
-  /** Resolves with `true` after `ms` milliseconds, with `false` when {@link wake} is called before. */
+  /** Resolves with `true` after `ms` milliseconds, or with `false` when {@link end} is called before. */
   sleep(ms: number): Promise<boolean> {
     return new Promise((resolve) => {
-      // The global timer: the delay that a handler asks for follows the clock of a test.
+      // Uses the global timer, so that the delays of a handler follow the fake clock of a test.
       const timer = setTimeout(() => {
-        this.#wakes.delete(wake);
+        this.#interrupts.delete(interrupt);
         resolve(true);
       }, ms);
-      const wake = (): void => {
+      const interrupt = (): void => {
         clearTimeout(timer);
         resolve(false);
       };
-      this.#wakes.add(wake);
+      this.#interrupts.add(interrupt);
     });
   }
 
-  /** Ends all pending calls; returns whether there were any. */
-  wake(): boolean {
-    for (const wake of this.#wakes) wake();
-    return this.#wakes.size > 0;
+  /** Ends all pending calls. Returns whether any call was pending. */
+  end(): boolean {
+    for (const interrupt of this.#interrupts) interrupt();
+    return this.#interrupts.size > 0;
   }
 }

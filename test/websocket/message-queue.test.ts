@@ -57,9 +57,9 @@ test('one who gives up leaves the message to the next', () => {
   const { queue, push } = openQueue();
   const [first, second, third] = [newWaiter(), newWaiter(), newWaiter()];
   for (const { waiter } of [first, second, third]) queue.wait(waiter);
-  queue.giveUp(first.waiter);
-  queue.giveUp(third.waiter);
-  queue.giveUp(third.waiter);
+  queue.stopWaiting(first.waiter);
+  queue.stopWaiting(third.waiter);
+  queue.stopWaiting(third.waiter);
   push('1', '2');
   expect([first.got, second.got, third.got, queue.shift()]).toEqual([[], ['1'], [], '2']);
 });

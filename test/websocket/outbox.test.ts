@@ -359,7 +359,7 @@ describe('a handler that goes on sending to a closed websocket', () => {
     for (let i = 0; i < 500; i++) websocket.send('late');
     const { code, message } = await warnings.next();
     expect(code).toBe('WEBSOCKET_LATE_SENDS');
-    expect(message).toContain('has sent 100 messages to a websocket that is closed');
+    expect(message).toContain('has sent 100 messages to a closed websocket');
     expect(message).toContain('while (await websocket.sleep(ms))');
     await new Promise((resolve) => setImmediate(resolve));
     expect(warnings.rest()).toEqual([]);

@@ -74,7 +74,7 @@ describe('ping', () => {
     const { client, websocket } = await openSilentPair();
     for (let i = 0; i < 1_000; i++) void websocket.ping();
     await expect(websocket.ping()).rejects.toThrow(RangeError);
-    await expect(websocket.ping()).rejects.toThrow('await ping() before the next');
+    await expect(websocket.ping()).rejects.toThrow('await ping() before you call it again');
     // Without anybody who looks at it, it is no unhandled rejection.
     void websocket.ping();
     await new Promise(setImmediate);

@@ -1,5 +1,5 @@
 import { describe, expect, test, vi } from 'vitest';
-import { addPiece, keepsExcess, withoutExcess } from '../../src/websocket/pieces.js';
+import { addPiece, retainsExcess, compact } from '../../src/websocket/pieces.js';
 import { Random } from '../hostile/fuzz/random.js';
 
 const KiB = 1024;
@@ -15,7 +15,7 @@ function keptBy(pieces: readonly Buffer[]): number {
   );
 }
 
-describe('withoutExcess', () => {
+describe('compact', () => {
   test.for([
     [0, 1],
     [1, 64 * KiB],
@@ -23,8 +23,8 @@ describe('withoutExcess', () => {
   ] as const)('copies %d bytes of %d, so that the rest is let go of', ([length, of]) => {
     const view = viewOf(length, of);
     view.fill(7);
-    const copy = withoutExcess(view);
-    expect(keepsExcess(view)).toBe(true);
+    const copy = compact(view);
+    expect(retainsExcess(view)).toBe(true);
     expect(copy).toEqual(view);
     expect(copy.buffer.byteLength).toBe(length);
   });
@@ -34,8 +34,8 @@ describe('withoutExcess', () => {
     [64 * KiB, 64 * KiB],
   ] as const)('leaves %d bytes of %d where they are', ([length, of]) => {
     const view = viewOf(length, of);
-    expect(keepsExcess(view)).toBe(false);
-    expect(withoutExcess(view)).toBe(view);
+    expect(retainsExcess(view)).toBe(false);
+    expect(compact(view)).toBe(view);
   });
 });
 

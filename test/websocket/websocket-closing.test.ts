@@ -45,7 +45,7 @@ describe('close', () => {
   ] as const)('throws RangeError for the code %s and leaves the websocket open', async ([code]) => {
     const { websocket } = await openPair();
     expect(() => websocket.close(code as number)).toThrow(RangeError);
-    expect(() => websocket.close(code as number)).toThrow(/a close code is one of .*; got/);
+    expect(() => websocket.close(code as number)).toThrow(/a close code must be .*; got/);
     expect(websocket.isClosed()).toBe(false);
   });
 
@@ -62,7 +62,7 @@ describe('close', () => {
       const { websocket } = await openPair();
       expect(() => websocket.close(1000, reason)).toThrow(RangeError);
       expect(() => websocket.close(1000, reason)).toThrow(
-        `a close reason is at most 123 bytes in UTF-8; this one is ${Buffer.byteLength(reason)}`,
+        `a close reason must be at most 123 bytes in UTF-8; this one has ${Buffer.byteLength(reason)}`,
       );
       expect(websocket.isClosed()).toBe(false);
     },

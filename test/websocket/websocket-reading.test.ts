@@ -163,15 +163,15 @@ describe('wait', () => {
     const { websocket } = await openPair();
     expect(() => websocket.wait(timeout)).toThrow(RangeError);
     expect(() => websocket.wait(timeout)).toThrow(
-      /wait\(\) takes milliseconds .* leave it out to wait for ever/,
+      /wait\(\) takes whole milliseconds .* omit the timeout to wait without a limit/,
     );
   });
 
   test('refuses a fraction, which may be seconds, and says what to write', async () => {
     const { websocket } = await openPair();
     expect(() => websocket.wait(2.5)).toThrow(RangeError);
-    expect(() => websocket.wait(2.5)).toThrow('For 2.5 seconds write wait(2500), or round');
-    expect(() => websocket.wait(0.001)).toThrow('write wait(1), or round');
+    expect(() => websocket.wait(2.5)).toThrow('For 2.5 seconds, write wait(2500); for milliseconds, round');
+    expect(() => websocket.wait(0.001)).toThrow('write wait(1); for milliseconds, round');
     expect(() => websocket.wait(2 ** 31 - 1.5)).toThrow('got the number 2147483646.5');
     expect(await websocket.wait(1)).toBeNull();
   });

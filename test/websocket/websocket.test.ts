@@ -53,7 +53,7 @@ describe('sleep', () => {
     expect(() => websocket.sleep(2 ** 31)).toThrow(RangeError);
     expect(() => websocket.sleep(undefined as never)).toThrow(TypeError);
     expect(() => websocket.sleep(0.5)).toThrow(RangeError);
-    expect(() => websocket.sleep(0.5)).toThrow('For 0.5 seconds write sleep(500)');
+    expect(() => websocket.sleep(0.5)).toThrow('For 0.5 seconds, write sleep(500)');
   });
 });
 
