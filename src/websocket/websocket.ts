@@ -311,7 +311,7 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
   /**
    * Resolves with `true` after `ms` milliseconds. Resolves with `false` as soon as the websocket closes.
    *
-   * It reports the close once. All calls that are pending at the close resolve with `false`; later calls reject.
+   * The close is reported once: to all calls that are pending at the close, or to the next call. Later calls reject.
    *
    * @param ms Whole milliseconds from 0 to 2 ** 31 - 1.
    * @throws {WebsocketClosedError} (as a rejection) An earlier `sleep` has resolved with `false`.

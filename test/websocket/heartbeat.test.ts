@@ -11,7 +11,7 @@ import { openRaw } from '../support/raw-client.js';
 import { Opcode, pong } from '../support/raw-frames.js';
 import { serve } from '../support/serve.js';
 
-/** A silent client, and how its websocket ends. */
+/** Opens a client that never answers pings. `closed` tells how its websocket ends. */
 async function openSilentClient(options: WebsocketOptions) {
   const closed = defer<unknown>();
   const site = await serve(
@@ -21,14 +21,14 @@ async function openSilentClient(options: WebsocketOptions) {
 }
 
 describe('a websocket', () => {
-  test('is pinged when nothing has been heard for the interval, and ended after two pings without an answer', async () => {
+  test('gets a ping after a silent interval, and ends after two pings without an answer', async () => {
     const { client, closed } = await openSilentClient({ heartbeat: 20 });
     expect(await within(closed, 'end')).toEqual({ code: 1006, reason: '', wasClean: false });
     await client.end();
     expect(client.frames.map(({ opcode }) => opcode)).toEqual([Opcode.ping, Opcode.ping]);
   });
 
-  test('stays open as long as its peer answers', async () => {
+  test('stays open while its peer answers', async () => {
     const { client } = await openSilentClient({ heartbeat: 20 });
     for (let answered = 0; answered < 5; answered++) {
       const ping = (await client.nextFrame())!;
@@ -38,8 +38,8 @@ describe('a websocket', () => {
     client.destroy();
   });
 
-  test('is never pinged where the heartbeat is off', async () => {
-    // Measured by the heartbeat of another: eight of its intervals pass.
+  test('gets no ping when the heartbeat is off', async () => {
+    // The pings of another websocket show that eight of its intervals have passed.
     const silent = await openSilentClient({ heartbeat: false });
     const other = await openSilentClient({ heartbeat: 10 });
     for (let i = 0; i < 8; i++) other.client.write(pong((await other.client.nextFrame())!.payload));
@@ -49,7 +49,7 @@ describe('a websocket', () => {
   });
 });
 
-/** A connection that tells what the heartbeat does with it. */
+/** Creates a target that records what the heartbeat does to it. */
 function newTarget(isPaused = false) {
   const events = new Inbox<string>();
   const target = {
@@ -63,7 +63,7 @@ function newTarget(isPaused = false) {
 }
 
 describe('the heartbeat', () => {
-  test('hears any byte of the peer, and not only a pong', async () => {
+  test('accepts any byte of the peer, not only a pong', async () => {
     const { target, events } = newTarget();
     let bytesRead = 0;
     const heartbeat = new Heartbeat(20, target, {
@@ -84,12 +84,12 @@ describe('the heartbeat', () => {
     stopHeartbeat(heartbeat);
   });
 
-  test('demands no pong while we have paused reading, and goes on pinging', async () => {
+  test('requires no pong while reading is paused, but continues to ping', async () => {
     const { target, events } = newTarget(true);
     const heartbeat = new Heartbeat(8, target, { bytesRead: 0 });
     startHeartbeat(heartbeat);
     for (let i = 0; i < 10; i++) expect(await events.next()).toBe('ping');
-    // Reading again, the peer has two pings to answer, like any other.
+    // After reading has resumed, the peer can miss two pings, like any other.
     target.isPaused = false;
     const seen: string[] = [];
     while (seen.at(-1) !== 'terminate') seen.push(await events.next());
@@ -97,7 +97,7 @@ describe('the heartbeat', () => {
     stopHeartbeat(heartbeat);
   });
 
-  test('stops at once, also in the middle of others', async () => {
+  test('stops at once, even between other heartbeats', async () => {
     const [first, second, third] = [newTarget(), newTarget(), newTarget()];
     const heartbeats = [first, second, third].map(
       ({ target }) => new Heartbeat(10, target, { bytesRead: 0 }),

@@ -4,10 +4,10 @@ import { Random } from '../hostile/fuzz/random.js';
 
 const KiB = 1024;
 
-/** A part of what a socket delivers. */
+/** Returns a part of a chunk that a socket delivers. */
 const viewOf = (length: number, of = 64 * KiB) => Buffer.from(new ArrayBuffer(of)).subarray(0, length);
 
-/** Bytes of memory that these keep alive, each memory once. */
+/** Returns the bytes of memory that buffers retain. Counts shared memory once. */
 function keptBy(pieces: readonly Buffer[]): number {
   return [...new Set(pieces.map(({ buffer }) => buffer))].reduce(
     (sum, { byteLength }) => sum + byteLength,
@@ -41,7 +41,7 @@ describe('compact', () => {
 
 describe('addPiece', () => {
   test.for([1, 2, 3, 7, 100, 1000, 4095, 4096, 5000, 40_000, 65_536])(
-    'keeps pieces of %d bytes, each in a chunk of its own, in at most twice their bytes and few buffers',
+    'stores pieces of %d bytes from separate chunks in at most twice their bytes and few buffers',
     (size) => {
       const pieces: Buffer[] = [];
       const length = size < 100 ? 5_000 * size : 300_000;
@@ -53,12 +53,12 @@ describe('addPiece', () => {
       }
       expect(Buffer.concat(pieces).equals(whole)).toBe(true);
       expect(keptBy(pieces)).toBeLessThanOrEqual(2 * whole.length);
-      // Of 2 KiB each on average, and a dozen that are still small.
+      // Each has 2 KiB on average. Up to a dozen are still small.
       expect(pieces.length).toBeLessThanOrEqual(whole.length / (2 * KiB) + 12);
     },
   );
 
-  test('copies each byte a dozen times at most, however small the pieces are', () => {
+  test('copies each byte at most a dozen times, even if the pieces are small', () => {
     const set = vi.spyOn(Buffer.prototype, 'set');
     const pieces: Buffer[] = [];
     const count = 20_000;
