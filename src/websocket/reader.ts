@@ -280,7 +280,7 @@ export class FrameReader {
       this.resume();
       return;
     }
-    // A decompressed message can be a thousand times as large. So a full queue accepts no more of them.
+    // A decompressed message can be a thousand times as large as its frame. So a full queue accepts no more of them.
     if (this.#target.isPaused) this.#waiting = undefined;
     this.#finish();
   }
@@ -303,12 +303,12 @@ export class FrameReader {
     return bytes.length;
   }
 
-  #forward(bytes: Buffer, written?: () => void): void {
+  #forward(bytes: Buffer, done?: () => void): void {
     if (!this.#receiver.writable) return;
-    (Writable.prototype.write as (bytes: Buffer, written?: () => void) => boolean).call(
+    (Writable.prototype.write as (bytes: Buffer, done?: () => void) => boolean).call(
       this.#receiver,
       bytes,
-      written,
+      done,
     );
   }
 }

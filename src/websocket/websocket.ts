@@ -19,7 +19,7 @@ import { provideOperations, type EndListener, type Operations } from './operatio
 import { Outbox } from './outbox.js';
 import { PendingPings } from './pending-pings.js';
 import { PendingSleeps } from './pending-sleeps.js';
-import { retainsExcess, compact } from './pieces.js';
+import { compact, retainsExcess } from './pieces.js';
 import { Pongs } from './pongs.js';
 import { LONGEST_TEXT } from './reader.js';
 
@@ -83,8 +83,8 @@ export let createEndedWebsocket: (request: IncomingMessage, policy: Policy) => W
 export let queueOf: <M extends Message>(websocket: Websocket<M>) => MessageQueue<M>;
 
 /**
- * The state of a websocket. It changes only from left to right. `answering` means: the peer has begun to close, but the
- * websocket still sends the handler's answers to the last messages.
+ * The state of a websocket. It changes only from left to right. `answering` means: a frame of the peer closes the
+ * websocket, but the handler's answers to the last messages are still sent.
  */
 type State = 'open' | 'answering' | 'closing' | 'closed';
 

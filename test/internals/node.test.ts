@@ -1,5 +1,5 @@
-// Each test checks one private name of Node's HTTP. If a test fails on a new Node, its name says what has changed and what
-// the package uses it for.
+// Each test checks one private name of Node's HTTP. If a test fails on a new Node, its name says what has changed and
+// what the package uses it for.
 import { once } from 'node:events';
 import { createServer, get, ServerResponse, type IncomingMessage, type RequestListener } from 'node:http';
 import { expect, test } from 'vitest';
@@ -115,7 +115,7 @@ test('httpAllowHalfOpen: decides whether a client that has ended its side stays 
   expect(allowsHalfOpen(server)).toBe(true);
 });
 
-test('maxRequestsOnConnectionReached: marks the last response of a connection; a refused upgrade then says close', async () => {
+test('maxRequestsOnConnectionReached: marks the last response of a connection; a refusal then says close', async () => {
   const server = createServer();
   server.maxRequestsPerSocket = 1;
   await onRequest((_req, res) => {
