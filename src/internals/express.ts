@@ -1,20 +1,23 @@
 /**
- * What we need of Express that is not documented. Nothing else in `src` may use such a name;
- * test/internals/express.test.ts looks whether they are still there.
+ * Holds everything that the package uses of Express without documentation. No other file in `src` may use such names.
+ * test/internals/express.test.ts checks that Express still has them.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
-/** Returns whether an app trusts the proxy at an address, `hop` proxies away. */
+/** Returns whether an app trusts the proxy at an address. `hop` is the number of proxies in front of it. */
 export type Trust = (address: string | undefined, hop: number) => boolean;
 
-/** Returns the setting `trust proxy` of the app of a request, as Express compiles it; `undefined` without Express. */
+/**
+ * Returns the function that Express compiles from the setting `trust proxy` of a request's app. Returns `undefined`
+ * without Express.
+ */
 export function trustOf(req: IncomingMessage): Trust | undefined {
   const { app } = req as { app?: { get?: (setting: string) => unknown } };
   const trusts = app?.get?.('trust proxy fn');
   return typeof trusts === 'function' ? (trusts as Trust) : undefined;
 }
 
-/** What Express, Connect and their routers put on a request. */
+/** Lists the properties that Express, Connect and their routers set on a request. */
 interface RoutedRequest extends IncomingMessage {
   res?: unknown;
   next?: unknown;
@@ -27,12 +30,12 @@ interface RoutedRequest extends IncomingMessage {
 }
 
 /**
- * Adds, as `undefined`, the properties that Express is going to set on a request and its response. To Express, Connect
- * and their middleware that is the same as an absent property.
+ * Adds the properties that Express will set on a request and its response, with the value `undefined`. Express, Connect
+ * and their middleware treat such a property like an absent one.
  *
- * Express changes the prototype of both. For each property that is added after that, V8 creates a hidden class for this
- * one object. Properties that were there before share theirs with all other requests, which saves 2 KB of 10 for as long
- * as a websocket is open.
+ * Express changes the prototype of both objects. Each property that is added later makes V8 create a hidden class for
+ * this single object. Properties that were added before share the hidden classes of all other requests. This saves 2 KB
+ * of 10 while a websocket is open.
  */
 export function reserveFields(req: IncomingMessage, res: ServerResponse): void {
   const routed = req as RoutedRequest;
@@ -49,10 +52,10 @@ export function reserveFields(req: IncomingMessage, res: ServerResponse): void {
   (res as { statusMessage: string | undefined }).statusMessage = undefined;
 }
 
-// Express 5's router keeps the matched route under a symbol of its own.
+// The router of Express 5 stores the matched route under its own symbol.
 let routerSymbols: readonly symbol[] = [];
 
-/** Remembers the symbols under which the router has set properties on a request, for {@link reserveFields}. */
+/** Stores the symbols of the properties that the router set on a request. {@link reserveFields} uses them. */
 export function learnRouterSymbols(req: IncomingMessage): void {
   if (routerSymbols.length > 0) return;
   routerSymbols = Object.getOwnPropertySymbols(req).filter((symbol) =>

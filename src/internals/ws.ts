@@ -1,44 +1,44 @@
 /**
- * What we need of `ws` that has no public name or no type. Nothing else in `src` may use such a name;
- * test/internals/ws.test.ts looks whether they are still there.
+ * Holds everything that the package uses of `ws` without a public name or a type. No other file in `src` may use such
+ * names. test/internals/ws.test.ts checks that `ws` still has them.
  */
 import type { Writable } from 'node:stream';
 import * as ws from 'ws';
 import { clearTimeout, setTimeout } from '../shared/real-timers.js';
 
-// Otherwise a class that extends it fails with "Class extends value undefined", which names no cure.
+// Without this check, Node throws "Class extends value undefined", which does not help the user.
 if ((ws.WebSocket as unknown) === undefined) {
   throw new Error(
-    'dwebsocket runs in Node, but "ws" was loaded as its version for browsers, which is empty: the condition "browser" is set. ' +
-      'In Jest with jsdom, begin the test file with /** @jest-environment node */, or set ' +
-      "testEnvironmentOptions: { customExportConditions: ['node'] }; in a bundler, build for Node (platform or target: 'node')",
+    'dwebsocket needs the Node version of "ws", but the empty browser version was loaded, because the condition ' +
+      '"browser" is set. In Jest with jsdom, begin the test file with /** @jest-environment node */ or set ' +
+      "testEnvironmentOptions: { customExportConditions: ['node'] }. In a bundler, set the platform or target to 'node'",
   );
 }
 
-/** The `WebSocket` of `ws`, with names for its private fields. */
+/** Gives names to the private fields of the `WebSocket` of `ws`. */
 export class InternalWebSocket extends ws.WebSocket {
   declare private readonly _receiver: Writable | null | undefined;
   declare private readonly _socket: Writable | null | undefined;
   declare private _closeTimeout: number;
   declare private _closeTimer: NodeJS.Timeout | null;
-  /** Our timer, in the place of `_closeTimer`. */
+  /** Our timer, which replaces `_closeTimer`. */
   declare private closeTimer: NodeJS.Timeout | undefined;
 
-  /** The stream that parses frames; `undefined` before the handshake. */
+  /** Returns the stream that parses frames, or `undefined` before the handshake. */
   get receiver(): Writable | undefined {
     return this._receiver ?? undefined;
   }
 
-  /** Milliseconds that the peer has to answer our close frame; `ws` reads it when it sends that. */
+  /** Sets how many milliseconds the peer has to answer our close frame. `ws` reads the value when it sends the frame. */
   set closeTimeout(ms: number) {
     this._closeTimeout = ms;
   }
 
   /**
-   * Lets the socket and the receiver ignore a second `end()`.
+   * Makes the socket and the receiver ignore a second `end()`.
    *
-   * `ws` ends both again when the socket ends and when it closes. Each time Node makes an error with a stack, which
-   * nobody sees. Three of them were a tenth of what it costs to connect, echo and close.
+   * `ws` ends both again when the socket ends and when it closes. Each time Node creates an error with a stack, which
+   * nobody reads. Three such errors took a tenth of the CPU time to connect, echo and close.
    */
   protected endStreamsOnce(): void {
     endOnce(this._receiver);
@@ -46,8 +46,8 @@ export class InternalWebSocket extends ws.WebSocket {
   }
 
   /**
-   * Replaces the timer that waits for the peer's close frame: that of `ws` is a global one, where a test may have put a
-   * fake clock.
+   * Replaces the timer that waits for the peer's close frame. `ws` uses the global `setTimeout`, which a test may have
+   * replaced with a fake clock.
    */
   protected useRealCloseTimer(): void {
     if (this._closeTimer === null || this.closeTimer !== undefined) return;
@@ -56,7 +56,7 @@ export class InternalWebSocket extends ws.WebSocket {
     this.closeTimer = setTimeout(() => this._socket?.destroy(), this._closeTimeout);
   }
 
-  /** Must be called when the connection has ended. */
+  /** Stops the timer. The owner must call this when the connection has ended. */
   stopCloseTimer(): void {
     if (this.closeTimer !== undefined) clearTimeout(this.closeTimer);
   }
@@ -67,26 +67,26 @@ function endOnce(stream: Writable | null | undefined): void {
 }
 
 function endUnlessEnded(this: Writable, ...rest: unknown[]): Writable {
-  // A callback must be called.
+  // Node must call a callback, even after the end.
   if (this.writableEnded && rest.length === 0) return this;
   const { end } = Object.getPrototypeOf(this) as { end: (this: Writable, ...rest: unknown[]) => Writable };
   return end.apply(this, rest);
 }
 
-/** Returns the payloads of the fragments of a message that has not ended; `ws` reads the same array. */
+/** Returns the payloads of the fragments of an incomplete message. `ws` reads the same array. */
 export function fragmentsOf(receiver: Writable): Buffer[] {
   return (receiver as Writable & { readonly _fragments: Buffer[] })._fragments;
 }
 
-/** Options of a `WebSocketServer` that its types leave out. */
+/** Adds the options of a `WebSocketServer` that its types lack. */
 export interface ServerOptions extends ws.ServerOptions {
   closeTimeout?: number;
-  /** 0: no limit. */
+  /** 0 means no limit. */
   maxFragments?: number;
   maxBufferedChunks?: number;
 }
 
-/** The parsers of handshake headers, which the types leave out. They throw for a header that is malformed. */
+/** Parsers of handshake headers, which the types lack. They throw when a header is malformed. */
 export const { extension, subprotocol, PerMessageDeflate } = ws as unknown as {
   extension: { parse(header: string): Record<string, object[]> };
   subprotocol: { parse(header: string): Set<string> };

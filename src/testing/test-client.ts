@@ -288,7 +288,7 @@ export class TestClient<M extends Message = Message> implements AsyncIterable<M>
         },
       };
       const giveUp = (): void => {
-        this.#queue.giveUp(waiter);
+        this.#queue.stopWaiting(waiter);
         resolve(TIMED_OUT);
       };
       this.#queue.wait(waiter);

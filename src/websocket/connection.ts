@@ -1,40 +1,39 @@
 import { InternalWebSocket } from '../internals/ws.js';
 import { readAhead, type Receiver, type ReadTarget } from './reader.js';
 
-/** What happens to a connection, told to its owner. */
+/** Receives the events of a connection. The owner of the connection is the first argument of each function. */
 export interface ConnectionHandlers<Owner> {
-  /** A message that was read ahead of `ws`; `size`: its bytes. */
+  /** Receives a message of `size` bytes that our reader has parsed before `ws`. */
   readonly read: (owner: Owner, message: string | Buffer, size: number) => void;
-  /** A message that `ws` has put together. */
+  /** Receives a message that `ws` has parsed. */
   readonly message: (owner: Owner, data: Buffer, isBinary: boolean) => void;
   readonly ping: (owner: Owner, data: Buffer) => void;
   readonly pong: (owner: Owner, data: Buffer) => void;
   readonly error: (owner: Owner, error: Error) => void;
   /**
-   * A close frame of the peer has come, or one of its frames breaks the protocol. The owner answers with `sendClose`.
+   * Called when the peer has sent a close frame, or a frame that breaks the protocol. The owner answers with `sendClose`.
    *
-   * `code` is absent when the frame had none; `reason` is absent when it was `ws` that chose the code.
+   * `code` is absent when the frame had no code. `reason` is absent when `ws` chose the code.
    */
   readonly closing: (owner: Owner, code: number | undefined, reason: Buffer | undefined) => void;
-  /** `ws` is about to write to the socket, or to end it: what was sent before goes first. */
+  /** Called before `ws` writes to the socket or ends it. The owner must first write what it has buffered. */
   readonly flush: (owner: Owner) => void;
-  /** The connection has ended, with what the peer's close frame said; 1006: there was none. */
+  /** Called when the connection has ended, with the code and reason of the peer's close frame. 1006 means no frame. */
   readonly close: (owner: Owner, code: number, reason: Buffer) => void;
 }
 
 /**
- * The `WebSocket` of `ws`, which does the protocol, with one owner instead of listeners.
+ * Extends the `WebSocket` of `ws`, which implements the protocol. One owner handles its events instead of listeners.
  *
- * An emitter with the six listeners that we need costs 600 bytes for each connection and a detour for each message, so
- * `emit` calls the owner's handlers, which all connections share. Before there is an owner, and for other events, it is
- * the emitter that it always was.
+ * Six listeners would take 600 bytes for each connection, and extra time for each message. So `emit` calls the owner's
+ * handlers, which all connections share. Without an owner, and for other events, `emit` works as in `ws`.
  */
 export class Connection<Owner = unknown> extends InternalWebSocket implements ReadTarget {
   declare owner: Owner;
-  /** Those of the owner; typed so that a connection of anybody is a `Connection`. */
+  /** The handlers of the owner. `never` makes every `Connection<Owner>` assignable to `Connection`. */
   declare handlers: ConnectionHandlers<never> | undefined;
 
-  /** Reads frames before `ws` does, as a server. To be called before the socket delivers anything. */
+  /** Reads frames before `ws` does, on a server. Must be called before the socket delivers data. */
   readAhead(maxPayload: number): void {
     readAhead(this.receiver as Receiver, this, { maxPayload, inflates: this.extensions !== '' });
   }
@@ -68,22 +67,24 @@ export class Connection<Owner = unknown> extends InternalWebSocket implements Re
     super.ping(data);
   }
 
-  /** Calls `written` when the pong has left, or the connection has ended. */
+  /** Sends a pong. Calls `written` when the pong is written or the connection has ended. */
   override pong(data?: unknown, mask?: boolean, written?: (error: Error) => void): void {
     this.flush();
     super.pong(data, mask, written);
   }
 
   /**
-   * `ws` calls this on itself for the peer's close frame (without a code when the frame had none) and for a frame that
-   * breaks the protocol (without a reason): it is the one place through which every orderly end passes.
+   * Starts the closing handshake.
+   *
+   * `ws` calls this method itself for the peer's close frame; without a code if the frame had none. It also calls it,
+   * without a reason, for a frame that breaks the protocol. So every closing handshake passes through here.
    */
   override close(code?: number, reason?: string | Buffer): void {
     if (this.handlers === undefined) super.close(code, reason);
     else this.handlers.closing(this.owner as never, code, reason as Buffer | undefined);
   }
 
-  /** Sends our close frame, or ends the connection when both sides have sent theirs. */
+  /** Sends our close frame. Ends the connection if both sides have sent one. */
   sendClose(code?: number, reason?: string | Buffer): void {
     this.endStreamsOnce();
     super.close(code, reason);

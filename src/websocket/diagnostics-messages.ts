@@ -3,20 +3,20 @@ import type { Message } from '../options/options.js';
 import type { Websocket } from './websocket.js';
 
 /**
- * What an operator can subscribe to with `diagnostics_channel`: the name of each channel and its message. Nothing is
- * made for a channel that nobody listens to.
+ * Maps the name of each `diagnostics_channel` channel to the type of its messages. The package creates messages only for
+ * channels that have subscribers.
  */
 export interface Diagnostics {
-  /** The 101 has gone out, the handler is about to run. */
+  /** Published when the 101 is sent, before the handler runs. */
   'dwebsocket.open': { websocket: Websocket; request: IncomingMessage };
-  /** A handshake was answered with a status of ours. */
+  /** Published when the package, and not the app, answers a handshake with an error status. */
   'dwebsocket.refused': { request: IncomingMessage; status: number; reason: string };
-  /** A message has been received, before the handler reads it. */
+  /** Published when a message arrives, before the handler reads it. */
   'dwebsocket.receive': { websocket: Websocket; message: Message; bytes: number };
-  /** A message has been handed to the socket. */
+  /** Published when a message is sent. */
   'dwebsocket.send': { websocket: Websocket; bytes: number };
-  /** The websocket has ended; code and reason are of whoever closed first. */
+  /** Published when the websocket has ended. Code and reason come from the side that closed first. */
   'dwebsocket.close': { websocket: Websocket; code: number; reason: string; wasClean: boolean };
-  /** A handler has failed. */
+  /** Published when a handler has failed. */
   'dwebsocket.error': { websocket: Websocket; error: unknown };
 }

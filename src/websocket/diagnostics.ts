@@ -1,7 +1,7 @@
 import { channel } from 'node:diagnostics_channel';
 
-// What is published on each is `Diagnostics`, in diagnostics-messages.ts. Nothing is made for a channel that nobody
-// listens to.
+// `Diagnostics` in diagnostics-messages.ts describes the message of each channel. Create a message only if the channel
+// has subscribers.
 
 export const onOpen = channel('dwebsocket.open');
 export const onRefused = channel('dwebsocket.refused');

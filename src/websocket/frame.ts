@@ -1,6 +1,6 @@
 import { argumentError, describe } from '../shared/errors.js';
 
-/** What can be sent: text, or bytes in any of their usual clothes. */
+/** A message to send: a string or any binary type. */
 export type Data = string | Uint8Array | ArrayBuffer | SharedArrayBuffer | DataView | NodeJS.TypedArray;
 
 const FIN = 0x80;
@@ -8,13 +8,12 @@ const TEXT = 0x01;
 const BINARY = 0x02;
 
 /**
- * A whole message in one unfragmented, unmasked frame, header and payload in one buffer, ready for the socket of a
- * server (RFC 6455, 5.2).
+ * Encodes a message as one unfragmented, unmasked frame, for the socket of a server (RFC 6455, 5.2).
  *
- * The payload is always copied, so that a caller may refill its buffer. One buffer, written at once, costs a quarter
- * less CPU than header and payload as two.
+ * The payload is always copied, so the caller may reuse its buffer. Header and payload share one buffer: one write takes
+ * a quarter less CPU time than two.
  *
- * @throws {TypeError} `data` is no message.
+ * @throws {TypeError} `data` is not a message.
  */
 export function encodeFrame(data: Data, binary: boolean | undefined): Buffer {
   if (typeof data === 'string') {
@@ -29,20 +28,22 @@ export function encodeFrame(data: Data, binary: boolean | undefined): Buffer {
   return frame;
 }
 
-/** Text of up to this many characters is worth a look whether it is ASCII. */
-const SHORT = 4_096;
+/** Checking whether a text is ASCII pays off up to this many characters. */
+const MAX_ASCII_TEXT = 4_096;
 
 const TEXT_FRAME = String.fromCharCode(FIN | TEXT);
-/** The headers of the text frames with up to 125 bytes, by length. */
+/** Headers of text frames, indexed by the payload length of up to 125 bytes. */
 const SHORT_HEADERS = Array.from({ length: 126 }, (_, length) => TEXT_FRAME + String.fromCharCode(length));
 
 /**
- * Short ASCII text as a frame that is a string, one character for each byte, to be written as `latin1`; `undefined` for
- * other text. Nothing is copied until it is written, with what else is sent in the same turn.
+ * Encodes short ASCII text as a frame in a string with one character for each byte. Write it as `latin1`. Returns
+ * `undefined` for other text.
+ *
+ * Nothing is copied until the frame is written, together with all other frames of the same turn.
  */
 export function encodeText(text: string): string | undefined {
   const { length } = text;
-  if (length > SHORT || Buffer.byteLength(text) !== length) return undefined;
+  if (length > MAX_ASCII_TEXT || Buffer.byteLength(text) !== length) return undefined;
   return length < 126
     ? (SHORT_HEADERS[length] as string) + text
     : TEXT_FRAME + String.fromCharCode(126, length >> 8, length & 0xff) + text;
@@ -68,7 +69,11 @@ function allocate(length: number, opcode: number): Buffer {
   return frame;
 }
 
-/** The bytes of a message that is no string. */
+/**
+ * Returns the bytes of a binary message, without a copy.
+ *
+ * @throws {TypeError} `data` is not a binary type.
+ */
 export function asBytes(data: unknown): Uint8Array {
   if (data instanceof Uint8Array) return data;
   if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
@@ -79,17 +84,19 @@ export function asBytes(data: unknown): Uint8Array {
   );
 }
 
-/** What to do with a value that is not a message. */
+/** Says what to do with a value that is not a message. */
 function adviseOn(value: unknown): string {
   if (typeof value === 'bigint') return 'To send it as text: send(String(value))';
   if (value instanceof Promise) return 'Await it first: send(await value)';
   if (value instanceof Blob) return 'To send its bytes: send(await value.arrayBuffer())';
   const cure = 'To send a value, encode it: send(JSON.stringify(value))';
   const hasText = value !== undefined && typeof value !== 'function' && typeof value !== 'symbol';
-  return hasText ? cure : `${cure}. JSON has no text for undefined, functions and symbols: send null instead`;
+  return hasText
+    ? cure
+    : `${cure}. JSON cannot represent undefined, functions and symbols; send null instead`;
 }
 
-// By its tag and not by instanceof: in a test runner's sandbox there is a second ArrayBuffer.
+// Checks the tag, because instanceof fails for the second ArrayBuffer of a test runner's sandbox.
 function isArrayBuffer(data: unknown): data is ArrayBuffer {
   const tag = Object.prototype.toString.call(data);
   return tag === '[object ArrayBuffer]' || tag === '[object SharedArrayBuffer]';

@@ -1,73 +1,72 @@
 import { debug } from '../shared/notices.js';
 import { clearTimeout, now, setTimeout } from '../shared/real-timers.js';
 
-/** What the heartbeat knows of a connection. */
-export interface Patient {
-  /** Whether we have stopped reading: then no pong can be seen, and none is demanded. */
+/** The parts of a connection that the heartbeat uses. */
+export interface HeartbeatTarget {
+  /** Whether we have paused reading. Then no pong can arrive, so the heartbeat does not require one. */
   readonly isPaused: boolean;
   ping(): void;
   terminate(): void;
 }
 
-/** Where its bytes come from. */
-export interface Pulse {
+/** Counts the bytes that arrive on the connection, as a socket does. */
+export interface ByteCounter {
   readonly bytesRead?: number;
 }
 
-/** The silence is measured in quarters of the interval, so a ping is at most a quarter late. */
-const QUARTERS = 4;
+/** The heartbeat checks a connection four times in each interval. So a ping is at most a quarter late. */
+const CHECKS_PER_INTERVAL = 4;
 
-/** One connection under watch; `quiet` counts the quarters in which nothing was heard. */
-export class Beat {
+/** Watches one connection. `silentQuarters` counts the quarters of the interval without a byte from the peer. */
+export class Heartbeat {
   readonly step: number;
-  readonly patient: Patient;
-  readonly pulse: Pulse;
+  readonly target: HeartbeatTarget;
+  readonly counter: ByteCounter;
   due = 0;
-  quiet = 0;
-  bytes: number | undefined;
+  silentQuarters = 0;
+  lastBytesRead: number | undefined;
 
-  constructor(interval: number, patient: Patient, pulse: Pulse) {
-    this.step = Math.max(1, interval / QUARTERS);
-    this.patient = patient;
-    this.pulse = pulse;
+  constructor(interval: number, target: HeartbeatTarget, counter: ByteCounter) {
+    this.step = Math.max(1, interval / CHECKS_PER_INTERVAL);
+    this.target = target;
+    this.counter = counter;
   }
 
-  /** A pong has come. */
-  heard(): void {
-    this.quiet = 0;
+  /** Must be called when a pong has arrived. */
+  pongReceived(): void {
+    this.silentQuarters = 0;
   }
 }
 
-// One set for each interval, in the order in which its members are due: checking one moves it to the end.
-const beatsByStep = new Map<number, Set<Beat>>();
-// One timer for all. Unref'd: a heartbeat never keeps a process alive.
+// Holds one set for each interval. Each set is ordered by due time, because a check moves a member to the end.
+const heartbeatsByStep = new Map<number, Set<Heartbeat>>();
+// One timer serves all connections. It is unref'd, so a heartbeat never keeps the process alive.
 let timer: NodeJS.Timeout | undefined;
 let timerDue = Infinity;
 
-export function startBeat(beat: Beat): void {
-  beat.bytes = beat.pulse.bytesRead;
-  let beats = beatsByStep.get(beat.step);
-  if (beats === undefined) beatsByStep.set(beat.step, (beats = new Set()));
-  schedule(beats, beat);
-  if (beat.due < timerDue) arm(beat.due);
+export function startHeartbeat(heartbeat: Heartbeat): void {
+  heartbeat.lastBytesRead = heartbeat.counter.bytesRead;
+  let heartbeats = heartbeatsByStep.get(heartbeat.step);
+  if (heartbeats === undefined) heartbeatsByStep.set(heartbeat.step, (heartbeats = new Set()));
+  schedule(heartbeats, heartbeat);
+  if (heartbeat.due < timerDue) arm(heartbeat.due);
 }
 
-export function stopBeat(beat: Beat): void {
-  const beats = beatsByStep.get(beat.step);
-  if (beats === undefined || !beats.delete(beat)) return;
-  if (beats.size > 0) return;
-  beatsByStep.delete(beat.step);
-  if (beatsByStep.size > 0) return;
+export function stopHeartbeat(heartbeat: Heartbeat): void {
+  const heartbeats = heartbeatsByStep.get(heartbeat.step);
+  if (heartbeats === undefined || !heartbeats.delete(heartbeat)) return;
+  if (heartbeats.size > 0) return;
+  heartbeatsByStep.delete(heartbeat.step);
+  if (heartbeatsByStep.size > 0) return;
   clearTimeout(timer);
   timerDue = Infinity;
 }
 
-function schedule(beats: Set<Beat>, beat: Beat): void {
-  // From now on, not from when it was due: after the event loop was blocked, time that could not be heard in is not
-  // held against the peer.
-  beat.due = Math.ceil(now() + beat.step);
-  beats.delete(beat);
-  beats.add(beat);
+function schedule(heartbeats: Set<Heartbeat>, heartbeat: Heartbeat): void {
+  // Counts from now, not from the last due time. While the event loop was blocked, no byte of the peer could be seen.
+  heartbeat.due = Math.ceil(now() + heartbeat.step);
+  heartbeats.delete(heartbeat);
+  heartbeats.add(heartbeat);
 }
 
 function arm(due: number): void {
@@ -79,30 +78,30 @@ function arm(due: number): void {
 function checkAll(): void {
   const time = now();
   let next = Infinity;
-  for (const beats of beatsByStep.values()) {
-    for (const beat of beats) {
-      if (beat.due > time) {
-        next = Math.min(next, beat.due);
+  for (const heartbeats of heartbeatsByStep.values()) {
+    for (const heartbeat of heartbeats) {
+      if (heartbeat.due > time) {
+        next = Math.min(next, heartbeat.due);
         break;
       }
-      schedule(beats, beat);
-      check(beat);
+      schedule(heartbeats, heartbeat);
+      check(heartbeat);
     }
   }
   timerDue = Infinity;
   if (next !== Infinity) arm(next);
 }
 
-function check(beat: Beat): void {
-  const { patient, pulse } = beat;
-  beat.quiet = pulse.bytesRead === beat.bytes ? beat.quiet + 1 : 0;
-  beat.bytes = pulse.bytesRead;
-  if (beat.quiet === 0 || beat.quiet % QUARTERS !== 0) return;
-  if (patient.isPaused) beat.quiet = QUARTERS;
-  if (beat.quiet <= 2 * QUARTERS) {
-    patient.ping();
+function check(heartbeat: Heartbeat): void {
+  const { target, counter } = heartbeat;
+  heartbeat.silentQuarters = counter.bytesRead === heartbeat.lastBytesRead ? heartbeat.silentQuarters + 1 : 0;
+  heartbeat.lastBytesRead = counter.bytesRead;
+  if (heartbeat.silentQuarters === 0 || heartbeat.silentQuarters % CHECKS_PER_INTERVAL !== 0) return;
+  if (target.isPaused) heartbeat.silentQuarters = CHECKS_PER_INTERVAL;
+  if (heartbeat.silentQuarters <= 2 * CHECKS_PER_INTERVAL) {
+    target.ping();
     return;
   }
-  debug('two pings were not answered: the connection is cut');
-  patient.terminate();
+  debug('terminated: the peer did not answer two pings');
+  target.terminate();
 }

@@ -1,16 +1,16 @@
-/** What fills a queue, and can be asked to stop for a while. */
+/** Fills a queue. The queue can pause and resume it. */
 export interface Source {
   pause(): void;
   resume(): void;
 }
 
-/** Somebody who waits for a message. Exactly one of `message` and `end` is called, once. */
+/** Waits for a message. The queue calls either `message` or `end`, once. */
 export interface Waiter<M> {
   message(message: M): void;
   end(): void;
 }
 
-/** A message in the queue. Linked, so that nothing is copied when the oldest is taken. */
+/** A message in the queue. A linked list: removing the oldest message copies nothing. */
 interface Entry<M> {
   readonly message: M;
   readonly cost: number;
@@ -18,32 +18,32 @@ interface Entry<M> {
 }
 
 /**
- * What a message takes of the heap beside its payload, so that a flood of small or empty ones is bounded, too: 144 bytes
- * with a Buffer, 64 with a string.
+ * The heap memory of a message in addition to its payload: 144 bytes for a Buffer, 64 for a string. So the limit of the
+ * queue also works for small and empty messages.
  */
-const COST_OF_A_MESSAGE = 144;
+const MESSAGE_OVERHEAD = 144;
 
 /**
- * The messages that have arrived and have not been read: first in, first out, and bounded by its bytes.
+ * Holds the unread messages of a websocket, first in, first out, with a limit in bytes.
  *
- * Knows no socket. Beyond `high` bytes the source is paused, at half of that it is resumed. Those who wait are served
- * in order, and one who gives up leaves the message to the next.
+ * The queue does not know the socket. It pauses its source above the high-water mark, and resumes it at half of that.
+ * Waiters get messages in order. When a waiter stops waiting, the next one gets the message.
  */
 export class MessageQueue<M> {
   readonly #source: Source;
-  readonly #high: number;
+  readonly #highWaterMark: number;
   #first: Entry<M> | undefined;
   #last: Entry<M> | undefined;
   #length = 0;
   #cost = 0;
   #paused = false;
   #ended = false;
-  // Nearly always one reader waits, so one has a place of its own, and an array is made for those behind it.
+  // Usually at most one reader waits. So the first waiter has its own field, and only further waiters need an array.
   #waiter: Waiter<M> | undefined;
   #laterWaiters: Waiter<M>[] | undefined;
 
-  constructor(high: number, source: Source) {
-    this.#high = high;
+  constructor(highWaterMark: number, source: Source) {
+    this.#highWaterMark = highWaterMark;
     this.#source = source;
   }
 
@@ -51,12 +51,12 @@ export class MessageQueue<M> {
     return this.#length;
   }
 
-  /** Whether somebody waits for the next message. */
+  /** Returns whether somebody waits for the next message. */
   get isAwaited(): boolean {
     return this.#waiter !== undefined;
   }
 
-  /** Whether no message will be added any more. */
+  /** Returns whether the queue has ended and accepts no further messages. */
   get ended(): boolean {
     return this.#ended;
   }
@@ -68,19 +68,19 @@ export class MessageQueue<M> {
       waiter.message(message);
       return;
     }
-    const entry: Entry<M> = { message, cost: size + COST_OF_A_MESSAGE, next: undefined };
+    const entry: Entry<M> = { message, cost: size + MESSAGE_OVERHEAD, next: undefined };
     if (this.#last === undefined) this.#first = entry;
     else this.#last.next = entry;
     this.#last = entry;
     this.#length++;
     this.#cost += entry.cost;
-    if (this.#cost > this.#high && !this.#paused) {
+    if (this.#cost > this.#highWaterMark && !this.#paused) {
       this.#paused = true;
       this.#source.pause();
     }
   }
 
-  /** The oldest message, or `undefined`. */
+  /** Removes and returns the oldest message. Returns `undefined` when the queue is empty. */
   shift(): M | undefined {
     const entry = this.#first;
     if (entry === undefined) return undefined;
@@ -88,7 +88,7 @@ export class MessageQueue<M> {
     if (entry.next === undefined) this.#last = undefined;
     this.#length--;
     this.#cost -= entry.cost;
-    if (this.#paused && this.#cost * 2 <= this.#high) this.#resume();
+    if (this.#paused && this.#cost * 2 <= this.#highWaterMark) this.#resume();
     return entry.message;
   }
 
@@ -97,7 +97,8 @@ export class MessageQueue<M> {
     else (this.#laterWaiters ??= []).push(waiter);
   }
 
-  giveUp(waiter: Waiter<M>): void {
+  /** Removes a waiter. Does nothing when the waiter has been called. */
+  stopWaiting(waiter: Waiter<M>): void {
     if (this.#waiter === waiter) {
       this.#waiter = this.#laterWaiters?.shift();
       return;
@@ -106,19 +107,19 @@ export class MessageQueue<M> {
     if (index !== -1) this.#laterWaiters?.splice(index, 1);
   }
 
-  /** Lets go of everything that is unread. */
+  /** Discards all unread messages. */
   clear(): void {
     this.#first = this.#last = undefined;
     this.#length = this.#cost = 0;
     if (this.#paused) this.#resume();
   }
 
-  /** Nothing will come any more. What has come can still be read; those who wait are told. */
+  /** Ends the queue: it ignores further messages, and calls `end` of all waiters. Unread messages stay readable. */
   end(): void {
     if (this.#ended) return;
     this.#ended = true;
     for (let waiter = this.#nextWaiter(); waiter !== undefined; waiter = this.#nextWaiter()) waiter.end();
-    // What still comes is dropped, but has to be read, or the peer's part of the closing handshake is not seen.
+    // The source must continue, although its messages are dropped: it also delivers the peer's close frame.
     if (this.#paused) this.#resume();
   }
 

@@ -1,7 +1,7 @@
 import { later } from '../shared/later.js';
 import type { MessageQueue, Waiter } from './message-queue.js';
 
-/** The iteration over a queue: every message until the queue ends. */
+/** Iterates over the messages of a queue until it ends. */
 export class Messages<M> implements AsyncIterableIterator<M> {
   readonly #queue: MessageQueue<M>;
   #left = false;
@@ -14,14 +14,14 @@ export class Messages<M> implements AsyncIterableIterator<M> {
     if (this.#left) return later({ done: true, value: undefined });
     const value = this.#queue.shift();
     if (value !== undefined) return Promise.resolve({ done: false, value });
-    // On a later turn, so that `while (true) for await (…)` leaves the others alive.
+    // Resolves on a later turn, so that `while (true) for await (…)` does not block the event loop.
     if (this.#queue.ended) return later({ done: true, value: undefined });
     return new Promise((resolve) => {
       this.#queue.wait(new NextCall<M>(resolve));
     });
   }
 
-  /** `break`: the websocket stays open, and what is unread stays for the next reader. */
+  /** Called by `break`. The websocket stays open, and the next reader gets the unread messages. */
   return(): Promise<IteratorResult<M, undefined>> {
     this.#left = true;
     return Promise.resolve({ done: true, value: undefined });

@@ -1,36 +1,36 @@
 import { WebsocketError } from '../shared/errors.js';
 import type { Data } from './frame.js';
 
-/** Learns when the connection of a websocket has ended. */
+/** Listens for the end of a websocket's connection. */
 export interface EndListener {
   websocketEnded(): void;
 }
 
 /**
- * What this package does with a websocket, and its users cannot: each needs the private fields of the copy of the package
- * that made the websocket.
+ * Internal operations on a websocket. Each needs private fields, which only the copy of the package that created the
+ * websocket can access.
  */
 export interface Operations<W = object> {
-  /** Returns whether `value` is a websocket of the copy that has these operations. */
+  /** Returns whether the copy that owns these operations created the websocket `value`. */
   isOwn(value: object): boolean;
-  /** Sends a frame that was encoded once for many websockets; `data` and `binary` are what it holds. */
+  /** Sends a frame that was encoded once for many websockets. It contains `data`, as binary or text. */
   sendFrame(websocket: W, frame: Buffer, data: Data, binary: boolean | undefined): PromiseLike<boolean>;
-  /** Closes as `close` does; the peer has `timeout` milliseconds to answer, and not the route's `closeTimeout`. */
+  /** Closes like `close`, but `timeout` (milliseconds) replaces the `closeTimeout` of the route. */
   closeWithin(websocket: W, timeout: number, code: number, reason: string): PromiseLike<void>;
-  /** Cuts the connection, without a closing handshake. */
+  /** Ends the connection without a closing handshake. */
   terminate(websocket: W): void;
   /** Returns the listener for the end of a websocket. */
   endListenerOf(websocket: W): EndListener | undefined;
-  /** Returns the signal of a websocket, if anybody has asked for it. */
+  /** Returns the signal of a websocket, if it was created. */
   existingSignal(websocket: W): AbortSignal | undefined;
 }
 
-// On the prototype, and under a name that another installed copy of the package knows, too: a websocket of that copy
-// brings the operations that can reach into its private fields. A change that the other copy would not understand
-// needs a new number, here and at the state of a server.
+// The symbol is global and the operations are on the prototype. So a websocket of another installed copy brings the
+// operations that can access its private fields. An incompatible change needs a new number, here and in the state of
+// a server.
 const OPERATIONS = Symbol.for('dwebsocket.websocket.1');
 
-/** Puts the operations on the websockets of this copy, and lets `instanceof` know those of other copies. */
+/** Adds the operations to the websockets of this copy. Makes `instanceof` also recognize websockets of other copies. */
 export function provideOperations<W extends object>(
   Class: { readonly prototype: W },
   operations: Operations<W>,
@@ -45,7 +45,7 @@ function existingOperationsOf(value: unknown): Operations | undefined {
   return (value as { [OPERATIONS]?: Operations } | null | undefined)?.[OPERATIONS];
 }
 
-/** @throws {WebsocketError} It is no websocket of a copy that this one knows. */
+/** @throws {WebsocketError} No compatible copy of the package created the websocket. */
 function operationsOf(websocket: object): Operations {
   const operations = existingOperationsOf(websocket);
   if (operations !== undefined) return operations;

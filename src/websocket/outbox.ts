@@ -8,72 +8,73 @@ import { addPiece } from './pieces.js';
 
 const TRUE: Promise<boolean> = Promise.resolve(true);
 
-/** The frames of a turn are joined up to about this size. A longer frame goes by itself, and is not copied. */
+/** Frames of one turn are joined up to about this size. A longer frame is written alone, without a copy. */
 const CHUNK = 65_536;
 
-/** What a message that `ws` has not written yet takes beside its payload, in bytes. */
-const COST_FOR_WS = 1_000;
+/** The memory in bytes that `ws` needs for a pending message in addition to its payload. */
+const WS_MESSAGE_OVERHEAD = 1_000;
 
-/** How much may wait to be sent; see the options of the same names. */
-export interface Marks {
+/** Limits the buffered bytes. See the options of the same names. */
+export interface BufferLimits {
   readonly highWaterMark: number;
   readonly maxBuffered: number;
 }
 
-// The outboxes that write when this turn ends.
-let due: Outbox[] = [];
+// Outboxes that write at the end of this turn.
+let scheduled: Outbox[] = [];
 
 let endTurnOf: (outbox: Outbox) => void;
 
 function endTurn(): void {
-  const outboxes = due;
-  due = [];
+  const outboxes = scheduled;
+  scheduled = [];
   for (const outbox of outboxes) endTurnOf(outbox);
 }
 
 /**
- * What a websocket sends: the frames of one turn of the event loop in one write, and an answer about how full the way is.
+ * Sends the messages of a websocket. Joins the frames of one turn of the event loop into one write, and applies
+ * backpressure.
  *
- * On a server without compression, frames go to the socket that the upgrade gave us. `ws` writes there, too, and `flush`
- * comes first, so the order is kept. As a client (masked) and with compression, `ws` makes the frames.
+ * A server without compression writes frames directly to the socket. `ws` writes to it, too, but `flush` is called first,
+ * so the order is kept. For a client (with a mask) and with compression, `ws` encodes the frames.
  *
- * While the peer does not read, frames wait here, where small ones are joined: in the queue of a stream a frame of three
- * bytes takes a hundred times as much.
+ * While the peer does not read, frames are buffered here, and small ones are joined. In the queue of a stream, a frame of
+ * three bytes would take a hundred times its size.
  */
 export class Outbox {
   readonly #ws: WebSocket;
   readonly #socket: Duplex;
-  readonly #marks: Marks;
+  readonly #limits: BufferLimits;
   readonly #direct: boolean;
-  /** The frames of this turn: first these, then those that are text, one character for each byte. */
+  /** The frames of this turn, oldest first. Newer frames are in `#text`, one character for each byte. */
   #frames: Buffer[] | undefined;
   #text = '';
   #turnBytes = 0;
-  #isDue = false;
-  /** What was sent in this turn, some of which may have been written already. */
+  #isScheduled = false;
+  /** The bytes sent in this turn. Some of them may be written already. */
   #sentInTurn = 0;
-  /** Frames of earlier turns, which wait for the peer to read. */
+  /** Frames of earlier turns that wait until the peer reads. */
   #backlog: Buffer[] | undefined;
   #backlogBytes = 0;
-  /** Whether frames have to wait here. */
+  /** Whether frames must wait in the backlog. */
   #isBlocked = false;
-  /** What the messages take that `ws` has not written yet. */
+  /** The memory of the messages that `ws` has not written yet. */
   #bytesAtWs = 0;
   #drain: { promise: Promise<boolean>; resolve: (sent: boolean) => void } | undefined;
 
-  constructor(ws: WebSocket, socket: Duplex, marks: Marks, asServer: boolean) {
+  constructor(ws: WebSocket, socket: Duplex, limits: BufferLimits, asServer: boolean) {
     this.#ws = ws;
     this.#socket = socket;
-    this.#marks = marks;
+    this.#limits = limits;
     this.#direct = asServer && ws.extensions === '';
   }
 
-  /** Whether a frame of {@link encodeFrame} can be handed to {@link write}. */
+  /** Returns whether {@link write} accepts frames of {@link encodeFrame}. */
   get takesFrames(): boolean {
     return this.#direct;
   }
 
-  /** Bytes of memory that wait to be sent. */
+  /** Returns the buffered bytes, as memory. */
   get buffered(): number {
     return this.#direct
       ? this.#turnBytes + this.#backlogBytes + this.#socket.writableLength
@@ -87,34 +88,34 @@ export class Outbox {
     return text === undefined ? this.write(encodeFrame(data, binary)) : this.#add(text);
   }
 
-  /** Sends a ready frame. */
+  /** Sends an encoded frame. */
   write(frame: Buffer): PromiseLike<boolean> {
     return this.#add(frame);
   }
 
-  /** Gives everything to the socket at once: somebody else is about to write to it, or to end it. */
+  /** Writes everything to the socket now. Must be called before anybody else writes to the socket or ends it. */
   flush(): void {
     if (this.#turnBytes + this.#backlogBytes > 0 && this.#socket.writable) this.#writeAll();
   }
 
-  /** The websocket has begun to close: who waits for the peer to read learns it. */
+  /** Resolves pending sends with `false`, because the websocket has begun to close. */
   end(): void {
-    this.#settle(false);
+    this.#resolveDrain(false);
   }
 
-  /** The connection has ended: lets go of what could not be sent. */
+  /** Discards all unsent frames, because the connection has ended. */
   clear(): void {
     this.#takeTurn();
     this.#takeBacklog();
-    // A send of the last answers can still wait.
-    this.#settle(false);
+    // A send after `end`, with an answer to the last messages, can still be pending.
+    this.#resolveDrain(false);
   }
 
   #add(frame: Buffer | string): PromiseLike<boolean> {
     if (!this.#socket.writable) return falseLater();
     let before = this.buffered;
-    if (frame.length >= CHUNK || before > this.#marks.maxBuffered) {
-      // Only what the socket does not take now waits for the peer.
+    if (frame.length >= CHUNK || before > this.#limits.maxBuffered) {
+      // Counts only the bytes that the socket does not accept now.
       this.#endTurn();
       before = this.buffered;
     }
@@ -122,11 +123,11 @@ export class Outbox {
     this.#sentInTurn += frame.length;
     if (typeof frame === 'string') this.#text += frame;
     else this.#addBytes(frame);
-    // Before it is written, for who waits asks the socket to call back.
-    const answer = this.#answer(before, frame.length);
-    if (!this.#isDue) this.#becomeDue();
+    // Must come before the write: a pending promise makes the write use a callback.
+    const result = this.#awaitCapacity(before, frame.length);
+    if (!this.#isScheduled) this.#schedule();
     if (this.#turnBytes >= CHUNK) this.#endTurn();
-    return answer;
+    return result;
   }
 
   #addBytes(frame: Buffer): void {
@@ -136,20 +137,20 @@ export class Outbox {
     frames.push(frame);
   }
 
-  #becomeDue(): void {
-    this.#isDue = true;
-    if (due.push(this) === 1) nextTick(endTurn);
+  #schedule(): void {
+    this.#isScheduled = true;
+    if (scheduled.push(this) === 1) nextTick(endTurn);
   }
 
   #endTurn(): void {
     if (this.#turnBytes === 0) return;
     if (!this.#socket.writable) this.clear();
-    else if (this.#isBlocked) this.#hold();
+    else if (this.#isBlocked) this.#moveToBacklog();
     else this.#writeAll();
   }
 
-  /** Keeps the frames of this turn until the peer has read those before. */
-  #hold(): void {
+  /** Moves the frames of this turn to the backlog, until the peer has read the frames before them. */
+  #moveToBacklog(): void {
     this.#backlogBytes += this.#turnBytes;
     const chunk = this.#takeTurn();
     addPiece((this.#backlog ??= []), typeof chunk === 'string' ? Buffer.from(chunk, 'latin1') : chunk);
@@ -163,7 +164,7 @@ export class Outbox {
       else this.#socket.write(chunk, written);
       return;
     }
-    if (this.#turnBytes > 0) this.#hold();
+    if (this.#turnBytes > 0) this.#moveToBacklog();
     const chunks = this.#takeBacklog();
     const last = chunks.pop();
     this.#socket.cork();
@@ -172,21 +173,21 @@ export class Outbox {
     this.#socket.uncork();
   }
 
-  /** What the socket calls when it has written the next chunk; only who waits has to know. */
+  /** Returns the callback for the next write, or `undefined` when nothing waits for the write. */
   #prepareCallback(): (() => void) | undefined {
     if (this.#socket.writableLength > 0) {
-      // The peer has not read what was written before: what comes behind the next chunk waits here.
+      // The peer has not read everything. So the frames after the next chunk go to the backlog.
       this.#isBlocked = true;
       return () => {
         this.#isBlocked = false;
         this.flush();
-        this.#written();
+        this.#onWritten();
       };
     }
-    return this.#drain === undefined ? undefined : () => this.#written();
+    return this.#drain === undefined ? undefined : () => this.#onWritten();
   }
 
-  /** The frames of this turn as one chunk; text alone is left as it is. */
+  /** Removes and returns the frames of this turn as one chunk: a string if all of them are text. */
   #takeTurn(): Buffer | string {
     const frames = this.#frames;
     const text = this.#text;
@@ -208,28 +209,30 @@ export class Outbox {
   }
 
   #sendByWs(data: Data, binary: boolean): PromiseLike<boolean> {
-    // ws keeps what it is given until it is compressed or written; the caller may refill it at once.
+    // The caller may reuse its buffer at once, but ws keeps it until the message is compressed or written. So bytes are
+    // copied.
     const payload = typeof data === 'string' ? data : Buffer.from(asBytes(data));
-    const cost = Buffer.byteLength(payload) + COST_FOR_WS;
+    const cost = Buffer.byteLength(payload) + WS_MESSAGE_OVERHEAD;
     const before = this.buffered;
     this.#bytesAtWs += cost;
     this.#ws.send(payload, { binary }, () => {
       this.#bytesAtWs -= cost;
-      this.#written();
+      this.#onWritten();
     });
-    return this.#answer(before, cost);
+    return this.#awaitCapacity(before, cost);
   }
 
-  /** `before`: what waited already when the message came. A message alone may be larger than all that may wait. */
-  #answer(before: number, size: number): PromiseLike<boolean> {
-    const { highWaterMark, maxBuffered } = this.#marks;
+  /** `before` is the number of buffered bytes before this message. A single message may be larger than the limits. */
+  #awaitCapacity(before: number, size: number): PromiseLike<boolean> {
+    const { highWaterMark, maxBuffered } = this.#limits;
     if (before > maxBuffered) {
-      // A peer that does not read must not fill our memory (nothing else would end it: its pongs may still come).
-      debug('cut off: %d bytes wait to be sent, more than maxBuffered (%d)', before, maxBuffered);
+      // A peer that does not read must not fill our memory. The heartbeat cannot end it, because it may still send
+      // pongs.
+      debug('terminated: %d bytes are buffered, more than maxBuffered (%d)', before, maxBuffered);
       this.#ws.terminate();
       return falseLater();
     }
-    // Where the peer reads as fast as we send, a loop around send() would never reach the mark.
+    // A later turn after many bytes: while the peer reads fast, a loop around send() never reaches the high-water mark.
     if (before + size <= highWaterMark) return this.#sentInTurn <= CHUNK ? TRUE : trueLater();
     if (this.#drain === undefined) {
       let resolve!: (sent: boolean) => void;
@@ -239,22 +242,22 @@ export class Outbox {
     return this.#drain.promise;
   }
 
-  #written(): void {
-    // Node calls back without an error, too, for what was lost with the connection; the close tells who waits.
+  #onWritten(): void {
+    // Node also calls back without an error for bytes that are lost. Then the close resolves the promise.
     if (this.#drain === undefined || this.#socket.destroyed) return;
-    if (this.buffered <= this.#marks.highWaterMark) this.#settle(true);
+    if (this.buffered <= this.#limits.highWaterMark) this.#resolveDrain(true);
   }
 
-  #settle(sent: boolean): void {
+  #resolveDrain(sent: boolean): void {
     const drain = this.#drain;
     this.#drain = undefined;
-    // On a later turn: where the peer reads fast enough, a loop around send() would keep the process to itself.
+    // Resolves on a later turn. Otherwise a loop around send() would block the event loop while the peer reads fast.
     if (drain !== undefined) setImmediate(drain.resolve, sent);
   }
 
   static {
     endTurnOf = (outbox) => {
-      outbox.#isDue = false;
+      outbox.#isScheduled = false;
       outbox.#sentInTurn = 0;
       outbox.#endTurn();
     };

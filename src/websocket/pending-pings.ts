@@ -8,31 +8,34 @@ interface PendingPing {
   readonly reject: (error: Error) => void;
 }
 
-/** At most this many pings of one websocket wait for an answer at a time. */
-const MOST = 1_000;
+/** At most this many pings of one websocket may be pending. */
+const MAX_PENDING = 1_000;
 
-/** The pings of one websocket that wait for their pong, told apart by their payload (RFC 6455, 5.5.3). */
+/** Holds the pending pings of one websocket. Payloads match pongs to pings (RFC 6455, 5.5.3). */
 export class PendingPings {
   readonly #pings = new Map<string, PendingPing>();
   #count = 0;
 
   send(connection: { ping(data: string): void }): Promise<number> {
-    if (this.#pings.size >= MOST) {
+    if (this.#pings.size >= MAX_PENDING) {
       const error = argumentError(
         RangeError,
-        `${String(MOST)} pings wait for an answer; await ping() before the next`,
+        `${String(MAX_PENDING)} pings are pending; await ping() before you call it again`,
       );
-      return quiet(rejectLater(error));
+      return withoutUnhandledRejection(rejectLater(error));
     }
     const payload = `dws-${String(++this.#count)}`;
     const roundTrip = new Promise<number>((resolve, reject) => {
       this.#pings.set(payload, { start: now(), resolve, reject });
     });
     connection.ping(payload);
-    return quiet(roundTrip);
+    return withoutUnhandledRejection(roundTrip);
   }
 
-  /** A pong answers all pings up to its own: a peer may answer only the latest. Others' pongs are passed over. */
+  /**
+   * Resolves the ping that a pong answers, and all earlier pings: a peer may answer only the latest one. Ignores a pong
+   * that answers no ping.
+   */
   answer(pong: Buffer): void {
     const payload = pong.toString('latin1');
     if (!this.#pings.has(payload)) return;
@@ -44,14 +47,15 @@ export class PendingPings {
     }
   }
 
+  /** Rejects all pending pings. */
   end(error: Error): void {
     for (const { reject } of this.#pings.values()) reject(error);
     this.#pings.clear();
   }
 }
 
-/** A peer must not end the process of a handler that does not look at the answer. */
-function quiet(roundTrip: Promise<number>): Promise<number> {
+/** Prevents an unhandled rejection. A peer must not end the process of a handler that ignores the round trip. */
+function withoutUnhandledRejection(roundTrip: Promise<number>): Promise<number> {
   roundTrip.catch(() => undefined);
   return roundTrip;
 }

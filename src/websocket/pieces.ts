@@ -1,39 +1,38 @@
-/** Small neighbours are joined up to this size: a buffer of its own costs some 350 bytes beside its content. */
-const BLOCK = 4_096;
+/** Small buffers are joined up to this size, because each buffer takes about 350 bytes in addition to its content. */
+const MAX_JOINED = 4_096;
 
 /**
- * A buffer that keeps no more memory alive than its own bytes, or twice as much: a view of a small part is copied.
+ * Returns a buffer that retains at most twice its own bytes of memory. Copies a view of a smaller part.
  *
- * What a socket delivers are views of chunks of up to 64 KiB; one byte that is kept would keep its whole chunk.
+ * A socket delivers views of chunks of up to 64 KiB. Without a copy, one stored byte would retain its whole chunk.
  */
-export function withoutExcess(bytes: Buffer): Buffer {
-  return keepsExcess(bytes) ? copyOf(bytes) : bytes;
+export function compact(bytes: Buffer): Buffer {
+  return retainsExcess(bytes) ? copyOf(bytes) : bytes;
 }
 
-/** Whether these bytes are the smaller part of the memory that they keep alive. */
-export function keepsExcess(bytes: Buffer): boolean {
+/** Returns whether a buffer uses less than half of the memory that it retains. */
+export function retainsExcess(bytes: Buffer): boolean {
   return bytes.length * 2 < bytes.buffer.byteLength;
 }
 
 /**
- * Adds a buffer to those that wait to be used together, and joins small ones, so that all of them take little more memory
- * than their bytes.
+ * Adds a buffer to a list of stored buffers, and joins small ones. So the list takes little more memory than its bytes.
  */
 export function addPiece(pieces: Buffer[], piece: Buffer): void {
-  pieces.push(withoutExcess(piece));
+  pieces.push(compact(piece));
   joinLast(pieces);
 }
 
 /**
- * Joins the last buffer with those before it that are no larger, as digits are carried when one counts in binary: so
- * each byte is copied no more than a dozen times, however small the pieces are.
+ * Joins the last buffer with the buffers before it that are not larger, like the carry of a binary counter. So each byte
+ * is copied at most a dozen times, even if the pieces are small.
  */
 function joinLast(pieces: Buffer[]): void {
   for (let last = pieces.length - 1; last > 0; last--) {
     const one = pieces[last - 1] as Buffer;
     const other = pieces[last] as Buffer;
-    if (one.length > other.length || one.length + other.length > BLOCK) return;
-    // A memory of its own: a part of Node's pool would keep all of the pool alive.
+    if (one.length > other.length || one.length + other.length > MAX_JOINED) return;
+    // Allocates separate memory: a part of Node's pool would retain the whole pool.
     const both = Buffer.allocUnsafeSlow(one.length + other.length);
     both.set(one);
     both.set(other, one.length);

@@ -1,7 +1,7 @@
-/** At most this many pongs wait for the peer to read; each takes some 300 bytes. */
-const MOST = 1_000;
+/** At most this many pongs may be pending. Each takes about 300 bytes. */
+const MAX_PENDING = 1_000;
 
-/** A connection whose pings we answer. */
+/** Sends pongs. */
 export interface PongTarget {
   readonly readyState: number;
   readonly OPEN: number;
@@ -9,30 +9,30 @@ export interface PongTarget {
 }
 
 /**
- * Answers the pings of one peer (RFC 6455, 5.5.3), in the place of `ws`, which ends a peer that sends 60 of them in one
- * packet. While the peer does not read, and many pongs wait, only its latest ping is answered.
+ * Answers the pings of one peer (RFC 6455, 5.5.3). It replaces the answers of `ws`, which ends a peer that sends 60 pings
+ * in one packet. While too many pongs are pending, because the peer does not read, it answers only the latest ping.
  */
 export class Pongs {
   readonly #connection: PongTarget;
-  #waiting = 0;
-  #owed: Buffer | undefined;
+  #pending = 0;
+  #postponedPing: Buffer | undefined;
 
   constructor(connection: PongTarget) {
     this.#connection = connection;
   }
 
   answer(ping: Buffer): void {
-    if (this.#waiting === MOST) {
-      // A copy: what we get is a view into all that the socket delivered.
-      this.#owed = Buffer.from(ping);
+    if (this.#pending === MAX_PENDING) {
+      // A copy, because the ping is a view that would retain the whole chunk of the socket.
+      this.#postponedPing = Buffer.from(ping);
       return;
     }
-    this.#waiting++;
+    this.#pending++;
     this.#connection.pong(ping, undefined, () => {
-      this.#waiting--;
-      const owed = this.#owed;
-      this.#owed = undefined;
-      if (owed !== undefined && this.#connection.readyState === this.#connection.OPEN) this.answer(owed);
+      this.#pending--;
+      const latest = this.#postponedPing;
+      this.#postponedPing = undefined;
+      if (latest !== undefined && this.#connection.readyState === this.#connection.OPEN) this.answer(latest);
     });
   }
 }

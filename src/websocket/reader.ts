@@ -4,21 +4,21 @@ import { fragmentsOf } from '../internals/ws.js';
 import { addPiece } from './pieces.js';
 import { unmask } from './unmask.js';
 
-/** The `Receiver` of `ws` behind a reader. */
+/** The `Receiver` of `ws`, with a reader in front of it. */
 export interface Receiver extends Writable {
-  /** Ours, since {@link readAhead}. */
+  /** Set by {@link readAhead}. */
   reader?: FrameReader;
 }
 
-/** Where messages go. */
+/** Receives the messages of a reader. */
 export interface ReadTarget {
-  /** Whether no more messages are wanted now. */
+  /** Whether the target accepts no messages now. */
   readonly isPaused: boolean;
-  /** Takes a whole message of `size` bytes. */
+  /** Receives a complete message of `size` bytes. */
   read(message: string | Buffer, size: number): void;
-  /** Lets the socket deliver again. */
+  /** Resumes the socket. */
   flow(): void;
-  /** Writes what waits to be sent: `ws` is about to end the socket. */
+  /** Writes all buffered frames, before `ws` ends the socket. */
   flush(): void;
 }
 
@@ -39,18 +39,18 @@ const TEXT = 0x1;
 const BINARY = 0x2;
 const CLOSE = 0x8;
 const PONG = 0xa;
-const KEY_BYTES = 4;
+const MASK_KEY_BYTES = 4;
 
-/** What a text contains where its bytes were not UTF-8, or where this very character was sent. */
+/** Stands in a text for bytes that are not UTF-8. The peer can also send this character itself. */
 const REPLACEMENT = '\ufffd';
 
-/** Node makes no longer string, and throws instead. */
+/** The length of the longest string in Node. A longer one makes Node throw. */
 export const LONGEST_TEXT = constants.MAX_STRING_LENGTH;
 
-/** The end of a frame whose header is not whole. */
+/** The end of a frame whose header is incomplete. */
 const UNKNOWN = Infinity;
 
-/** Puts a reader before the `Receiver` of `ws`. Everything that `ws` would write to that goes through it. */
+/** Puts a reader in front of the `Receiver` of `ws`. Everything that `ws` writes to the receiver goes to the reader. */
 export function readAhead(receiver: Receiver, target: ReadTarget, options: ReaderOptions): void {
   receiver.reader = new FrameReader(receiver, target, options);
   receiver.write = writeAhead;
@@ -69,29 +69,29 @@ function endAhead(this: Receiver): Receiver {
 /**
  * Reads the frames of a client before `ws` does (RFC 6455, 5.2).
  *
- * A message in one plain frame, as nearly all are, goes straight to its target. Everything else goes to `ws`, frame by
- * frame and unchanged: control frames, fragments, compressed messages, and what breaks the protocol, which `ws` judges.
+ * Most messages are a single uncompressed frame. The reader delivers them to the target. It forwards all other frames
+ * unchanged to `ws`: control frames, fragments, compressed messages, and frames that break the protocol.
  *
- * This bounds memory, where `ws` alone keeps whole chunks of the socket: a frame that has not come whole is kept as its
- * own bytes, fragments are joined, and reading stops in the middle of a chunk when the target is paused.
+ * The reader limits memory, while `ws` alone would retain whole chunks of the socket. It stores only the bytes of an
+ * incomplete frame, and joins fragments. It stops in the middle of a chunk when the target pauses.
  */
 export class FrameReader {
   readonly #receiver: Receiver;
   readonly #target: ReadTarget;
   readonly #maxPayload: number;
   readonly #inflates: boolean;
-  /** `inflating`: `ws` has a compressed frame. `passing`: the connection is about to end, and `ws` gets all that comes. */
-  #state: 'reading' | 'inflating' | 'passing' = 'reading';
-  /** What has come of a frame whose end has not, and the length of the frame. */
-  #cut: Buffer[] | undefined;
-  #cutBytes = 0;
+  /** `inflating`: `ws` decompresses a frame. `forwarding`: the connection will end, and `ws` gets all further bytes. */
+  #state: 'reading' | 'inflating' | 'forwarding' = 'reading';
+  /** The received bytes of an incomplete frame, and the length of the whole frame. */
+  #partial: Buffer[] | undefined;
+  #partialBytes = 0;
   #frameBytes = 0;
-  /** Chunks that wait until reading may go on. */
-  #held: Buffer[] | undefined;
-  /** Payload bytes of a message whose last fragment has not come; -1 when there is none. */
-  #fragmented = -1;
+  /** Chunks to read when the reader may continue. */
+  #waiting: Buffer[] | undefined;
+  /** Payload bytes of a message whose last fragment has not arrived. -1 means that there is no such message. */
+  #fragmentedBytes = -1;
   #isCompressed = false;
-  #isLast = false;
+  #isEnding = false;
 
   constructor(receiver: Receiver, target: ReadTarget, { maxPayload, inflates }: ReaderOptions) {
     this.#receiver = receiver;
@@ -100,136 +100,139 @@ export class FrameReader {
     this.#inflates = inflates;
   }
 
-  /** Takes a chunk; returns `false` when it has to wait, and the socket should pause. */
+  /** Reads a chunk. Returns `false` when a part of it must wait and the socket should pause. */
   write(chunk: Buffer): boolean {
-    if (this.#held === undefined) this.#readChunk(chunk);
-    else this.#held.push(chunk);
-    return this.#held === undefined;
+    if (this.#waiting === undefined) this.#readChunk(chunk);
+    else this.#waiting.push(chunk);
+    return this.#waiting === undefined;
   }
 
-  /** Reads the chunks that wait, as far as the target wants. */
+  /** Reads the waiting chunks until the target pauses. */
   resume(): void {
-    if (this.#held === undefined || !this.#mayRead()) return;
-    // The last message of a chunk can be the one that fills the queue.
-    if (this.#readHeld() && !this.#target.isPaused) this.#target.flow();
+    if (this.#waiting === undefined || !this.#mayRead()) return;
+    // The last message of a chunk may have paused the target.
+    if (this.#readWaiting() && !this.#target.isPaused) this.#target.flow();
   }
 
   /**
-   * Reads the chunks that wait, whether or not the target is paused, and ends the `Receiver`: no more will come.
+   * Reads the waiting chunks, even if the target is paused, and ends the `Receiver`.
    *
-   * `ws` calls it for each sign of the end.
+   * `ws` calls this when the socket ends and when it closes.
    */
   end(): void {
-    if (this.#isLast) return;
-    this.#isLast = true;
+    if (this.#isEnding) return;
+    this.#isEnding = true;
     this.#target.flush();
-    if (this.#state !== 'inflating') this.#readLast();
+    if (this.#state !== 'inflating') this.#finish();
   }
 
   #mayRead(): boolean {
-    return this.#state !== 'inflating' && (this.#isLast || !this.#target.isPaused);
+    return this.#state !== 'inflating' && (this.#isEnding || !this.#target.isPaused);
   }
 
-  /** Returns whether nothing is held any more. */
-  #readHeld(): boolean {
-    const held = this.#held ?? [];
-    this.#held = undefined;
+  /** Reads the waiting chunks. Returns whether all of them are read. */
+  #readWaiting(): boolean {
+    const waiting = this.#waiting ?? [];
+    this.#waiting = undefined;
     let isRead = true;
-    for (const chunk of held) isRead = this.write(chunk);
+    for (const chunk of waiting) isRead = this.write(chunk);
     return isRead;
   }
 
-  #readLast(): void {
-    this.#readHeld();
+  #finish(): void {
+    this.#readWaiting();
     if (this.#state !== 'inflating') (Writable.prototype.end as () => Receiver).call(this.#receiver);
   }
 
   #readChunk(chunk: Buffer): void {
     let at = 0;
     while (at < chunk.length) {
-      if (this.#state === 'passing') {
-        this.#pass(chunk.subarray(at));
+      if (this.#state === 'forwarding') {
+        this.#forward(chunk.subarray(at));
         return;
       }
       if (!this.#mayRead()) {
-        this.#held = [chunk.subarray(at)];
+        this.#waiting = [chunk.subarray(at)];
         return;
       }
-      if (this.#cut !== undefined) {
-        if (this.#frameBytes === UNKNOWN) chunk = this.#joinHeader(this.#cut, chunk);
-        else at = this.#readCut(this.#cut, chunk);
+      if (this.#partial !== undefined) {
+        if (this.#frameBytes === UNKNOWN) chunk = this.#joinHeader(this.#partial, chunk);
+        else at = this.#readPartial(this.#partial, chunk);
         continue;
       }
       const end = this.#readFrame(chunk, at);
       if (end > chunk.length) {
         this.#frameBytes = end - at;
-        this.#cutBytes = chunk.length - at;
-        addPiece((this.#cut = []), chunk.subarray(at));
+        this.#partialBytes = chunk.length - at;
+        addPiece((this.#partial = []), chunk.subarray(at));
         return;
       }
       at = end;
     }
   }
 
-  /** The header is cut, at most 13 bytes of it are here: as if they had come with the chunk. */
-  #joinHeader(cut: readonly Buffer[], chunk: Buffer): Buffer {
-    this.#cut = undefined;
-    return Buffer.concat([...cut, chunk]);
+  /** Puts an incomplete header, of at most 13 bytes, in front of the chunk that continues it. */
+  #joinHeader(partial: readonly Buffer[], chunk: Buffer): Buffer {
+    this.#partial = undefined;
+    return Buffer.concat([...partial, chunk]);
   }
 
-  /** Reads the frame that a chunk completes, if it does; returns where the chunk goes on. */
-  #readCut(cut: Buffer[], chunk: Buffer): number {
-    const end = Math.min(this.#frameBytes - this.#cutBytes, chunk.length);
-    addPiece(cut, chunk.subarray(0, end));
-    this.#cutBytes += end;
-    if (this.#cutBytes < this.#frameBytes) return end;
-    this.#cut = undefined;
-    this.#readFrame(cut.length === 1 ? (cut[0] as Buffer) : Buffer.concat(cut, this.#cutBytes), 0);
+  /** Reads an incomplete frame if the chunk completes it. Returns the index of the first byte after the frame. */
+  #readPartial(partial: Buffer[], chunk: Buffer): number {
+    const end = Math.min(this.#frameBytes - this.#partialBytes, chunk.length);
+    addPiece(partial, chunk.subarray(0, end));
+    this.#partialBytes += end;
+    if (this.#partialBytes < this.#frameBytes) return end;
+    this.#partial = undefined;
+    this.#readFrame(
+      partial.length === 1 ? (partial[0] as Buffer) : Buffer.concat(partial, this.#partialBytes),
+      0,
+    );
     return end;
   }
 
-  /** Reads the frame that begins at `at`, if it is whole; returns its end. */
+  /** Reads the frame that begins at `at`, if it is complete. Returns its end. */
   #readFrame(bytes: Buffer, at: number): number {
     if (bytes.length < at + 2) return UNKNOWN;
     const first = bytes[at] as number;
     const second = bytes[at + 1] as number;
-    if (!this.#isAllowed(first, second)) return this.#passRest(bytes, at);
+    if (!this.#isAllowed(first, second)) return this.#forwardRest(bytes, at);
     let length = second & LENGTH;
-    let start = at + 2 + KEY_BYTES;
+    let start = at + 2 + MASK_KEY_BYTES;
     if (length > 125) {
       const lengthBytes = length === 126 ? 2 : 8;
       start += lengthBytes;
       if (bytes.length < at + 2 + lengthBytes) return UNKNOWN;
       length = readLength(bytes, at + 2, lengthBytes);
     }
-    if (Math.max(this.#fragmented, 0) + length > this.#maxPayload && (first & OPCODE) < CLOSE)
-      return this.#passRest(bytes, at);
+    if (Math.max(this.#fragmentedBytes, 0) + length > this.#maxPayload && (first & OPCODE) < CLOSE)
+      return this.#forwardRest(bytes, at);
     const end = start + length;
     if (end > bytes.length) return end;
     if (!this.#isPlain(first, length) || !this.#readMessage(first, bytes, start, end))
-      this.#handOver(first, bytes.subarray(at, end), length);
+      this.#forwardFrame(first, bytes.subarray(at, end), length);
     return end;
   }
 
-  /** Whether a frame may begin so (RFC 6455, 5.2 to 5.5). `ws` judges what may not. */
+  /** Returns whether a frame may begin with these bytes (RFC 6455, 5.2 to 5.5). `ws` reports the error if not. */
   #isAllowed(first: number, second: number): boolean {
     const opcode = first & OPCODE;
     const reserved = first & RESERVED;
     if (second < MASKED) return false;
     if (opcode >= CLOSE) return opcode <= PONG && first >= FIN && reserved === 0 && (second & LENGTH) <= 125;
-    if (opcode === CONTINUATION) return this.#fragmented >= 0 && reserved === 0;
-    if (opcode > BINARY || this.#fragmented >= 0) return false;
+    if (opcode === CONTINUATION) return this.#fragmentedBytes >= 0 && reserved === 0;
+    if (opcode > BINARY || this.#fragmentedBytes >= 0) return false;
     return reserved === 0 || (reserved === COMPRESSED && this.#inflates);
   }
 
-  /** Whether it is a whole message that is not compressed, and that fits into a string where it is text. */
+  /** Returns whether a frame is a whole uncompressed message. Text must also fit into a string. */
   #isPlain(first: number, length: number): boolean {
     return first === (FIN | BINARY) || (first === (FIN | TEXT) && length <= LONGEST_TEXT);
   }
 
-  /** Unmasks a message in place and delivers it. Returns `false`, with all as it was, for text that is not UTF-8. */
+  /** Unmasks a message in place and delivers it. Returns `false` for text that is not UTF-8, and restores its bytes. */
   #readMessage(first: number, bytes: Buffer, start: number, end: number): boolean {
-    const isAscii = unmask(bytes, start - KEY_BYTES, start, end);
+    const isAscii = unmask(bytes, start - MASK_KEY_BYTES, start, end);
     if (first === (FIN | BINARY)) {
       this.#target.read(bytes.subarray(start, end), end - start);
       return true;
@@ -240,72 +243,72 @@ export class FrameReader {
     }
     const text = bytes.toString('utf8', start, end);
     if (text.includes(REPLACEMENT) && !isUtf8(bytes.subarray(start, end))) {
-      unmask(bytes, start - KEY_BYTES, start, end);
+      unmask(bytes, start - MASK_KEY_BYTES, start, end);
       return false;
     }
     this.#target.read(text, end - start);
     return true;
   }
 
-  #handOver(first: number, frame: Buffer, length: number): void {
+  #forwardFrame(first: number, frame: Buffer, length: number): void {
     const opcode = first & OPCODE;
     if (opcode >= CLOSE) {
-      this.#pass(frame);
-      // `ws` takes nothing behind it.
-      if (opcode === CLOSE) this.#state = 'passing';
+      this.#forward(frame);
+      // `ws` ignores everything after a close frame.
+      if (opcode === CLOSE) this.#state = 'forwarding';
     } else {
       if (opcode !== CONTINUATION) this.#isCompressed = (first & COMPRESSED) !== 0;
-      this.#fragmented = first >= FIN ? -1 : Math.max(this.#fragmented, 0) + length;
+      this.#fragmentedBytes = first >= FIN ? -1 : Math.max(this.#fragmentedBytes, 0) + length;
       if (this.#isCompressed) {
         this.#state = 'inflating';
-        this.#pass(frame, () => {
+        this.#forward(frame, () => {
           this.#inflated();
         });
         return;
       }
-      this.#pass(frame);
+      this.#forward(frame);
       this.#joinFragments();
     }
-    this.#look();
+    this.#checkReceiver();
   }
 
   #inflated(): void {
     this.#joinFragments();
     this.#state = 'reading';
-    this.#look();
-    if (!this.#isLast) {
+    this.#checkReceiver();
+    if (!this.#isEnding) {
       this.resume();
       return;
     }
-    // Each compressed message could be a thousand times as large, so they do not get past a full queue.
-    if (this.#target.isPaused) this.#held = undefined;
-    this.#readLast();
+    // A decompressed message can be a thousand times as large as its frame. So a full queue accepts no more of them.
+    if (this.#target.isPaused) this.#waiting = undefined;
+    this.#finish();
   }
 
-  /** `ws` has each fragment as a view into what it came in. */
+  /** Joins the fragments, because each fragment of `ws` is a view that retains its whole chunk. */
   #joinFragments(): void {
     const fragments = fragmentsOf(this.#receiver);
     const last = fragments.pop();
     if (last !== undefined) addPiece(fragments, last);
   }
 
-  /** After the peer's close frame, or an error, `ws` takes nothing more. */
-  #look(): void {
-    if (!this.#receiver.writable) this.#state = 'passing';
+  /** Detects that `ws` ignores all further bytes, after the peer's close frame or an error. */
+  #checkReceiver(): void {
+    if (!this.#receiver.writable) this.#state = 'forwarding';
   }
 
-  #passRest(bytes: Buffer, at: number): number {
-    this.#state = 'passing';
-    this.#pass(bytes.subarray(at));
+  #forwardRest(bytes: Buffer, at: number): number {
+    this.#state = 'forwarding';
+    this.#forward(bytes.subarray(at));
     return bytes.length;
   }
 
-  #pass(bytes: Buffer, passed?: () => void): void {
+  #forward(bytes: Buffer, done?: () => void): void {
     if (!this.#receiver.writable) return;
-    (Writable.prototype.write as (bytes: Buffer, passed?: () => void) => boolean).call(
+    (Writable.prototype.write as (bytes: Buffer, done?: () => void) => boolean).call(
       this.#receiver,
       bytes,
-      passed,
+      done,
     );
   }
 }

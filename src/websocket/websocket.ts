@@ -11,51 +11,51 @@ import { checkClose, checkDelay, checkMessage } from './arguments.js';
 import { Connection, type ConnectionHandlers } from './connection.js';
 import { onClose, onReceive, onSend } from './diagnostics.js';
 import type { Data } from './frame.js';
-import { Beat, startBeat, stopBeat } from './heartbeat.js';
+import { Heartbeat, startHeartbeat, stopHeartbeat } from './heartbeat.js';
 import { LateSends, warnOfLateSends } from './late-sends.js';
 import { MessageQueue, type Waiter } from './message-queue.js';
 import { Messages } from './messages.js';
 import { provideOperations, type EndListener, type Operations } from './operations.js';
 import { Outbox } from './outbox.js';
 import { PendingPings } from './pending-pings.js';
-import { keepsExcess, withoutExcess } from './pieces.js';
+import { PendingSleeps } from './pending-sleeps.js';
+import { compact, retainsExcess } from './pieces.js';
 import { Pongs } from './pongs.js';
 import { LONGEST_TEXT } from './reader.js';
-import { Sleepers } from './sleepers.js';
 
-/** How a websocket ended. */
+/** Describes how a websocket ended. */
 export interface CloseInfo {
-  /** The close code of whoever closed first; 1005: a close frame without a code, 1006: none came at all. */
+  /** The close code of the side that closed first. 1005: its close frame had no code. 1006: there was no close frame. */
   readonly code: number;
-  /** The reason that came with the code, or `''`. */
+  /** The reason that belongs to the code, or `''`. */
   readonly reason: string;
   /** Whether both sides have sent a close frame. */
   readonly wasClean: boolean;
 }
 
-/** Settings of {@link Websocket.send}. */
+/** Configures {@link Websocket.send}. */
 export interface SendOptions {
   /**
-   * Whether the message is a binary one.
+   * Whether to send a binary message.
    *
    * @default false for a string, true for bytes
    */
   binary?: boolean | undefined;
 }
 
-const TEXT_TOO_LONG = `a text may have at most ${String(LONGEST_TEXT)} bytes`;
+const TEXT_TOO_LONG_REASON = `a text may have at most ${String(LONGEST_TEXT)} bytes`;
 
-/** What the memory of a small Buffer takes beside its bytes; see `COST_OF_A_MESSAGE` for the rest. */
-const COST_OF_A_COPY = 200;
+/** The memory of a small Buffer in addition to its bytes. `MESSAGE_OVERHEAD` of the queue comes on top. */
+const COPY_OVERHEAD = 200;
 
-// Handed to setImmediate without a closure for each websocket.
-let answerInTurn: (websocket: Websocket, unread: number) => void;
-
-// Only for this package: users never construct a websocket.
+// An argument of setImmediate that needs no closure for each websocket.
+let awaitAnswers: (websocket: Websocket, unread: number) => void;
 
 /**
- * Makes the websocket of a connection whose handshake is complete. `openWebsockets`, where it is found while it is open,
- * is for that of a server; without it, it is a client's and masks what it sends.
+ * Creates the websocket of a connection whose handshake is complete. Users cannot construct a websocket.
+ *
+ * A server passes `openWebsockets`, which contains the websocket while it is open. Without it, the websocket belongs to a
+ * client and masks its frames.
  *
  * @internal
  */
@@ -69,32 +69,32 @@ export let createWebsocket: (
 ) => Websocket;
 
 /**
- * Makes the websocket of a request that never got one, or whose client has left before: one that has ended with 1006.
+ * Creates a websocket that has ended with 1006, for a request that has none or whose client left early.
  *
  * @internal
  */
 export let createEndedWebsocket: (request: IncomingMessage, policy: Policy) => Websocket;
 
 /**
- * The unread messages of a websocket: the client of tests waits on them with a clock of its own.
+ * Returns the unread messages of a websocket. The test client waits for them with its own deadline.
  *
  * @internal
  */
 export let queueOf: <M extends Message>(websocket: Websocket<M>) => MessageQueue<M>;
 
 /**
- * Where the websocket is; it goes from each word only to those on its right. `answering`: the peer has begun to close, and
- * what the handler sends in answer to its last messages still goes out.
+ * The state of a websocket. It changes only from left to right. `answering` means: a frame of the peer closes the
+ * websocket, but the handler's answers to the last messages are still sent.
  */
 type State = 'open' | 'answering' | 'closing' | 'closed';
 
 /**
- * One websocket of a route: the `req.websocket` of a handler.
+ * Sends and receives the messages of one websocket. A handler gets it as `req.websocket`.
  *
- * Messages are kept until they are read, so nothing is lost while a handler awaits something else. When either side has
- * begun to close, what was received can still be read; then the end is told once, by a `null` of {@link wait}, the
- * fallback of {@link read}, or the end of an iteration; after that `wait` and `read` fail with a
- * {@link WebsocketClosedError}, as in Python's dwebsocket.
+ * Messages are queued until the handler reads them, so a slow handler loses none. After either side has begun to close,
+ * received messages can still be read. Then the end is reported once: {@link wait} resolves with `null`, or {@link read}
+ * returns its fallback. After that, `wait` rejects and `read` throws a {@link WebsocketClosedError}, as in Python's
+ * dwebsocket. An iteration ends after the last message, and does not count as a report.
  */
 export class Websocket<M extends Message = Message> implements AsyncIterable<M> {
   readonly #request: IncomingMessage;
@@ -109,16 +109,16 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
   #closeCode: number = CloseCode.abnormal;
   #closeReason = '';
   #wasClean = false;
-  /** For the operator who reads NODE_DEBUG. */
+  /** Which side closed, and why. Logged with NODE_DEBUG. */
   #closedBy = '';
-  #ignoring = false;
-  #endTold = false;
-  #sleepEndTold = false;
-  // Made only for those who ask.
-  #beat: Beat | undefined;
+  #ignoresMessages = false;
+  #endReported = false;
+  #sleepEndReported = false;
+  // Created on first use.
+  #heartbeat: Heartbeat | undefined;
   #closed: { promise: Promise<CloseInfo>; resolve: (info: CloseInfo) => void } | undefined;
   #controller: AbortController | undefined;
-  #sleepers: Sleepers | undefined;
+  #sleeps: PendingSleeps | undefined;
   #pings: PendingPings | undefined;
   #pongs: Pongs | undefined;
   #lateSends: LateSends | undefined;
@@ -143,17 +143,17 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
     connection.handlers = Websocket.#handlers;
     openWebsockets?.add(this);
     if (policy.heartbeat !== false) {
-      this.#beat = new Beat(policy.heartbeat, connection, socket as { bytesRead?: number });
-      startBeat(this.#beat);
+      this.#heartbeat = new Heartbeat(policy.heartbeat, connection, socket as { bytesRead?: number });
+      startHeartbeat(this.#heartbeat);
     }
   }
 
-  /** The request it came with. */
+  /** Returns the request of the handshake. */
   get request(): IncomingMessage {
     return this.#request;
   }
 
-  /** The subprotocol that was agreed on, or `''` (RFC 6455, 1.9). */
+  /** Returns the negotiated subprotocol, or `''` (RFC 6455, 1.9). */
   get protocol(): string {
     return this.#connection.protocol;
   }
@@ -161,17 +161,17 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
   /**
    * Waits for the oldest unread message.
    *
-   * Resolves with `null` when `timeout` (milliseconds) has passed, and once when the websocket has closed and
-   * nothing is left to read: all who wait at that moment get `null`. {@link isClosed} tells the two apart. Without a
-   * `timeout` it waits for ever; with `0` it only looks. Callers are served in order; a wait that timed out leaves
-   * its message to the next.
+   * Resolves with `null` when `timeout` has passed. Also resolves with `null`, once, when the websocket has closed and no
+   * message is left. {@link isClosed} tells the two cases apart. If several calls are pending at the close, all of them
+   * resolve with `null`. Concurrent calls get messages in order. A call that has timed out takes no message.
    *
-   * As in dwebsocket's `wait`, the end is told once; a loop that does not look for it ends with the error instead of
-   * spinning.
+   * As in dwebsocket's `wait`, the end is reported once. So a loop that ignores the close ends with an error.
    *
-   * @param timeout Milliseconds, from 0 to 2 ** 31 - 1.
-   * @throws {WebsocketClosedError} (as a rejection) The end has been told before.
-   * @throws {RangeError} `timeout` is no such number.
+   * @param timeout Whole milliseconds from 0 to 2 ** 31 - 1. With 0, `wait` does not wait. Without a timeout, it waits
+   *   without a limit.
+   * @throws {WebsocketClosedError} (as a rejection) The end was reported before.
+   * @throws {RangeError} `timeout` is out of range or not whole.
+   * @throws {TypeError} `timeout` is not a number.
    * @example
    * while ((message = await req.websocket.wait()) !== null) req.websocket.send(message);
    */
@@ -180,11 +180,11 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
     const message = this.#queue.shift();
     if (message !== undefined) return Promise.resolve(message);
     if (this.#queue.ended) {
-      if (this.#endTold) return rejectLater(this.#closedError());
-      this.#endTold = true;
+      if (this.#endReported) return rejectLater(this.#closedError());
+      this.#endReported = true;
       return later(null);
     }
-    // On a later turn, so that a loop around wait(0) leaves the others alive.
+    // Resolves on a later turn, so that a loop around wait(0) does not block the event loop.
     if (timeout === 0) return later(null);
     return new Promise((resolve) => {
       const settle = (message: M | null): void => {
@@ -194,25 +194,25 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
       const waiter: Waiter<M> = {
         message: settle,
         end: () => {
-          this.#endTold = true;
+          this.#endReported = true;
           settle(null);
         },
       };
-      const giveUp = (): void => {
-        this.#queue.giveUp(waiter);
+      const onTimeout = (): void => {
+        this.#queue.stopWaiting(waiter);
         resolve(null);
       };
-      const timer = timeout === undefined ? undefined : setTimeout(giveUp, timeout);
+      const timer = timeout === undefined ? undefined : setTimeout(onTimeout, timeout);
       this.#queue.wait(waiter);
     });
   }
 
   /**
-   * The oldest unread message, or `fallback` when there is none; never waits.
+   * Returns the oldest unread message, or `fallback` when there is none. Never waits.
    *
-   * After the close: the messages that are left, then `fallback` once.
+   * After the close it returns the remaining messages, and then `fallback` once.
    *
-   * @throws {WebsocketClosedError} The end has been told before.
+   * @throws {WebsocketClosedError} The end was reported before.
    */
   read(): M | null;
   read<F>(fallback: F): M | F;
@@ -220,41 +220,43 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
     const message = this.#queue.shift();
     if (message !== undefined) return message;
     if (this.#queue.ended) {
-      if (this.#endTold) throw this.#closedError();
-      this.#endTold = true;
+      if (this.#endReported) throw this.#closedError();
+      this.#endReported = true;
     }
     return fallback;
   }
 
-  /** How many messages have been received and not read. */
+  /** Returns the number of unread messages. */
   countMessages(): number {
     return this.#queue.length;
   }
 
-  /** Whether a message can be read at once. */
+  /** Returns whether there is an unread message. */
   hasMessages(): boolean {
     return this.#queue.length > 0;
   }
 
   /**
-   * Every message until the websocket closes.
+   * Iterates over all messages until the websocket closes.
    *
-   * Leaving the loop leaves the websocket open, and it can be iterated again. An end that is seen here does not count
-   * as told to `wait` and `read`. Unlike dwebsocket's there is no trailing `None`.
+   * After `break` the websocket stays open, and can be iterated again. The end of an iteration does not consume the one
+   * `null` of `wait` or the one fallback of `read`. Unlike in dwebsocket, there is no trailing `None`.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<M> {
     return new Messages<M>(this.#queue);
   }
 
   /**
-   * Sends a message: a string as a text message, bytes as a binary one (RFC 6455, 5.6).
+   * Sends a message: a string as text, bytes as binary (RFC 6455, 5.6).
    *
-   * The promise need not be awaited and never rejects: it gives `true` once the next message may follow (at once
-   * while less than `highWaterMark` waits to be sent, else when the peer has caught up), and `false` when the
-   * websocket is closed: like dwebsocket, a closed peer is silently passed over. A peer with more than `maxBuffered`
-   * waiting is cut off. A buffer may be refilled after the call.
+   * Resolves with `true` when you may send the next message. This is at once while the buffered bytes are at most
+   * `highWaterMark`; otherwise it is when the peer has read enough. Resolves with `false` when the websocket is closed:
+   * like dwebsocket, `send` ignores the message. Never rejects, so you need not await it.
    *
-   * @throws {TypeError} `data` is no message. To send a value, encode it: `send(JSON.stringify(value))`.
+   * When more than `maxBuffered` bytes are buffered, the next call ends the connection. You may reuse a buffer after the
+   * call.
+   *
+   * @throws {TypeError} `data` is not a message. To send another value, encode it: `send(JSON.stringify(value))`.
    */
   send(data: Data, options?: SendOptions): PromiseLike<boolean> {
     const binary = options?.binary;
@@ -270,14 +272,15 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
   }
 
   /**
-   * Starts the closing handshake (RFC 6455, 7.1.2); what was sent before goes out first.
+   * Starts the closing handshake (RFC 6455, 7.1.2). Messages that were sent before are written first.
    *
-   * Resolves when the connection has ended: the peer has answered, or `closeTimeout` has passed and it was cut. Never
-   * rejects, need not be awaited; further calls change nothing.
+   * Resolves when the connection has ended: the peer has answered, or `closeTimeout` has passed. Never rejects, so you
+   * need not await it. Further calls have no effect.
    *
-   * @param code 1000 to 1014 but for 1004, 1005 and 1006, or 3000 to 4999.
+   * @param code 1000 to 1014 except 1004, 1005 and 1006, or 3000 to 4999.
    * @param reason At most 123 bytes in UTF-8.
-   * @throws {RangeError} A code that may not be sent, or a reason that is too long.
+   * @throws {RangeError} The code must not be sent, or the reason is too long.
+   * @throws {TypeError} The reason is not a string.
    */
   close(code: number = CloseCode.normal, reason = ''): PromiseLike<void> {
     checkClose(code, reason);
@@ -285,49 +288,52 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
       this.#beginClose('closing', code, reason, 'this side');
       this.#sendClose();
     }
-    this.#answer();
+    this.#answerClose();
     return this.closed.then(noop);
   }
 
   /**
-   * Whether either side has begun to close; `true` at once, even while received messages are unread.
+   * Returns whether either side has begun to close, even if there are unread messages.
    *
-   * Right for loops that push. A loop that reads would drop what is unread: iterate, or look for the `null` of `wait`.
+   * Use it in loops that only send. In a loop that reads, it would skip the unread messages: iterate instead, or stop at
+   * the `null` of `wait`.
    */
   isClosed(): boolean {
     return this.#state !== 'open' || this.#connection.readyState !== this.#connection.OPEN;
   }
 
-  /** From now on received messages are dropped, and so are those not yet read: for handlers that only send. */
+  /** Drops all unread and all future messages. Use it in handlers that only send. */
   ignoreMessages(): void {
-    this.#ignoring = true;
+    this.#ignoresMessages = true;
     this.#queue.clear();
   }
 
   /**
-   * Resolves with `true` after `ms` milliseconds, with `false` at once when the websocket closes (once; all who sleep
-   * at that moment get `false`).
+   * Resolves with `true` after `ms` milliseconds. Resolves with `false` as soon as the websocket closes.
    *
-   * @param ms Milliseconds, from 0 to 2 ** 31 - 1.
-   * @throws {WebsocketClosedError} (as a rejection) A `sleep` has given `false` before.
-   * @throws {RangeError} `ms` is no such number.
+   * The close is reported once: to all calls that are pending at the close, or to the next call. Later calls reject.
+   *
+   * @param ms Whole milliseconds from 0 to 2 ** 31 - 1.
+   * @throws {WebsocketClosedError} (as a rejection) An earlier `sleep` has resolved with `false`.
+   * @throws {RangeError} `ms` is out of range or not whole.
+   * @throws {TypeError} `ms` is not a number.
    * @example
    * while (await req.websocket.sleep(500)) req.websocket.send(reading());
    */
   sleep(ms: number): Promise<boolean> {
     checkDelay(ms, 'sleep');
     if (this.#state !== 'open') {
-      if (this.#sleepEndTold) return rejectLater(this.#closedError());
-      this.#sleepEndTold = true;
+      if (this.#sleepEndReported) return rejectLater(this.#closedError());
+      this.#sleepEndReported = true;
       return later(false);
     }
-    this.#sleepers ??= new Sleepers();
-    return this.#sleepers.sleep(ms);
+    this.#sleeps ??= new PendingSleeps();
+    return this.#sleeps.sleep(ms);
   }
 
-  /** How it ended; resolves when the connection has ended, never rejects. */
+  /** Resolves with the close code and reason when the connection has ended. Never rejects. */
   get closed(): Promise<CloseInfo> {
-    // Each time on a later turn, so that a loop around it leaves the others alive.
+    // Resolves on a later turn each time, so that a loop around it does not block the event loop.
     if (this.#state === 'closed') return later(this.#closeInfo());
     if (this.#closed === undefined) {
       let resolve!: (info: CloseInfo) => void;
@@ -338,8 +344,10 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
   }
 
   /**
-   * Aborted, with a {@link WebsocketClosedError} as its reason, as soon as either side begins to close: for `fetch`,
-   * `events.on`, timers and child processes. A handler that ends with the `AbortError` that this causes is not in error.
+   * Returns a signal that aborts as soon as either side begins to close. Its reason is a {@link WebsocketClosedError}.
+   *
+   * Pass it to `fetch`, `events.on`, timers and child processes. A handler may throw the `AbortError` that the signal
+   * causes; this does not count as a failure.
    */
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
@@ -350,9 +358,10 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
   }
 
   /**
-   * Pings the peer (RFC 6455, 5.5.2); resolves with the round trip in milliseconds.
+   * Pings the peer (RFC 6455, 5.5.2). Resolves with the round-trip time in milliseconds.
    *
-   * @throws {WebsocketClosedError} (as a rejection) The websocket closes, or has closed, before the answer.
+   * @throws {WebsocketClosedError} (as a rejection) The websocket has closed, or closes before the pong arrives.
+   * @throws {RangeError} (as a rejection) 1,000 pings are pending.
    */
   ping(): Promise<number> {
     if (this.#state !== 'open') return rejectLater(this.#closedError());
@@ -367,7 +376,7 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
     message: (websocket, data, isBinary) => {
       if (isBinary) websocket.#receive(data, data.length);
       else if (data.length <= LONGEST_TEXT) websocket.#receive(data.toString(), data.length);
-      else websocket.#closeInTurn(CloseCode.messageTooBig, TEXT_TOO_LONG, 'this side');
+      else websocket.#closeAfterAnswers(CloseCode.messageTooBig, TEXT_TOO_LONG_REASON, 'this side');
     },
     ping: (websocket, data) => {
       if (!websocket.#maySend()) return;
@@ -375,15 +384,15 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
       websocket.#pongs.answer(data);
     },
     pong: (websocket, data) => {
-      websocket.#beat?.heard();
+      websocket.#heartbeat?.pongReceived();
       websocket.#pings?.answer(data);
     },
     error: (websocket, error) => {
-      // ws has closed it already, with the code that fits.
-      websocket.#closedBy = `a fault of the peer: ${error.message}`;
+      // ws has already closed the websocket with the right code.
+      websocket.#closedBy = `this side, because of a frame of the peer: ${error.message}`;
     },
     closing: (websocket, code = CloseCode.noStatus, reason) => {
-      websocket.#peerCloses(code, reason?.toString() ?? websocket.#whyRefused(code));
+      websocket.#peerClosed(code, reason?.toString() ?? websocket.#closeReasonFor(code));
     },
     flush: (websocket) => {
       websocket.#outbox.flush();
@@ -394,70 +403,75 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
   };
 
   #receive(message: string | Buffer, size: number): void {
-    if (this.#state !== 'open' || this.#ignoring) return;
+    if (this.#state !== 'open' || this.#ignoresMessages) return;
     const isText = typeof message === 'string';
     const { messages } = this.#policy;
     if (messages === (isText ? 'binary' : 'text')) {
-      this.#closeInTurn(CloseCode.unsupportedData, `this route takes ${messages} messages only`, 'this side');
+      this.#closeAfterAnswers(
+        CloseCode.unsupportedData,
+        `this route accepts only ${messages} messages`,
+        'this side',
+      );
       return;
     }
     if (onReceive.hasSubscribers && this.#isServer) {
       onReceive.publish({ websocket: this, message, bytes: size });
     }
-    // The check above and the type that `messages` gives to the handler say the same.
-    if (isText || this.#queue.isAwaited || !keepsExcess(message)) this.#queue.push(message as M, size);
-    // One byte in the queue would keep all 64 KiB that the socket has delivered with it.
-    else this.#queue.push(withoutExcess(message) as M, size + COST_OF_A_COPY);
+    // The cast is safe: the check above agrees with the type that the option `messages` gives to the handler.
+    if (isText || this.#queue.isAwaited || !retainsExcess(message)) this.#queue.push(message as M, size);
+    // Without a copy, one byte in the queue would retain a chunk of 64 KiB.
+    else this.#queue.push(compact(message) as M, size + COPY_OVERHEAD);
   }
 
-  /** What a client learns when its frame was refused. */
-  #whyRefused(code: number): string {
+  /** Returns the close reason for a frame that `ws` has refused with `code`. */
+  #closeReasonFor(code: number): string {
     if (code !== CloseCode.messageTooBig) return '';
     const { maxPayload } = this.#policy;
     warnOnce(
       this.#policy,
       'WEBSOCKET_TOO_BIG',
-      `a client has sent a message of more than ${String(maxPayload)} bytes to ${pathOf(this.#request)} and was closed ` +
-        `with 1009; where such messages are right, raise the option maxPayload`,
+      `a client sent a message of more than ${String(maxPayload)} bytes to ${pathOf(this.#request)} and was closed ` +
+        'with 1009; to accept such messages, raise the option maxPayload',
     );
     return `a message may have at most ${String(maxPayload)} bytes`;
   }
 
-  /** A close frame has come from the peer, or something that breaks the protocol. */
-  #peerCloses(code: number, reason: string): void {
-    // The answer to ours. While `close()` lets a full queue go, a close frame is read before ours has been sent.
+  /** Handles a close frame of the peer, or a frame that breaks the protocol. */
+  #peerClosed(code: number, reason: string): void {
+    // Completes our closing handshake. `close()` may resume a full queue and read a close frame before it sends ours.
     if (this.#state === 'closing' && this.#connection.readyState !== this.#connection.OPEN)
       this.#connection.sendClose();
-    this.#closeInTurn(code, reason, 'the peer');
+    this.#closeAfterAnswers(code, reason, 'the peer');
   }
 
   /**
-   * Closes for the peer, or because of it: what the handler answers in this turn still goes out before our close frame. As
-   * long as the handler takes messages of before, it gets a further turn.
+   * Closes because of a frame of the peer. If the handler sends answers in this turn, they are written before our close
+   * frame. The handler gets further turns while it reads earlier messages.
    */
-  #closeInTurn(code: number, reason: string, by: string): void {
+  #closeAfterAnswers(code: number, reason: string, by: string): void {
     if (this.#state !== 'open') return;
     this.#beginClose('answering', code, reason, by);
-    // When the peer ends its side of the connection, ws ends ours.
+    // Must run before the listener of ws, which ends our side when the peer has ended its side.
     this.#socket.prependListener('end', () => {
-      this.#answer();
+      this.#answerClose();
     });
-    setImmediate(answerInTurn, this, this.#queue.length);
+    setImmediate(awaitAnswers, this, this.#queue.length);
   }
 
-  #answerInTurn(unread: number): void {
+  #awaitAnswers(unread: number): void {
     const { length } = this.#queue;
-    if (length > 0 && length < unread) setImmediate(answerInTurn, this, length);
-    else this.#answer();
+    if (length > 0 && length < unread) setImmediate(awaitAnswers, this, length);
+    else this.#answerClose();
   }
 
-  #answer(): void {
+  /** Answers the peer's close, unless our close frame was sent before. */
+  #answerClose(): void {
     if (this.#state !== 'answering' || !this.#socket.writable) return;
     this.#state = 'closing';
     this.#sendClose();
   }
 
-  /** Sends our close frame, and what was sent before in the same write. */
+  /** Sends our close frame, in one write with the messages before it. */
   #sendClose(): void {
     const code = this.#closeCode === CloseCode.noStatus ? undefined : this.#closeCode;
     this.#socket.cork();
@@ -476,21 +490,21 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
     this.#closedBy = by;
     this.#closeCode = code;
     this.#closeReason = reason;
-    if (this.#beat !== undefined) stopBeat(this.#beat);
+    if (this.#heartbeat !== undefined) stopHeartbeat(this.#heartbeat);
     this.#queue.end();
     this.#outbox.end();
-    if (this.#sleepers?.wake() === true) this.#sleepEndTold = true;
-    this.#sleepers = undefined;
+    if (this.#sleeps?.end() === true) this.#sleepEndReported = true;
+    this.#sleeps = undefined;
     this.#pings?.end(this.#closedError());
     this.#controller?.abort(this.#closedError());
   }
 
-  /** `code` and `reason`: of the peer's close frame, which can have come too late for an answer. */
+  /** `code` and `reason` come from the peer's close frame. It may arrive too late for an answer. */
   #finishClose(code: number = CloseCode.abnormal, reason = ''): void {
     const isLost = code === CloseCode.abnormal;
-    // Without both close frames.
+    // In any other state, our close frame was not sent.
     this.#wasClean = !isLost && this.#state === 'closing';
-    this.#beginClose('closed', code, reason, isLost ? 'nobody: the connection was lost' : 'the peer');
+    this.#beginClose('closed', code, reason, isLost ? 'neither side: the connection was lost' : 'the peer');
     this.#state = 'closed';
     this.#connection.stopCloseTimer();
     this.#outbox.clear();
@@ -513,7 +527,7 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
     return falseLater();
   }
 
-  /** Operators listen to their server, and not to the client of a test in the same process. */
+  // Diagnostics describe the server, and not a test client in the same process.
   get #isServer(): boolean {
     return this.#openWebsockets !== undefined;
   }
@@ -527,12 +541,12 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
   }
 
   static {
-    answerInTurn = (websocket, unread) => {
-      websocket.#answerInTurn(unread);
+    awaitAnswers = (websocket, unread) => {
+      websocket.#awaitAnswers(unread);
     };
     createWebsocket = (...parts) => new Websocket(...parts);
     createEndedWebsocket = (request, policy) => {
-      // As `ws` makes those of a server, before they get a socket.
+      // With these arguments, ws creates a server's WebSocket without a socket.
       const connection = new Connection<Websocket>(null as never, undefined, {});
       const websocket = new Websocket(connection, request.socket, request, policy, undefined, undefined);
       websocket.#finishClose();
@@ -562,5 +576,5 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
 }
 
 function noop(): void {
-  // The promise of close() tells when, not how.
+  // close() resolves without a value.
 }

@@ -1,5 +1,5 @@
-// Each test looks at one private name of Express. When one fails with a new version, its name says what has moved and what
-// the package does with it.
+// Each test checks one undocumented name of Express. If a test fails with a new version, its name says what has changed
+// and what the package uses it for.
 import { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import express from 'express';
@@ -12,7 +12,7 @@ const EXPRESSES = [
   { name: 'Express 4', make: express4 },
 ];
 
-/** Sends a request through a route of an app; returns it as the handler gets it. */
+/** Sends a request through a route of an app. Returns the request of the handler. */
 function route(make: typeof express, prepare: (req: IncomingMessage, res: ServerResponse) => void) {
   const req = new IncomingMessage(new Socket());
   Object.assign(req, { method: 'GET', url: '/a/1?b=2' });
@@ -37,7 +37,7 @@ function route(make: typeof express, prepare: (req: IncomingMessage, res: Server
 }
 
 test.for(EXPRESSES)(
-  "$name: the setting 'trust proxy fn' decides whether X-Forwarded-Host names our host",
+  "$name: the setting 'trust proxy fn' decides whether the package uses X-Forwarded-Host",
   ({ make }) => {
     const trust = trustOf(route(make, () => undefined).req);
     expect([trust?.('127.0.0.1', 0), trust?.('192.0.2.1', 0)]).toEqual([true, false]);
@@ -45,12 +45,12 @@ test.for(EXPRESSES)(
 );
 
 test.for(EXPRESSES)(
-  '$name sets no property on a routed request that was not reserved: each would cost 2 KB for an open websocket',
+  '$name sets only reserved properties on a routed request, because others take 2 KB for an open websocket',
   ({ make }) => {
-    // The router keeps the matched route under a symbol of its own, which the first request teaches.
+    // The router stores the matched route under its own symbol. The first request shows the symbol to the package.
     learnRouterSymbols(route(make, reserveFields).req);
     const { added } = route(make, reserveFields);
-    // Express 4 sets `query`. In Express 5 it is a getter, which a reserved property would hide.
+    // Express 4 sets `query`. In Express 5 it is a getter, so the package must not reserve a property for it.
     expect(added.map(String).filter((name) => name !== 'query')).toEqual([]);
   },
 );

@@ -1,5 +1,5 @@
-// Each test looks at one private name of Node's HTTP. When one fails on a new Node, its name says what has moved and what
-// the package does with it.
+// Each test checks one private name of Node's HTTP. If a test fails on a new Node, its name says what has changed and
+// what the package uses it for.
 import { once } from 'node:events';
 import { createServer, get, ServerResponse, type IncomingMessage, type RequestListener } from 'node:http';
 import { expect, test } from 'vitest';
@@ -19,15 +19,15 @@ import { listen, serve } from '../support/serve.js';
 
 type Private = Record<string, unknown>;
 
-/** Runs `look` on a request that Node has parsed, then answers it. */
+/** Runs `check` on a request that Node has parsed, then answers it. */
 async function onRequest(
-  look: (req: IncomingMessage, res: ServerResponse) => void,
+  check: (req: IncomingMessage, res: ServerResponse) => void,
   server = createServer(),
 ): Promise<void> {
   let failure: unknown;
   server.on('request', (req, res) => {
     try {
-      look(req, res);
+      check(req, res);
     } catch (error) {
       failure = error;
     }
@@ -44,7 +44,7 @@ const unsentResponse = (): ServerResponse => {
   return createResponse(server, { method: 'GET', httpVersionMajor: 1, httpVersionMinor: 1 } as never, 16_384);
 };
 
-test('_header: a text there is what headersSent reads; the 101 of a websocket marks its response with it', () => {
+test('_header: headersSent is true when it is set; the package sets it after the 101 of a websocket', () => {
   const res = unsentResponse();
   expect(Reflect.get(res, '_header')).toBeNull();
   res.writeHead(101);
@@ -53,7 +53,7 @@ test('_header: a text there is what headersSent reads; the 101 of a websocket ma
   expect([res.headersSent, hasSharedHeader(res)]).toEqual([true, true]);
 });
 
-test('_header and _hasBody: without them a response can be answered again, with a body', () => {
+test('_header and _hasBody: after their reset, a response can send new headers and a body', () => {
   const res = unsentResponse();
   res.writeHead(101);
   expect((res as unknown as Private)['_hasBody']).toBe(false);
@@ -63,7 +63,7 @@ test('_header and _hasBody: without them a response can be answered again, with 
   expect((res as unknown as Private)['_header']).toMatch(/^HTTP\/1\.1 200 /);
 });
 
-test("_headerSent: a response marked with it emits 'finish' without a socket", async () => {
+test("_headerSent: a response that has it set emits 'finish' without a socket", async () => {
   const res = unsentResponse();
   markHeadersSent(res);
   expect(Reflect.get(res, '_headerSent')).toBe(true);
@@ -71,7 +71,7 @@ test("_headerSent: a response marked with it emits 'finish' without a socket", a
   await once(res, 'finish');
 });
 
-test("_closed: it is what `closed` reads, so that 'close' of a response without a socket comes once", () => {
+test("_closed: `closed` returns it, so a response without a socket emits 'close' only once", () => {
   const res = unsentResponse();
   let count = 0;
   res.on('close', () => count++);
@@ -81,7 +81,7 @@ test("_closed: it is what `closed` reads, so that 'close' of a response without 
   expect([res.closed, res.destroyed, count]).toEqual([true, true, 1]);
 });
 
-test('_httpMessage: names the response that a socket belongs to; an upgrade behind a request waits for it', async () => {
+test('_httpMessage: holds the response that uses a socket; an upgrade after a request waits for this response', async () => {
   await onRequest((req, res) => {
     expect(responseOn(req.socket)).toBe(res);
   });
@@ -94,28 +94,28 @@ test('_httpMessage: names the response that a socket belongs to; an upgrade behi
   expect(responseOn(socket)).toBeUndefined();
 });
 
-test('server: names the server of a socket; routes find there what is attached', async () => {
+test('server: holds the server of a socket; routes use it to find what is attached', async () => {
   const server = createServer();
   await onRequest((req) => {
     expect(serverOf(req.socket)).toBe(server);
   }, server);
 });
 
-test("Symbol('ServerResponse'): a server holds there the class that createServer was given; upgrades use it, too", () => {
-  class Own extends ServerResponse {}
-  const server = createServer({ ServerResponse: Own });
-  expect(createResponse(server, { method: 'GET' } as never, 16_384)).toBeInstanceOf(Own);
-  expect(createResponse(createServer(), { method: 'GET' } as never, 16_384)).not.toBeInstanceOf(Own);
+test("Symbol('ServerResponse'): holds the class that createServer received; upgrades use the same class", () => {
+  class Custom extends ServerResponse {}
+  const server = createServer({ ServerResponse: Custom });
+  expect(createResponse(server, { method: 'GET' } as never, 16_384)).toBeInstanceOf(Custom);
+  expect(createResponse(createServer(), { method: 'GET' } as never, 16_384)).not.toBeInstanceOf(Custom);
 });
 
-test('httpAllowHalfOpen: decides about a client that has ended its side; upgrades obey it, too', () => {
+test('httpAllowHalfOpen: decides whether a client that has ended its side stays connected; upgrades follow it', () => {
   const server = createServer();
   expect(Reflect.get(server, 'httpAllowHalfOpen')).toBe(false);
   Reflect.set(server, 'httpAllowHalfOpen', true);
   expect(allowsHalfOpen(server)).toBe(true);
 });
 
-test('maxRequestsOnConnectionReached: tells the last response of a connection; a 400 that names an upgrade says so', async () => {
+test('maxRequestsOnConnectionReached: marks the last response of a connection; a refusal then says close', async () => {
   const server = createServer();
   server.maxRequestsPerSocket = 1;
   await onRequest((_req, res) => {
@@ -126,7 +126,7 @@ test('maxRequestsOnConnectionReached: tells the last response of a connection; a
   });
 });
 
-test('getRawHeaderNames: gives the names of headers as they were set, for the 101', () => {
+test('getRawHeaderNames: returns the header names as they were set; the 101 uses this spelling', () => {
   const res = unsentResponse();
   res.setHeader('X-UseR', 'Ada');
   expect(rawHeaderNames(res)).toContain('X-UseR');

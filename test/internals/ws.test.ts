@@ -1,5 +1,5 @@
-// Each test looks at one private name of `ws`. When one fails with a new version, its name says what has moved and what the
-// package does with it. `.ci/run` runs it with the oldest and the newest `ws` that package.json allows.
+// Each test checks one private name of `ws`. If a test fails with a new version, its name says what has changed and what
+// the package uses it for. `.ci/run` runs this file with the oldest and the newest `ws` that package.json allows.
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { Socket } from 'node:net';
@@ -39,7 +39,7 @@ async function accept(options: ServerOptions = {}): Promise<{ ws: InternalWebSoc
   return { ws, client };
 }
 
-test('_receiver: is the stream that the frames of a client go into; the reader stands before it', async () => {
+test('_receiver: is the stream that parses the frames of a client; the reader sits in front of it', async () => {
   const { ws, client } = await accept();
   const write = vi.spyOn(ws.receiver!, 'write');
   const message = once(ws, 'message');
@@ -49,7 +49,7 @@ test('_receiver: is the stream that the frames of a client go into; the reader s
   expect(Buffer.concat(chunks)).toHaveLength(binary('abc').length);
 });
 
-test('_fragments: holds the payloads of a message that has not ended; the reader joins them', async () => {
+test('_fragments: holds the payloads of an incomplete message; the reader joins them', async () => {
   const { ws, client } = await accept();
   const message = once(ws, 'message');
   client.write(binary('ab', { fin: false }), more('cd', { fin: false }));
@@ -59,12 +59,12 @@ test('_fragments: holds the payloads of a message that has not ended; the reader
   expect(String((await message)[0])).toBe('abcdef');
 });
 
-test('_socket: is the connection; it is ended once, and destroyed when the close timer ends', async () => {
+test('_socket: is the socket of the connection; the package ends it only once', async () => {
   const { ws } = await accept();
   expect(Reflect.get(ws, '_socket') as Socket).toMatchObject({ writable: true });
 });
 
-test('_closeTimeout and _closeTimer: how long the peer may take to answer a close frame, on a global timer', async () => {
+test('_closeTimeout and _closeTimer: limit the time for the peer to answer a close frame, with a global timer', async () => {
   const { ws } = await accept();
   expect(Reflect.get(ws, '_closeTimeout')).toBe(CLOSE_TIMEOUT);
   ws.closeTimeout = 1_234;
@@ -73,7 +73,7 @@ test('_closeTimeout and _closeTimer: how long the peer may take to answer a clos
   expect(Reflect.get(ws, '_closeTimer')).toMatchObject({ _idleTimeout: 1_234 });
 });
 
-test('maxFragments: 0 is no limit, for the reader bounds their bytes', async () => {
+test('maxFragments: 0 means no limit; the reader limits the bytes of the fragments', async () => {
   const { ws, client } = await accept({ maxFragments: 0, maxBufferedChunks: 0 });
   const message = once(ws, 'message');
   client.write(
@@ -84,7 +84,7 @@ test('maxFragments: 0 is no limit, for the reader bounds their bytes', async () 
   expect(String((await message)[0])).toBe('x');
 });
 
-test('extension, subprotocol and PerMessageDeflate: judge the headers of a handshake before it is accepted', () => {
+test('extension, subprotocol and PerMessageDeflate: check the headers of a handshake before it is accepted', () => {
   expect(extension.parse('permessage-deflate; client_max_window_bits')).toHaveProperty('permessage-deflate');
   expect(() => extension.parse(';')).toThrow(SyntaxError);
   expect([...subprotocol.parse('a, b')]).toEqual(['a', 'b']);

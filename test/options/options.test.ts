@@ -304,7 +304,7 @@ describe('messages', () => {
       client.send(good, bad);
       expect(await client.closed()).toEqual({
         code: 1003,
-        reason: `this route takes ${messages} messages only`,
+        reason: `this route accepts only ${messages} messages`,
       });
       // The earlier message is not lost.
       expect([await websocket.wait(), await websocket.wait()]).toEqual([good, null]);

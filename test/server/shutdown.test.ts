@@ -151,7 +151,7 @@ describe('closeWebsockets', () => {
   });
 
   test.for([
-    [{ code: 1005 }, RangeError, 'a close code is one of'],
+    [{ code: 1005 }, RangeError, 'a close code must be'],
     [{ reason: 'é'.repeat(62) }, RangeError, 'at most 123 bytes'],
     [{ timeout: 0 }, RangeError, 'option "timeout" must be whole milliseconds'],
     [{ timeout: '5' }, TypeError, 'option "timeout" must be whole milliseconds'],

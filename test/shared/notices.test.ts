@@ -38,7 +38,7 @@ test(
         '/talk: accepted, speaking chat',
         '/talk: closed with 1000 "" by this side',
         '/talk: closed with 4001 "enough" by the peer',
-        '/talk: closed with 1006 "" by nobody: the connection was lost',
+        '/talk: closed with 1006 "" by neither side: the connection was lost',
         '/fail: accepted',
         '/fail: the handler failed: Error: the reason',
         '/fail: closed with 1011 "" by this side',

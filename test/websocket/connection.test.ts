@@ -9,7 +9,7 @@ import { openRaw } from '../support/raw-client.js';
 import { close } from '../support/raw-frames.js';
 import { serve } from '../support/serve.js';
 
-test('the streams of a websocket that closes in order are ended once, and who asks later is told', async () => {
+test('a closing handshake ends each stream once, and a later end() still calls its callback', async () => {
   const ended: Writable[] = [];
   for (const { prototype } of [Writable, Duplex]) {
     const end = Reflect.get(prototype, 'end') as (...rest: unknown[]) => Writable;
@@ -36,13 +36,15 @@ test('the streams of a websocket that closes in order are ended once, and who as
   vi.restoreAllMocks();
 });
 
-test('loaded as for a browser, as Jest does with jsdom, the package says what to do', async () => {
+test('if the browser version of ws is loaded, as in Jest with jsdom, the error says what to do', async () => {
   const file = fileURLToPath(new URL('../../src/index.ts', import.meta.url));
   const load = `try { require(${JSON.stringify(file)}) } catch (error) { console.log(error.message) }`;
-  // CommonJS, as the package is built.
+  // CommonJS, like the built package.
   const args = ['--conditions=browser', '--require', 'tsx/cjs', '-e', load];
   const { stdout } = await promisify(execFile)(process.execPath, args);
-  expect(stdout).toMatch(/^dwebsocket runs in Node, but "ws" was loaded as its version for browsers/);
+  expect(stdout).toMatch(
+    /^dwebsocket needs the Node version of "ws", but the empty browser version was loaded/,
+  );
   for (const cure of ['@jest-environment node', "customExportConditions: ['node']"])
     expect(stdout).toContain(cure);
 });

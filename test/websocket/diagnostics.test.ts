@@ -21,7 +21,7 @@ import { serve } from '../support/serve.js';
 const NAMES = ['open', 'refused', 'receive', 'send', 'close', 'error'] as const;
 type Name = keyof Diagnostics;
 
-/** What a channel publishes during this test. */
+/** Collects what a channel publishes during this test. */
 function listenTo<N extends Name>(name: N): Inbox<Diagnostics[N]> {
   const seen = new Inbox<Diagnostics[N]>();
   const listener = (message: unknown) => {
@@ -34,14 +34,14 @@ function listenTo<N extends Name>(name: N): Inbox<Diagnostics[N]> {
   return seen;
 }
 
-/** The next message about one websocket; those of tests before may still be ending. */
+/** Returns the next message about one websocket. Websockets of earlier tests may still publish messages. */
 async function nextOf<M extends { websocket: Websocket }>(seen: Inbox<M>, websocket: Websocket): Promise<M> {
   let message = await seen.next();
   while (message.websocket !== websocket) message = await seen.next();
   return message;
 }
 
-test('dwebsocket.open comes before the handler runs, with the websocket and its request', async () => {
+test('dwebsocket.open is published before the handler runs, with the websocket and its request', async () => {
   const opened = listenTo('dwebsocket.open');
   let seenByHandler = 0;
   const app = express();
@@ -60,7 +60,7 @@ test('dwebsocket.open comes before the handler runs, with the websocket and its 
   expect(seenByHandler).toBe(1);
 });
 
-test('dwebsocket.receive has each message with its bytes, whether it is read or not', async () => {
+test('dwebsocket.receive is published for each message, read or unread, with its size in bytes', async () => {
   const received = listenTo('dwebsocket.receive');
   const { client, websocket } = await openPair();
   client.send('é', Buffer.from([1, 2, 3]), '');
@@ -73,7 +73,7 @@ test('dwebsocket.receive has each message with its bytes, whether it is read or 
   expect(websocket.countMessages()).toBe(3);
 });
 
-test('dwebsocket.send has the bytes of each message, whatever it is made of, and nothing of a closed websocket', async () => {
+test('dwebsocket.send is published with the bytes of each message of any type, but not on a closed websocket', async () => {
   const sent = listenTo('dwebsocket.send');
   const { client, websocket } = await openPair();
   websocket.send('é');
@@ -89,7 +89,7 @@ test('dwebsocket.send has the bytes of each message, whatever it is made of, and
   expect(sent.rest()).toEqual([]);
 });
 
-test('dwebsocket.send counts a message to a group once for each member', async () => {
+test('dwebsocket.send is published once for each member when a group sends a message', async () => {
   const sent = listenTo('dwebsocket.send');
   const group = createGroups().group('all');
   const pairs = [await openPair(), await openPair()];
@@ -99,8 +99,8 @@ test('dwebsocket.send counts a message to a group once for each member', async (
   for (const { client } of pairs) expect(await client.next()).toBe('hello');
 });
 
-describe('dwebsocket.close has the code and the reason of whoever closed first', () => {
-  test('the client', async () => {
+describe('dwebsocket.close has the code and the reason of the side that closed first', () => {
+  test('when it was the client', async () => {
     const closed = listenTo('dwebsocket.close');
     const { client, websocket } = await openPair();
     await client.close(4001, 'enough');
@@ -112,7 +112,7 @@ describe('dwebsocket.close has the code and the reason of whoever closed first',
     });
   });
 
-  test('the server', async () => {
+  test('when it was the server', async () => {
     const closed = listenTo('dwebsocket.close');
     const { websocket } = await openPair();
     await websocket.close(4002, 'no more');
@@ -124,7 +124,7 @@ describe('dwebsocket.close has the code and the reason of whoever closed first',
     });
   });
 
-  test('neither side: the client has vanished', async () => {
+  test('when the connection was lost, with 1006', async () => {
     const closed = listenTo('dwebsocket.close');
     const { client, websocket } = await openPair();
     await client.vanish();
@@ -133,7 +133,7 @@ describe('dwebsocket.close has the code and the reason of whoever closed first',
   });
 });
 
-test('dwebsocket.error has what a handler has failed with, once, and nothing when the client has just left', async () => {
+test('dwebsocket.error is published once with the error of a handler, but not when the client has left', async () => {
   const errors = listenTo('dwebsocket.error');
   const app = express();
   const error = new Error('broken');
@@ -164,7 +164,7 @@ test('dwebsocket.error has what a handler has failed with, once, and nothing whe
   const { websocket } = await opened.next();
   await client.close();
   await nextOf(closed, websocket);
-  // On a later turn the loop ends with a WebsocketClosedError, which is no failure.
+  // On a later turn the loop ends with a WebsocketClosedError, which does not count as a failure.
   await websocket.wait().catch(() => {});
   await websocket.wait().catch(() => {});
   expect(errors.rest()).toEqual([]);
@@ -191,7 +191,7 @@ describe('dwebsocket.refused has the request, the status and the reason of', () 
     expect(refused.rest()).toEqual([]);
   });
 
-  test('a handshake that a server refuses which is shutting down', async () => {
+  test('a handshake that arrives while the server shuts down', async () => {
     const refused = listenTo('dwebsocket.refused');
     const site = await serve(nothing);
     const client = await connect(site);
@@ -203,7 +203,7 @@ describe('dwebsocket.refused has the request, the status and the reason of', () 
     expect(await refused.next()).toMatchObject({ request: { url: '/late' }, status: 503 });
   });
 
-  test('a handshake that no route has answered in time', async () => {
+  test('a handshake that no route answers in time', async () => {
     const refused = listenTo('dwebsocket.refused');
     const site = await serve(() => {});
     attachWebsocket(site.server, { handshakeTimeout: 20 });
@@ -217,7 +217,7 @@ describe('dwebsocket.refused has the request, the status and the reason of', () 
     });
   });
 
-  test('a handshake that belongs to nobody on this server', async () => {
+  test('a handshake that no upgrade listener of this server handles', async () => {
     const refused = listenTo('dwebsocket.refused');
     const site = await serve(nothing);
     attachWebsocket(site.server, { owns: () => false });
@@ -225,7 +225,7 @@ describe('dwebsocket.refused has the request, the status and the reason of', () 
     expect(await refused.next()).toMatchObject({ request: { url: '/other' }, status: 503 });
   });
 
-  test('a handshake that a route touches behind websocketMiddleware({ acceptAll: true })', async () => {
+  test('a handshake of a route after websocketMiddleware({ acceptAll: true })', async () => {
     const refused = listenTo('dwebsocket.refused');
     const app = express();
     app.set('env', 'test');
@@ -239,7 +239,7 @@ describe('dwebsocket.refused has the request, the status and the reason of', () 
     expect(await refused.next()).toMatchObject({ request: { url: '/' }, status: 403 });
   });
 
-  test('no request that the app itself has answered', async () => {
+  test('only those handshakes that the package answers, not the app', async () => {
     const refused = listenTo('dwebsocket.refused');
     const app = express();
     app.get('/private', (_req, res) => res.sendStatus(401), nothing);
@@ -250,12 +250,12 @@ describe('dwebsocket.refused has the request, the status and the reason of', () 
   });
 });
 
-test('nothing is made for a channel while nobody listens to it', async () => {
+test('a channel without subscribers creates no messages', async () => {
   const publish = vi.fn();
   for (const name of NAMES) {
     const { hasSubscribers } = channel(`dwebsocket.${name}`);
     expect(hasSubscribers).toBe(false);
-    // An own property, for the time of this test: what is published is made before this is called.
+    // Replaces the method during this test. The package creates a message before it calls publish.
     Object.assign(channel(`dwebsocket.${name}`), { publish });
   }
   onTestFinished(() => {
@@ -272,7 +272,7 @@ test('nothing is made for a channel while nobody listens to it', async () => {
   expect(publish).not.toHaveBeenCalled();
 });
 
-test('the channels report the server only, and not the client of a test', async () => {
+test('diagnostics describe only the server, not a test client', async () => {
   const sent = listenTo('dwebsocket.send');
   const received = listenTo('dwebsocket.receive');
   const app = express();

@@ -6,10 +6,10 @@ import { LOOPS } from '../support/programs/loops.js';
 import { handshakeRequest } from '../support/raw-client.js';
 
 /*
- * In a process of their own: a loop that starves its process would take the test with it, and one that swallows every
- * error never ends.
+ * The loops run in a separate process. A loop that blocks its process would also block the test, and a loop that catches
+ * every error never ends.
  */
-test('handlers that ignore the close leave other clients served', { timeout: 180_000 }, async () => {
+test('loops that ignore the close do not block other clients', { timeout: 180_000 }, async () => {
   const { site } = await startProgram('endless-loops');
   const other = await connect(site, '/echo');
   for (const loop of Object.keys(LOOPS)) {
@@ -19,7 +19,7 @@ test('handlers that ignore the close leave other clients served', { timeout: 180
     await clients[0]!.close(1000);
     await clients[1]!.close();
     await clients[2]!.vanish();
-    // The loops of those that have left go on while these messages are answered.
+    // The loops of the closed clients continue while the server answers these messages.
     for (let i = 0; i < 20; i++) {
       other.send(`${loop} ${i}`);
       expect(await other.next()).toBe(`${loop} ${i}`);
@@ -32,7 +32,7 @@ test('handlers that ignore the close leave other clients served', { timeout: 180
 });
 
 test.for(Object.keys(LOOPS).filter((loop) => loop.startsWith('send()')))(
-  'a loop around %s leaves other clients served while its own client reads all',
+  'a loop around %s does not block other clients while its own client reads everything',
   async (loop) => {
     const { site } = await startProgram('endless-loops');
     const other = await connect(site, '/echo');

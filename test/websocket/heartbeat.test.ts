@@ -1,12 +1,17 @@
 import { describe, expect, test } from 'vitest';
 import { requireWebsocket, type WebsocketOptions } from 'dwebsocket';
-import { Beat, startBeat, stopBeat, type Patient } from '../../src/websocket/heartbeat.js';
+import {
+  Heartbeat,
+  startHeartbeat,
+  stopHeartbeat,
+  type HeartbeatTarget,
+} from '../../src/websocket/heartbeat.js';
 import { defer, Inbox, within } from '../support/inbox.js';
 import { openRaw } from '../support/raw-client.js';
 import { Opcode, pong } from '../support/raw-frames.js';
 import { serve } from '../support/serve.js';
 
-/** A silent client, and how its websocket ends. */
+/** Opens a client that never answers pings. `closed` tells how its websocket ends. */
 async function openSilentClient(options: WebsocketOptions) {
   const closed = defer<unknown>();
   const site = await serve(
@@ -16,14 +21,14 @@ async function openSilentClient(options: WebsocketOptions) {
 }
 
 describe('a websocket', () => {
-  test('is pinged when nothing has been heard for the interval, and ended after two pings without an answer', async () => {
+  test('gets a ping after a silent interval, and ends after two pings without an answer', async () => {
     const { client, closed } = await openSilentClient({ heartbeat: 20 });
     expect(await within(closed, 'end')).toEqual({ code: 1006, reason: '', wasClean: false });
     await client.end();
     expect(client.frames.map(({ opcode }) => opcode)).toEqual([Opcode.ping, Opcode.ping]);
   });
 
-  test('stays open as long as its peer answers', async () => {
+  test('stays open while its peer answers', async () => {
     const { client } = await openSilentClient({ heartbeat: 20 });
     for (let answered = 0; answered < 5; answered++) {
       const ping = (await client.nextFrame())!;
@@ -33,40 +38,40 @@ describe('a websocket', () => {
     client.destroy();
   });
 
-  test('is never pinged where the heartbeat is off', async () => {
-    // Measured by the heartbeat of another: eight of its intervals pass.
-    const quiet = await openSilentClient({ heartbeat: false });
+  test('gets no ping when the heartbeat is off', async () => {
+    // The pings of another websocket show that eight of its intervals have passed.
+    const silent = await openSilentClient({ heartbeat: false });
     const other = await openSilentClient({ heartbeat: 10 });
     for (let i = 0; i < 8; i++) other.client.write(pong((await other.client.nextFrame())!.payload));
-    expect(quiet.client.frames).toEqual([]);
-    quiet.client.destroy();
+    expect(silent.client.frames).toEqual([]);
+    silent.client.destroy();
     other.client.destroy();
   });
 });
 
-/** A connection that tells what the heartbeat does with it. */
-function newPatient(isPaused = false) {
+/** Creates a target that records what the heartbeat does to it. */
+function newTarget(isPaused = false) {
   const events = new Inbox<string>();
-  const patient = {
+  const target = {
     isPaused,
     ping: () => events.push('ping'),
     terminate: () => {
       events.push('terminate');
     },
-  } satisfies Patient;
-  return { patient, events };
+  } satisfies HeartbeatTarget;
+  return { target, events };
 }
 
-describe('the beat', () => {
-  test('hears any byte of the peer, and not only a pong', async () => {
-    const { patient, events } = newPatient();
+describe('the heartbeat', () => {
+  test('accepts any byte of the peer, not only a pong', async () => {
+    const { target, events } = newTarget();
     let bytesRead = 0;
-    const beat = new Beat(20, patient, {
+    const heartbeat = new Heartbeat(20, target, {
       get bytesRead() {
         return bytesRead;
       },
     });
-    startBeat(beat);
+    startHeartbeat(heartbeat);
     for (let i = 0; i < 5; i++) {
       expect(await events.next()).toBe('ping');
       bytesRead++;
@@ -76,30 +81,32 @@ describe('the beat', () => {
       'ping',
       'terminate',
     ]);
-    stopBeat(beat);
+    stopHeartbeat(heartbeat);
   });
 
-  test('demands no pong while we have paused reading, and goes on pinging', async () => {
-    const { patient, events } = newPatient(true);
-    const beat = new Beat(8, patient, { bytesRead: 0 });
-    startBeat(beat);
+  test('requires no pong while reading is paused, but continues to ping', async () => {
+    const { target, events } = newTarget(true);
+    const heartbeat = new Heartbeat(8, target, { bytesRead: 0 });
+    startHeartbeat(heartbeat);
     for (let i = 0; i < 10; i++) expect(await events.next()).toBe('ping');
-    // Reading again, the peer has two pings to answer, like any other.
-    patient.isPaused = false;
+    // After reading has resumed, the peer can miss two pings, like any other.
+    target.isPaused = false;
     const seen: string[] = [];
     while (seen.at(-1) !== 'terminate') seen.push(await events.next());
     expect(seen.filter((event) => event === 'ping').length).toBeLessThanOrEqual(2);
-    stopBeat(beat);
+    stopHeartbeat(heartbeat);
   });
 
-  test('stops at once, also in the middle of others', async () => {
-    const [first, second, third] = [newPatient(), newPatient(), newPatient()];
-    const beats = [first, second, third].map(({ patient }) => new Beat(10, patient, { bytesRead: 0 }));
-    for (const beat of beats) startBeat(beat);
-    stopBeat(beats[1]!);
-    stopBeat(beats[1]!);
+  test('stops at once, even between other heartbeats', async () => {
+    const [first, second, third] = [newTarget(), newTarget(), newTarget()];
+    const heartbeats = [first, second, third].map(
+      ({ target }) => new Heartbeat(10, target, { bytesRead: 0 }),
+    );
+    for (const heartbeat of heartbeats) startHeartbeat(heartbeat);
+    stopHeartbeat(heartbeats[1]!);
+    stopHeartbeat(heartbeats[1]!);
     expect([await first.events.next(), await third.events.next()]).toEqual(['ping', 'ping']);
     expect(second.events.rest()).toEqual([]);
-    for (const beat of beats) stopBeat(beat);
+    for (const heartbeat of heartbeats) stopHeartbeat(heartbeat);
   });
 });

@@ -1,14 +1,14 @@
 import { describe, expect, test, vi } from 'vitest';
 import { openPair } from '../support/pair.js';
 
-// Node's longest string has 512 MiB; what would be longer throws where nobody catches.
+// The longest string in Node has 512 MiB. A longer one would throw an uncaught error.
 vi.mock('node:buffer', async (load) => {
   const { constants, ...others } = await load<typeof import('node:buffer')>();
   return { ...others, constants: { ...constants, MAX_STRING_LENGTH: 1_000 } };
 });
 
-describe.each([false, true])('a text that is longer than a string can be (compression: %s)', (deflate) => {
-  test('closes with 1009, where maxPayload would let it in', async () => {
+describe.each([false, true])('a text that is too long for a string (compression: %s)', (deflate) => {
+  test('closes with 1009, even if maxPayload allows it', async () => {
     const { websocket, client } = await openPair(
       { perMessageDeflate: deflate },
       { perMessageDeflate: deflate },

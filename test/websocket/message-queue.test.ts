@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { MessageQueue, type Waiter } from '../../src/websocket/message-queue.js';
 
-/** What each message costs beside its bytes. */
+/** The overhead of each message in bytes. */
 const COST = 144;
 
 function openQueue(high = 2 ** 20) {
@@ -22,7 +22,7 @@ function newWaiter() {
   return { waiter, got };
 }
 
-test('gives messages in the order of their coming, empty ones too', () => {
+test('returns messages in the order of arrival, including empty ones', () => {
   const { queue, push } = openQueue();
   expect(queue.shift()).toBeUndefined();
   push('a', '', 'c');
@@ -31,7 +31,7 @@ test('gives messages in the order of their coming, empty ones too', () => {
   expect(queue.length).toBe(0);
 });
 
-test('keeps its order through long runs of pushing and shifting', () => {
+test('keeps the order through many calls of push and shift', () => {
   const { queue, push } = openQueue(2 ** 30);
   const seen: string[] = [];
   let next = 0;
@@ -44,7 +44,7 @@ test('keeps its order through long runs of pushing and shifting', () => {
   expect(seen).toEqual(Array.from({ length: next }, (_, i) => String(i)));
 });
 
-test('serves pending waits in order, and queues nothing for them', () => {
+test('gives messages to waiters in order, without queuing them', () => {
   const { queue, push } = openQueue();
   const [first, second] = [newWaiter(), newWaiter()];
   queue.wait(first.waiter);
@@ -53,19 +53,19 @@ test('serves pending waits in order, and queues nothing for them', () => {
   expect([first.got, second.got, queue.length]).toEqual([['1'], ['2'], 1]);
 });
 
-test('a wait that times out leaves the message to the next', () => {
+test('when a waiter stops waiting, the next one gets the message', () => {
   const { queue, push } = openQueue();
   const [first, second, third] = [newWaiter(), newWaiter(), newWaiter()];
   for (const { waiter } of [first, second, third]) queue.wait(waiter);
-  queue.giveUp(first.waiter);
-  queue.giveUp(third.waiter);
-  queue.giveUp(third.waiter);
+  queue.stopWaiting(first.waiter);
+  queue.stopWaiting(third.waiter);
+  queue.stopWaiting(third.waiter);
   push('1', '2');
   expect([first.got, second.got, third.got, queue.shift()]).toEqual([[], ['1'], [], '2']);
 });
 
 describe('the source', () => {
-  test('is paused beyond the mark, once, and resumed at half of it, once', () => {
+  test('is paused once above the high-water mark, and resumed once at half of it', () => {
     const { queue, source, push } = openQueue(10 * (COST + 1));
     for (let i = 0; i < 10; i++) push('x');
     expect(source).toEqual([]);
@@ -79,13 +79,13 @@ describe('the source', () => {
     expect(source).toEqual(['pause', 'resume']);
   });
 
-  test('is paused for a flood of empty messages, too', () => {
+  test('is also paused for many empty messages', () => {
     const { source, push } = openQueue(1_000);
     for (let i = 0; i < 100; i++) push('');
     expect(source).toEqual(['pause']);
   });
 
-  test('is not paused for messages that go straight to pending waits', () => {
+  test('is not paused for messages that waiters get at once', () => {
     const { queue, source, push } = openQueue(10);
     for (let i = 0; i < 3; i++) {
       queue.wait(newWaiter().waiter);
@@ -94,7 +94,7 @@ describe('the source', () => {
     expect(source).toEqual([]);
   });
 
-  test('is resumed when what is unread is dropped', () => {
+  test('is resumed when the unread messages are dropped', () => {
     const { queue, source, push } = openQueue(10);
     push('more than enough');
     queue.clear();
@@ -103,7 +103,7 @@ describe('the source', () => {
     expect(queue.shift()).toBe('small');
   });
 
-  test('is resumed at the end: the closing handshake must be seen', () => {
+  test('is resumed at the end, because it delivers the closing handshake', () => {
     const { queue, source, push } = openQueue(10);
     push('more than enough');
     queue.end();
@@ -112,7 +112,7 @@ describe('the source', () => {
 });
 
 describe('the end', () => {
-  test('resolves all pending waits once; messages that came before can still be read, later ones are dropped', () => {
+  test('is reported once to all waiters; queued messages stay readable, later ones are dropped', () => {
     const { queue, push } = openQueue();
     const [first, second] = [newWaiter(), newWaiter()];
     queue.wait(first.waiter);
@@ -124,7 +124,7 @@ describe('the end', () => {
     expect([first.got, second.got, queue.ended, queue.length]).toEqual([['the end'], ['the end'], true, 0]);
   });
 
-  test('leaves what is unread', () => {
+  test('keeps the unread messages', () => {
     const { queue, push } = openQueue();
     push('unread');
     queue.end();

@@ -2,11 +2,11 @@ import { describe, expect, test } from 'vitest';
 import { WebsocketClosedError } from 'dwebsocket';
 import { openPair } from '../support/pair.js';
 
-/** Resolves in the next turn of the event loop, before what is put off there later. */
+/** Resolves in the next turn of the event loop, before anything that is scheduled there later. */
 const nextTurn = () => new Promise((resolve) => setImmediate(resolve));
 
 describe('for await', () => {
-  test('gives every message until the close, and nothing behind them', async () => {
+  test('iterates over every message until the close, without a trailing null', async () => {
     const { websocket, client } = await openPair();
     const seen: unknown[] = [];
     const iteration = (async () => {
@@ -18,7 +18,7 @@ describe('for await', () => {
     expect(seen).toEqual(['one', '', Buffer.from('three')]);
   });
 
-  test('gives what was queued after the peer has closed', async () => {
+  test('iterates over queued messages after the peer has closed', async () => {
     const { websocket, client } = await openPair();
     client.send('one', 'two', 'three');
     await client.close();
@@ -31,7 +31,7 @@ describe('for await', () => {
     expect(seen).toEqual(['one', 'two', 'three']);
   });
 
-  test('break leaves it open, and it can be iterated again', async () => {
+  test('break leaves the websocket open, and a new loop gets the next message', async () => {
     const { websocket, client } = await openPair();
     client.send('one', 'two', 'three');
     for await (const message of websocket) {
@@ -48,7 +48,7 @@ describe('for await', () => {
     expect(await client.next()).toBe('still open');
   });
 
-  test('finishing a loop does not consume the one null of wait()', async () => {
+  test('the end of an iteration does not consume the one null of wait()', async () => {
     const { websocket, client } = await openPair();
     await client.close();
     for await (const message of websocket) expect.unreachable(String(message));
@@ -58,7 +58,7 @@ describe('for await', () => {
     for await (const message of websocket) expect.unreachable(String(message));
   });
 
-  test('a fresh iteration of a closed websocket ends on a later turn', async () => {
+  test('a new iteration of a closed websocket ends on a later turn', async () => {
     const { websocket, client } = await openPair();
     await client.close();
     await websocket.closed;
@@ -71,7 +71,7 @@ describe('for await', () => {
     expect(order).toEqual(['next tick', 'done: true']);
   });
 
-  test('shares the messages with others that wait, in order', async () => {
+  test('shares the messages with other waiters, in order', async () => {
     const { websocket, client } = await openPair();
     const iterator = websocket[Symbol.asyncIterator]();
     const calls = [iterator.next(), websocket.wait(), iterator.next()];

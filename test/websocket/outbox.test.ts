@@ -8,15 +8,15 @@ import { closeCodeOf, Opcode, ping, text } from '../support/raw-frames.js';
 import { serve } from '../support/serve.js';
 import { watchWarnings } from '../support/warnings.js';
 
-/** Whether a promise is settled by the next turn of the event loop. */
+/** Returns whether a promise is settled by the next turn of the event loop. */
 const isSettled = (promise: PromiseLike<unknown>): Promise<boolean> =>
   Promise.race([promise.then(() => true), new Promise<boolean>((resolve) => setImmediate(resolve, false))]);
 
-/** More than what the kernel keeps of a connection on both sides: it is not sent before the peer reads. */
+/** More than the kernel buffers of both sides hold. So it stays unsent until the peer reads. */
 const TOO_MUCH = Buffer.alloc(24 * 2 ** 20);
 
-/** A websocket with 24 MiB on their way to a peer that does not read yet. */
-async function openJammedPair() {
+/** Opens a websocket that has 24 MiB buffered, because its peer does not read yet. */
+async function openBlockedPair() {
   const { websocket, client } = await openPair({ highWaterMark: 1_000, maxBuffered: 2 ** 30 });
   client.ws.pause();
   const waiting = websocket.send(TOO_MUCH);
@@ -36,13 +36,13 @@ describe('send', () => {
     ['a DataView', new DataView(new Uint8Array([1, 2, 3, 4]).buffer, 2), Buffer.from([3, 4])],
     ['an ArrayBuffer', new Uint8Array([5, 6]).buffer, Buffer.from([5, 6])],
     ['a SharedArrayBuffer', new SharedArrayBuffer(2), Buffer.from([0, 0])],
-  ] as const)('takes %s', async ([, data, received]) => {
+  ] as const)('sends %s', async ([, data, received]) => {
     const { websocket, client } = await openPair();
     expect(await websocket.send(data)).toBe(true);
     expect(await client.next()).toEqual(received);
   });
 
-  test('sends bytes as text and text as bytes where binary says so', async () => {
+  test('sends bytes as text and text as bytes when the option binary says so', async () => {
     const { websocket, client } = await openPair();
     websocket.send(Buffer.from('bytes'), { binary: false });
     websocket.send('text', { binary: true });
@@ -59,7 +59,7 @@ describe('send', () => {
   });
 
   test.for([[42], [null], [undefined], [true], [{ a: 1 }], [['a']], [new Date(0)], [Symbol('s')]] as const)(
-    'throws TypeError for %o at once, naming the cure',
+    'throws a TypeError for %o at once, which says what to do',
     async ([data]) => {
       const { websocket, client } = await openPair();
       const give = () => websocket.send(data as never);
@@ -71,7 +71,7 @@ describe('send', () => {
     },
   );
 
-  test('need not be awaited, and keeps the order of messages of all sizes', async () => {
+  test('keeps the order of messages of all sizes, even without await', async () => {
     const { websocket, client } = await openPair();
     const messages = Array.from({ length: 60 }, (_, i) => `${i} `.repeat((i % 7) ** 5 + 1));
     for (const message of messages) websocket.send(message);
@@ -92,7 +92,7 @@ describe('send', () => {
     },
   );
 
-  test('the messages of one turn go out in one write', async () => {
+  test('writes the messages of one turn together', async () => {
     const { websocket, req, client } = await openPair();
     const writes = vi.spyOn(req.socket, 'write');
     const messages = Array.from({ length: 300 }, (_, i) => [
@@ -106,7 +106,7 @@ describe('send', () => {
     expect(writes).toHaveBeenCalledTimes(1);
   });
 
-  test('says false on a closed websocket, and never rejects', async () => {
+  test('resolves with false on a closed websocket, and never rejects', async () => {
     const { websocket, client } = await openPair();
     await client.vanish();
     await websocket.closed;
@@ -114,7 +114,7 @@ describe('send', () => {
     expect(await websocket.send(Buffer.alloc(2 ** 20))).toBe(false);
   });
 
-  test('says false as soon as we have begun to close', async () => {
+  test('resolves with false as soon as this side has begun to close', async () => {
     const { websocket, client } = await openPair();
     void websocket.close(4000);
     expect(await websocket.send('too late')).toBe(false);
@@ -124,7 +124,7 @@ describe('send', () => {
 });
 
 describe('highWaterMark', () => {
-  test('below it send() says true at once, above it when the peer has read', async () => {
+  test('send() resolves with true at once below it, and above it when the peer has read', async () => {
     const { websocket, client } = await openPair({ highWaterMark: 1_000 });
     expect(await isSettled(websocket.send('small'))).toBe(true);
     client.ws.pause();
@@ -136,22 +136,22 @@ describe('highWaterMark', () => {
     expect((await client.take(3)).map((message) => message.length)).toEqual([5, TOO_MUCH.length, 11]);
   });
 
-  test('all sends above it are told when the peer has read', async () => {
-    const { websocket, client, waiting } = await openJammedPair();
+  test('all sends above it resolve when the peer has read', async () => {
+    const { websocket, client, waiting } = await openBlockedPair();
     const more = [websocket.send('one'), websocket.send('two')];
     expect(await isSettled(more[0]!)).toBe(false);
     client.ws.resume();
     expect(await within(Promise.all([waiting, ...more]), 'drain')).toEqual([true, true, true]);
   });
 
-  test('a send that waits says false when the peer leaves', async () => {
-    const { client, waiting } = await openJammedPair();
+  test('a pending send resolves with false when the peer leaves', async () => {
+    const { client, waiting } = await openBlockedPair();
     await client.vanish();
     expect(await within(waiting, 'end')).toBe(false);
   });
 
-  test('a send that waits says false when we close, and its message is still sent', async () => {
-    const { websocket, client, waiting } = await openJammedPair();
+  test('a pending send resolves with false when this side closes, and its message is still sent', async () => {
+    const { websocket, client, waiting } = await openBlockedPair();
     const closing = websocket.close(4000);
     expect(await within(waiting, 'close')).toBe(false);
     client.ws.resume();
@@ -161,7 +161,7 @@ describe('highWaterMark', () => {
   });
 
   test.for([[false], [true]] as const)(
-    'a handler that awaits send() is paced by its peer (compression: %s)',
+    'a handler that awaits send() sends as fast as its peer reads (compression: %s)',
     async ([deflate]) => {
       let sent = 0;
       const site = await serve(
@@ -181,14 +181,14 @@ describe('highWaterMark', () => {
   );
 });
 
-test('a peer that does not read is cut off at maxBuffered, and the handler is told', async () => {
+test('a peer that does not read is terminated at maxBuffered, and send() resolves with false', async () => {
   const told = defer<unknown>();
   const site = await serve(
     requireWebsocket(
       async ({ websocket }) => {
         const message = Buffer.alloc(100_000);
         while (!websocket.isClosed()) {
-          websocket.send(message); // without awaiting it
+          websocket.send(message); // without await
           await new Promise((resolve) => setImmediate(resolve));
         }
         told.resolve([await websocket.send(message), await websocket.closed]);
@@ -202,7 +202,7 @@ test('a peer that does not read is cut off at maxBuffered, and the handler is to
   client.destroy();
 });
 
-test('a peer that does not read is cut off at maxBuffered, even with a larger highWaterMark', async () => {
+test('a peer that does not read is terminated at maxBuffered, even with a larger highWaterMark', async () => {
   const { websocket, client } = await openPair({ highWaterMark: 2 ** 30, maxBuffered: 10 ** 6 });
   client.ws.pause();
   const message = Buffer.alloc(2 ** 20);
@@ -212,12 +212,12 @@ test('a peer that does not read is cut off at maxBuffered, even with a larger hi
     sent++;
     await new Promise(setImmediate);
   }
-  // What the kernels take, and two more.
+  // The kernel buffers, and two more messages.
   expect(sent).toBeLessThan(TOO_MUCH.length / message.length + 2);
   expect(await websocket.closed).toMatchObject({ code: 1006 });
 });
 
-test('a peer that reads is not cut off for what is sent to it in one turn', async () => {
+test('a peer that reads is not terminated for many messages in one turn', async () => {
   const { websocket, client } = await openPair({ maxBuffered: 1_000 });
   const messages = Array.from({ length: 100 }, (_, i) => `${i} `.repeat(100));
   for (const message of messages) websocket.send(message);
@@ -225,13 +225,13 @@ test('a peer that reads is not cut off for what is sent to it in one turn', asyn
   expect(websocket.isClosed()).toBe(false);
 });
 
-test('a peer that ends its side while it reads slowly gets what was sent before', async () => {
+test('a slow peer that ends its side gets all messages that were sent before', async () => {
   const site = await serve(
     requireWebsocket(
       async ({ websocket }) => {
         await websocket.wait();
         websocket.send(TOO_MUCH);
-        // On later turns, so that these wait behind it.
+        // Sent on later turns, so that they wait in the backlog.
         for (let i = 0; i < 100; i++) {
           websocket.send(`behind ${i}`);
           await new Promise(setImmediate);
@@ -260,10 +260,10 @@ test('a peer that ends its side while it reads slowly gets what was sent before'
   client.destroy();
 });
 
-test('small messages of many turns to a peer that does not read take one place in the queue of the socket', async () => {
+test('small messages of many turns to a peer that does not read take one entry in the queue of the socket', async () => {
   const { websocket, req, client } = await openPair();
   client.ws.pause();
-  // Until the kernels take no more, and less than what would make the socket ask for a pause.
+  // Fills the kernel buffers, but stays below the high-water mark of the socket.
   while (req.socket.writableLength === 0) {
     websocket.send('x'.repeat(1_000));
     await new Promise(setImmediate);
@@ -310,7 +310,7 @@ test('pings, messages and the close frame keep their order', async () => {
   client.destroy();
 });
 
-test('what waits for a peer that does not read goes out in order, with pings between and the close frame behind', async () => {
+test('buffered messages, pings and the close frame are sent in order when the peer reads again', async () => {
   const sent: string[] = [];
   const site = await serve(
     requireWebsocket(
@@ -347,8 +347,8 @@ test('what waits for a peer that does not read goes out in order, with pings bet
   client.destroy();
 });
 
-describe('a handler that goes on sending to a closed websocket', () => {
-  test('is told once, after 100 messages, how to end', async () => {
+describe('a handler that continues to send on a closed websocket', () => {
+  test('causes one warning after 100 messages, which says how to end the loop', async () => {
     const warnings = watchWarnings();
     const { websocket, client } = await openPair();
     await client.close();
@@ -359,13 +359,13 @@ describe('a handler that goes on sending to a closed websocket', () => {
     for (let i = 0; i < 500; i++) websocket.send('late');
     const { code, message } = await warnings.next();
     expect(code).toBe('WEBSOCKET_LATE_SENDS');
-    expect(message).toContain('has sent 100 messages to a websocket that is closed');
+    expect(message).toContain('has sent 100 messages to a closed websocket');
     expect(message).toContain('while (await websocket.sleep(ms))');
     await new Promise((resolve) => setImmediate(resolve));
     expect(warnings.rest()).toEqual([]);
   });
 
-  test('is not told for the answers to what had come before the close', async () => {
+  test('causes no warning while it answers messages from before the close', async () => {
     const warnings = watchWarnings();
     const { websocket, client } = await openPair();
     for (let i = 0; i < 300; i++) client.send(String(i));

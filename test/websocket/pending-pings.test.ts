@@ -6,7 +6,7 @@ import { openRaw } from '../support/raw-client.js';
 import { Opcode, pong, text } from '../support/raw-frames.js';
 import { serve } from '../support/serve.js';
 
-/** A websocket whose peer answers only what the test lets it answer. */
+/** Opens a websocket whose peer sends only the pongs that the test sends. */
 async function openSilentPair() {
   const arrived = defer<Websocket>();
   const site = await serve(
@@ -20,7 +20,7 @@ async function openSilentPair() {
 }
 
 describe('ping', () => {
-  test('gives the round trip in milliseconds', async () => {
+  test('resolves with the round-trip time in milliseconds', async () => {
     const { websocket } = await openPair();
     const roundTrip = await websocket.ping();
     expect(roundTrip).toBeGreaterThan(0);
@@ -35,7 +35,7 @@ describe('ping', () => {
     for (const ping of pings) await expect(ping).rejects.toBeInstanceOf(WebsocketClosedError);
   });
 
-  test('on a closed websocket rejects, on a later turn', async () => {
+  test('rejects on a closed websocket, on a later turn', async () => {
     const { websocket, client } = await openPair();
     await client.close(4000, 'gone');
     await websocket.closed;
@@ -45,16 +45,16 @@ describe('ping', () => {
     expect(isLater).toBe(true);
   });
 
-  test('that nobody awaits does not end the process when it fails', async () => {
+  test('does not end the process when it fails without await', async () => {
     const { websocket, client } = await openSilentPair();
     void websocket.ping();
     client.destroy();
     await websocket.closed;
-    await new Promise((resolve) => setImmediate(resolve)); // unhandled rejections fail the run
+    await new Promise((resolve) => setImmediate(resolve)); // an unhandled rejection would fail the run
     expect(websocket.isClosed()).toBe(true);
   });
 
-  test('is answered by its own pong only; one pong answers all pings before it', async () => {
+  test('resolves only with its own pong; one pong answers all earlier pings', async () => {
     const { client, websocket } = await openSilentPair();
     const answered: number[] = [];
     const pings = [1, 2, 3].map((i) => websocket.ping().then(() => answered.push(i)));
@@ -70,12 +70,12 @@ describe('ping', () => {
     client.destroy();
   });
 
-  test('a thousand may wait for an answer, one more rejects', async () => {
+  test('allows a thousand pending pings, and rejects one more', async () => {
     const { client, websocket } = await openSilentPair();
     for (let i = 0; i < 1_000; i++) void websocket.ping();
     await expect(websocket.ping()).rejects.toThrow(RangeError);
-    await expect(websocket.ping()).rejects.toThrow('await ping() before the next');
-    // Without anybody who looks at it, it is no unhandled rejection.
+    await expect(websocket.ping()).rejects.toThrow('await ping() before you call it again');
+    // Without await, this must not be an unhandled rejection.
     void websocket.ping();
     await new Promise(setImmediate);
     client.destroy();

@@ -1,13 +1,13 @@
 import { describe, expect, test, vi } from 'vitest';
-import { addPiece, keepsExcess, withoutExcess } from '../../src/websocket/pieces.js';
+import { addPiece, retainsExcess, compact } from '../../src/websocket/pieces.js';
 import { Random } from '../hostile/fuzz/random.js';
 
 const KiB = 1024;
 
-/** A part of what a socket delivers. */
+/** Returns a part of a chunk that a socket delivers. */
 const viewOf = (length: number, of = 64 * KiB) => Buffer.from(new ArrayBuffer(of)).subarray(0, length);
 
-/** Bytes of memory that these keep alive, each memory once. */
+/** Returns the bytes of memory that buffers retain. Counts shared memory once. */
 function keptBy(pieces: readonly Buffer[]): number {
   return [...new Set(pieces.map(({ buffer }) => buffer))].reduce(
     (sum, { byteLength }) => sum + byteLength,
@@ -15,7 +15,7 @@ function keptBy(pieces: readonly Buffer[]): number {
   );
 }
 
-describe('withoutExcess', () => {
+describe('compact', () => {
   test.for([
     [0, 1],
     [1, 64 * KiB],
@@ -23,8 +23,8 @@ describe('withoutExcess', () => {
   ] as const)('copies %d bytes of %d, so that the rest is let go of', ([length, of]) => {
     const view = viewOf(length, of);
     view.fill(7);
-    const copy = withoutExcess(view);
-    expect(keepsExcess(view)).toBe(true);
+    const copy = compact(view);
+    expect(retainsExcess(view)).toBe(true);
     expect(copy).toEqual(view);
     expect(copy.buffer.byteLength).toBe(length);
   });
@@ -34,14 +34,14 @@ describe('withoutExcess', () => {
     [64 * KiB, 64 * KiB],
   ] as const)('leaves %d bytes of %d where they are', ([length, of]) => {
     const view = viewOf(length, of);
-    expect(keepsExcess(view)).toBe(false);
-    expect(withoutExcess(view)).toBe(view);
+    expect(retainsExcess(view)).toBe(false);
+    expect(compact(view)).toBe(view);
   });
 });
 
 describe('addPiece', () => {
   test.for([1, 2, 3, 7, 100, 1000, 4095, 4096, 5000, 40_000, 65_536])(
-    'keeps pieces of %d bytes, each in a chunk of its own, in at most twice their bytes and few buffers',
+    'stores pieces of %d bytes from separate chunks in at most twice their bytes and few buffers',
     (size) => {
       const pieces: Buffer[] = [];
       const length = size < 100 ? 5_000 * size : 300_000;
@@ -53,12 +53,12 @@ describe('addPiece', () => {
       }
       expect(Buffer.concat(pieces).equals(whole)).toBe(true);
       expect(keptBy(pieces)).toBeLessThanOrEqual(2 * whole.length);
-      // Of 2 KiB each on average, and a dozen that are still small.
+      // Each has 2 KiB on average. Up to a dozen are still small.
       expect(pieces.length).toBeLessThanOrEqual(whole.length / (2 * KiB) + 12);
     },
   );
 
-  test('copies each byte a dozen times at most, however small the pieces are', () => {
+  test('copies each byte at most a dozen times, even if the pieces are small', () => {
     const set = vi.spyOn(Buffer.prototype, 'set');
     const pieces: Buffer[] = [];
     const count = 20_000;

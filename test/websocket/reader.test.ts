@@ -4,7 +4,7 @@ import { randomChunks, randomStream } from '../support/frame-streams.js';
 import { binary, close, more, ping, pong, text } from '../support/raw-frames.js';
 import { receiveAhead, receiveAlone, type StreamOptions } from '../support/receivers.js';
 
-/** What comes out of our reader, which must be what comes out of `ws` alone. */
+/** Returns what our reader delivers. Checks that `ws` alone delivers the same. */
 async function received(chunks: Buffer[], options?: StreamOptions): Promise<string[]> {
   const outcome = await receiveAhead(chunks, options);
   expect(outcome).toEqual(await receiveAlone(chunks, options));
@@ -17,7 +17,7 @@ function cutInto(bytes: Buffer, size: number): Buffer[] {
   );
 }
 
-/** Bytes that tell their place. */
+/** Returns bytes that show their position. */
 function numbered(length: number): Buffer {
   return Buffer.from(Array.from({ length }, (_, index) => (index * 7 + (index >> 8)) & 0xff));
 }
@@ -46,18 +46,21 @@ describe('a message in one frame', () => {
     Buffer.from('é').subarray(0, 1),
     Buffer.concat([Buffer.alloc(300, 'x'), Buffer.from([0x80])]),
     Buffer.concat([Buffer.from('\ufffd'), Buffer.from([0x80])]),
-  ])('of text that is not UTF-8 is refused by ws (%j)', async (bytes) => {
+  ])('is refused by ws if its text is not UTF-8 (%j)', async (bytes) => {
     expect(await received([Buffer.concat([text('before'), text(bytes), text('behind')])])).toEqual([
       'text before',
       'error WS_ERR_INVALID_UTF8',
     ]);
   });
 
-  test.for([16, 64] as const)('may write its length in more bits than it needs (%d)', async (lengthBits) => {
-    expect(await received([text('abc', { lengthBits })])).toEqual(['text abc']);
-  });
+  test.for([16, 64] as const)(
+    'may encode its length in more bits than necessary (%d)',
+    async (lengthBits) => {
+      expect(await received([text('abc', { lengthBits })])).toEqual(['text abc']);
+    },
+  );
 
-  test('is delivered as it was sent, whatever happens to the chunk that brought it', async () => {
+  test('is delivered unchanged, and leaves the chunk of the test unchanged', async () => {
     const frame = binary(numbered(1000));
     const before = Buffer.from(frame);
     await received([frame]);
@@ -65,7 +68,7 @@ describe('a message in one frame', () => {
   });
 });
 
-describe('what breaks the protocol', () => {
+describe('a violation of the protocol', () => {
   test.for<[string, Buffer, string]>([
     ['a reserved bit', text('x', { rsv: 2 }), 'WS_ERR_UNEXPECTED_RSV_2_3'],
     ['compression that was not agreed on', text('x', { rsv: 4 }), 'WS_ERR_UNEXPECTED_RSV_1'],
@@ -86,20 +89,23 @@ describe('what breaks the protocol', () => {
       binary('x', { lengthBits: 64, claimedLength: 2n ** 60n }),
       'WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH',
     ],
-  ])('%s is refused by ws, however it is cut, and what came before is delivered', async ([, frame, code]) => {
-    const stream = Buffer.concat([text('before'), frame, text('behind')]);
-    for (let size = 1; size <= 16; size++)
-      expect(await received(cutInto(stream, size))).toEqual(['text before', `error ${code}`]);
-    expect(await received([stream])).toEqual(['text before', `error ${code}`]);
-  });
+  ])(
+    '%s is refused by ws in chunks of any size, and earlier messages are delivered',
+    async ([, frame, code]) => {
+      const stream = Buffer.concat([text('before'), frame, text('behind')]);
+      for (let size = 1; size <= 16; size++)
+        expect(await received(cutInto(stream, size))).toEqual(['text before', `error ${code}`]);
+      expect(await received([stream])).toEqual(['text before', `error ${code}`]);
+    },
+  );
 
-  test('two bytes are enough to be refused', async () => {
+  test('is refused after two bytes', async () => {
     expect(await received([text('x', { mask: false, lengthBits: 64 }).subarray(0, 2)])).toEqual([
       'error WS_ERR_EXPECTED_MASK',
     ]);
   });
 
-  test('a message inside the fragments of another', async () => {
+  test('is a message between the fragments of another', async () => {
     const stream = Buffer.concat([text('a', { fin: false }), text('b')]);
     expect(await received([stream])).toEqual(['error WS_ERR_INVALID_OPCODE']);
   });
@@ -107,10 +113,13 @@ describe('what breaks the protocol', () => {
   test.for([
     ['in one frame', Buffer.concat([binary(numbered(100)), binary(numbered(101))])],
     ['in fragments', Buffer.concat([binary(numbered(60), { fin: false }), more(numbered(41))])],
-  ] as const)('a message of more than maxPayload %s, as soon as its header tells', async ([, stream]) => {
-    const outcome = await received([stream.subarray(0, -40)], { maxPayload: 100 });
-    expect(outcome.at(-1)).toBe('error WS_ERR_UNSUPPORTED_MESSAGE_LENGTH');
-  });
+  ] as const)(
+    'is a message of more than maxPayload %s, refused as soon as its header arrives',
+    async ([, stream]) => {
+      const outcome = await received([stream.subarray(0, -40)], { maxPayload: 100 });
+      expect(outcome.at(-1)).toBe('error WS_ERR_UNSUPPORTED_MESSAGE_LENGTH');
+    },
+  );
 });
 
 describe('frames in many chunks', () => {
@@ -142,33 +151,36 @@ describe('frames in many chunks', () => {
     ]);
   });
 
-  test.for([1000, 4096, 65_535, 65_536])('of %d bytes, and longer than they are', async (size) => {
-    const long = [binary(numbered(70_000)), text('é'.repeat(200_000)), binary(numbered(65_536))];
-    expect(await received(cutInto(Buffer.concat(long), size))).toHaveLength(3);
-  });
+  test.for([1000, 4096, 65_535, 65_536])(
+    'of %d bytes, with messages that are longer than a chunk',
+    async (size) => {
+      const long = [binary(numbered(70_000)), text('é'.repeat(200_000)), binary(numbered(65_536))];
+      expect(await received(cutInto(Buffer.concat(long), size))).toHaveLength(3);
+    },
+  );
 
-  test('that are cut anywhere in two', async () => {
+  test('of a stream that is split at any position', async () => {
     const two = Buffer.concat([binary(numbered(300)), text('é'.repeat(70)), ping('?'), text('x')]);
     const expected = await receiveAlone([two]);
     for (let cut = 1; cut < two.length; cut++)
       expect(await receiveAhead([two.subarray(0, cut), two.subarray(cut)])).toEqual(expected);
   });
 
-  test('of two connections do not mix', async () => {
+  test('of two connections stay separate', async () => {
     const streams = ['a', 'b'].map((letter) => cutInto(binary(letter.repeat(500)), 100));
     const outcomes = await Promise.all(streams.map((chunks) => receiveAhead(chunks)));
     expect(outcomes).toEqual([[`binary ${'a'.repeat(500)}`], [`binary ${'b'.repeat(500)}`]]);
   });
 });
 
-// 100,000 of them: npm run test:long -- test/long/reader
+// For 100,000 streams: npm run test:long -- test/long/reader
 describe.each([
   ['plain', {}],
   ['with compression', { deflate: true }],
   ['with a small maxPayload', { maxPayload: 700 }],
   ['with all of it', { deflate: true, maxPayload: 700 }],
 ] as const)('random streams in random chunks, %s', (_name, options) => {
-  test('give what ws alone gives, in order, also when the target pauses', async () => {
+  test('deliver the same as ws alone, in order, even when the target pauses', async () => {
     const seed = Math.floor(Math.random() * 2 ** 32);
     const random = new Random(seed);
     for (let i = 0; i < 250; i++) {

@@ -3,12 +3,12 @@ import { unmask } from '../../src/websocket/unmask.js';
 
 const KEY = Buffer.from([0x37, 0xfa, 0x21, 0x3d]);
 
-/** Bytes that tell their place, so that one that moves or is masked by another byte of the key is seen. */
+/** Returns bytes that show their position. So a moved byte, or a wrong byte of the key, makes the test fail. */
 function numbered(length: number): Buffer {
   return Buffer.from(Array.from({ length }, (_, index) => (index * 7 + (index >> 8)) & 0xff));
 }
 
-/** Key and masked payload, `offset` bytes into memory of their own. */
+/** Returns the key and the masked payload, at `offset` bytes in separate memory. */
 function masked(payload: Buffer, offset = 0, key = KEY): Buffer {
   const memory = Buffer.from(new ArrayBuffer(offset + 4 + payload.length + 4));
   memory.fill(0xaa);
@@ -20,7 +20,7 @@ function masked(payload: Buffer, offset = 0, key = KEY): Buffer {
 
 describe('unmask', () => {
   test.for([0, 1, 2, 3, 4, 5, 125, 126, 127, 128, 129, 130, 131, 132, 1024, 65_535, 65_536, 100_003])(
-    'unmasks %d bytes, wherever they lie in memory, and nothing else',
+    'unmasks %d bytes at any position in memory, and changes no other bytes',
     (length) => {
       for (let offset = 0; offset < 4; offset++) {
         const bytes = masked(numbered(length), offset);
@@ -35,7 +35,7 @@ describe('unmask', () => {
     },
   );
 
-  test('twice changes nothing', () => {
+  test('restores the bytes when it is called twice', () => {
     for (const length of [3, 127, 128, 1001]) {
       const bytes = masked(numbered(length), 1);
       const before = Buffer.from(bytes);
@@ -46,7 +46,7 @@ describe('unmask', () => {
   });
 
   test.for([1, 2, 3, 4, 100, 127, 128, 129, 131, 1000])(
-    'tells whether all of %d bytes are ASCII, wherever one is that is not',
+    'detects one byte that is not ASCII at any position of %d bytes',
     (length) => {
       const ascii = Buffer.alloc(length, 0x7f);
       const bytes = masked(ascii, 3);

@@ -11,7 +11,7 @@ import { serve } from '../support/serve.js';
 import { watchWarnings } from '../support/warnings.js';
 
 describe('close', () => {
-  test('closes with 1000 and resolves when the closing handshake is over', async () => {
+  test('closes with 1000 and resolves when the closing handshake is complete', async () => {
     const { websocket, client } = await openPair();
     const closing = websocket.close();
     expect(websocket.isClosed()).toBe(true);
@@ -45,11 +45,11 @@ describe('close', () => {
   ] as const)('throws RangeError for the code %s and leaves the websocket open', async ([code]) => {
     const { websocket } = await openPair();
     expect(() => websocket.close(code as number)).toThrow(RangeError);
-    expect(() => websocket.close(code as number)).toThrow(/a close code is one of .*; got/);
+    expect(() => websocket.close(code as number)).toThrow(/a close code must be .*; got/);
     expect(websocket.isClosed()).toBe(false);
   });
 
-  test('a reason of 123 bytes goes out whole', async () => {
+  test('sends a reason of 123 bytes completely', async () => {
     const reason = 'é'.repeat(61) + '!';
     const { websocket, client } = await openPair();
     await within(websocket.close(4001, reason), 'close');
@@ -62,20 +62,20 @@ describe('close', () => {
       const { websocket } = await openPair();
       expect(() => websocket.close(1000, reason)).toThrow(RangeError);
       expect(() => websocket.close(1000, reason)).toThrow(
-        `a close reason is at most 123 bytes in UTF-8; this one is ${Buffer.byteLength(reason)}`,
+        `a close reason must be at most 123 bytes in UTF-8; this one has ${Buffer.byteLength(reason)}`,
       );
       expect(websocket.isClosed()).toBe(false);
     },
   );
 
-  test('throws for a bad code and a bad reason on a closed websocket, too', async () => {
+  test('throws for a wrong code and a wrong reason, even on a closed websocket', async () => {
     const { websocket } = await openPair();
     await within(websocket.close(), 'close');
     expect(() => websocket.close(1005)).toThrow(RangeError);
     expect(() => websocket.close(1000, 5 as never)).toThrow(TypeError);
   });
 
-  test('further calls change nothing and resolve at the same end', async () => {
+  test('further calls have no effect and resolve when the connection ends', async () => {
     const { websocket, client } = await openPair();
     const closes = [websocket.close(4001, 'first'), websocket.close(4002, 'second'), websocket.close()];
     await within(Promise.all(closes), 'close');
@@ -84,7 +84,7 @@ describe('close', () => {
     expect(await websocket.closed).toMatchObject({ code: 4001, reason: 'first' });
   });
 
-  test('what was sent before goes out first', async () => {
+  test('earlier messages are sent first', async () => {
     const { websocket, client } = await openPair();
     for (let i = 0; i < 100; i++) websocket.send(`message ${i}`);
     websocket.send(Buffer.alloc(2 ** 20));
@@ -93,7 +93,7 @@ describe('close', () => {
     expect(await client.closed()).toEqual({ code: 1000, reason: '' });
   });
 
-  test('what was received before can still be read', async () => {
+  test('earlier messages can still be read', async () => {
     const { websocket, client } = await openPair();
     client.send('received');
     await client.flush();
@@ -123,7 +123,7 @@ describe('close', () => {
 describe('the answers to the last messages', () => {
   const END = close(4000, 'bye');
 
-  /** Opens one whose handler runs, and sends it all in one segment. */
+  /** Opens a websocket that runs the handler, and sends all frames in one segment. */
   async function send(handler: (websocket: Websocket) => Promise<unknown>, ...frames: Buffer[]) {
     const closed = defer<unknown>();
     const site = await serve(
@@ -173,25 +173,28 @@ describe('the answers to the last messages', () => {
         }
       },
     ],
-  ])('go out before the answer to the close frame that came with them (%s)', async ([, handler]) => {
-    const { answers, code, closed } = await send(handler, text('1'), text('2'), text('3'), END);
-    expect(answers).toEqual(['1', '2', '3']);
-    expect(code).toBe(4000);
-    expect(closed).toEqual({ code: 4000, reason: 'bye', wasClean: true });
-  });
+  ])(
+    'are sent before our close frame, if the messages and the close frame arrive together (%s)',
+    async ([, handler]) => {
+      const { answers, code, closed } = await send(handler, text('1'), text('2'), text('3'), END);
+      expect(answers).toEqual(['1', '2', '3']);
+      expect(code).toBe(4000);
+      expect(closed).toEqual({ code: 4000, reason: 'bye', wasClean: true });
+    },
+  );
 
   test.for<[string, Buffer, number]>([
     ['a frame that breaks the protocol', text('x', { rsv: 2 }), 1002],
     ['text that is not UTF-8', text(Buffer.from([0xff])), 1007],
     ['a message that is too long', text('x'.repeat(1_001)), 1009],
-    ['a message of a kind that the route does not take', binary('x'), 1003],
-  ])('go out before the close frame for %s', async ([, frame, expected]) => {
+    ['a message of a type that the route does not accept', binary('x'), 1003],
+  ])('are sent before the close frame for %s', async ([, frame, expected]) => {
     const { answers, code } = await send(echo, text('1'), text('2'), frame, close(1000));
     expect(answers).toEqual(['1', '2']);
     expect(code).toBe(expected);
   });
 
-  test('are not waited for by a handler that takes none: the close frame is answered at once', async () => {
+  test('do not delay our close frame when the handler reads no messages', async () => {
     const { answers, code } = await send(
       async (websocket) => {
         await websocket.closed;
@@ -204,7 +207,7 @@ describe('the answers to the last messages', () => {
     expect(code).toBe(4000);
   });
 
-  test('isClosed() and signal tell of the close meanwhile, and send() still says true', async () => {
+  test('are still sent when isClosed() is true and the signal is aborted', async () => {
     const seen: unknown[] = [];
     await send(
       async (websocket) => {
@@ -219,7 +222,7 @@ describe('the answers to the last messages', () => {
     expect(seen).toEqual([[true, true, true]]);
   });
 
-  test('a handler that returns is answered for at once, with the code of the peer', async () => {
+  test('end when the handler calls close(), which answers with the code of the peer', async () => {
     const { answers, code } = await send(
       async (websocket) => {
         websocket.send((await websocket.wait())!);
@@ -233,12 +236,12 @@ describe('the answers to the last messages', () => {
     expect(code).toBe(4000);
   });
 
-  test('that wait for a peer that does not read are given up when the connection is cut', async () => {
+  test('that are buffered for a peer that does not read resolve with false after closeTimeout', async () => {
     const answers = defer<unknown>();
     const site = await serve(
       requireWebsocket(
         async ({ websocket }) => {
-          // More than the kernels take.
+          // More than the kernel buffers hold.
           for await (const message of websocket) {
             answers.resolve([message, await websocket.send(Buffer.alloc(24 * 2 ** 20))]);
           }
@@ -253,7 +256,7 @@ describe('the answers to the last messages', () => {
     client.destroy();
   });
 
-  test('the close is not clean when the connection breaks before our close frame is out', async () => {
+  test('are lost, and wasClean is false, when the connection breaks before our close frame', async () => {
     const { websocket, req, client } = await openPair();
     const { closed } = websocket;
     websocket.signal.addEventListener('abort', () => req.socket.destroy());
@@ -264,7 +267,7 @@ describe('the answers to the last messages', () => {
 });
 
 describe('a message of more than maxPayload', () => {
-  test('closes with 1009, a reason that says the limit, and one warning for the route', async () => {
+  test('closes with 1009, a reason with the limit, and one warning for each route', async () => {
     const warnings = watchWarnings();
     const { site, client, websocket } = await openPair({ maxPayload: 1_000 });
     client.send('x'.repeat(1_001));
@@ -282,7 +285,7 @@ describe('a message of more than maxPayload', () => {
     expect(warnings.rest()).toEqual([]);
   });
 
-  test("the peer's own 1009 is told as it came", async () => {
+  test('does not change the reason when the peer itself closes with 1009', async () => {
     const { client, websocket } = await openPair();
     await client.close(1009, 'mine');
     expect(await websocket.closed).toMatchObject({ code: 1009, reason: 'mine' });
@@ -290,7 +293,7 @@ describe('a message of more than maxPayload', () => {
 });
 
 describe('isClosed', () => {
-  test('is true at once when the peer has begun to close, even while messages are unread', async () => {
+  test('is true when the peer has closed, even if there are unread messages', async () => {
     const { websocket, client } = await openPair();
     expect(websocket.isClosed()).toBe(false);
     client.send('unread');
@@ -300,7 +303,7 @@ describe('isClosed', () => {
     expect(websocket.hasMessages()).toBe(true);
   });
 
-  test('is true at once when we have', async () => {
+  test('is true at once when this side closes', async () => {
     const { websocket } = await openPair();
     void websocket.close();
     expect(websocket.isClosed()).toBe(true);
@@ -308,26 +311,26 @@ describe('isClosed', () => {
 });
 
 describe('closed', () => {
-  test('tells the code and reason of the peer that closed first', async () => {
+  test('resolves with the code and reason of a peer that closed first', async () => {
     const { websocket, client } = await openPair();
     await client.close(4321, 'fini');
     expect(await websocket.closed).toEqual({ code: 4321, reason: 'fini', wasClean: true });
     expect(await websocket.closed).toEqual(await websocket.closed);
   });
 
-  test('tells 1005 for a close frame without a code', async () => {
+  test('resolves with 1005 for a close frame without a code', async () => {
     const { websocket, client } = await openPair();
     await client.close();
     expect(await websocket.closed).toEqual({ code: 1005, reason: '', wasClean: true });
   });
 
-  test('tells 1006 when the peer vanishes', async () => {
+  test('resolves with 1006 when the peer vanishes', async () => {
     const { websocket, client } = await openPair();
     await client.vanish();
     expect(await websocket.closed).toEqual({ code: 1006, reason: '', wasClean: false });
   });
 
-  test('tells our code where the peer answers with another', async () => {
+  test('resolves with our code when the peer answers with another code', async () => {
     const websockets = defer<Websocket>();
     const site = await serve(
       requireWebsocket(async ({ websocket }) => {
@@ -343,10 +346,10 @@ describe('closed', () => {
   });
 });
 
-describe('a close frame behind messages that fill the queue', () => {
+describe('a close frame after messages that fill the queue', () => {
   const lastOnes = Buffer.concat([text('first'), text('second'), close(4001, 'theirs')]);
 
-  /** A websocket with one unread message, and the rest and a close frame held back. */
+  /** Opens a websocket whose queue is full: further messages and a close frame wait in the reader. */
   async function openFull() {
     const opened = defer<Websocket>();
     const site = await serve(
@@ -364,7 +367,7 @@ describe('a close frame behind messages that fill the queue', () => {
     return { websocket, client };
   }
 
-  test('is read when the messages before it are', async () => {
+  test('is read after the messages before it', async () => {
     const { websocket, client } = await openFull();
     expect(websocket.isClosed()).toBe(false);
     expect([await websocket.wait(), await websocket.wait(), await websocket.wait()]).toEqual([
@@ -377,7 +380,7 @@ describe('a close frame behind messages that fill the queue', () => {
     client.destroy();
   });
 
-  test('does not keep close() from sending its code', async () => {
+  test('does not change the code that close() sends', async () => {
     const { websocket, client } = await openFull();
     void websocket.close(4000, 'ours');
     const frame = (await client.nextFrame())!;
@@ -387,7 +390,7 @@ describe('a close frame behind messages that fill the queue', () => {
   });
 });
 
-describe('a client that leaves right behind its last messages', () => {
+describe('a client that leaves right after its last messages', () => {
   const compressed = (message: string) => {
     const bytes = deflateRawSync(message, { finishFlush: constants.Z_SYNC_FLUSH });
     return text(bytes.subarray(0, -4), { rsv: 4 });
@@ -396,10 +399,10 @@ describe('a client that leaves right behind its last messages', () => {
   test.for([
     ['plain', 'a close frame', { code: 4001, reason: 'bye', wasClean: true }],
     ['plain', 'FIN', { code: 1006, reason: '', wasClean: false }],
-    // FIN is seen while the first message is being inflated: it is too late for an answer.
+    // FIN arrives while ws decompresses the first message. Then it is too late for an answer.
     ['compressed', 'a close frame', { code: 4001, reason: 'bye', wasClean: false }],
     ['compressed', 'FIN', { code: 1006, reason: '', wasClean: false }],
-  ] as const)('loses none that are %s, and its code is told (%s)', async ([kind, how, end]) => {
+  ] as const)('loses no %s messages, and closed resolves with its code (%s)', async ([kind, how, end]) => {
     const told = defer<unknown[]>();
     const site = await serve(
       requireWebsocket(
@@ -433,7 +436,7 @@ describe('signal', () => {
     expect(signal.reason).toMatchObject({ closeCode: 4000, closeReason: 'gone' });
   });
 
-  test('is the same each time, and aborted from the start where it is asked for late', async () => {
+  test('is the same object each time, and already aborted if it is created after the close', async () => {
     const { websocket, client } = await openPair();
     await client.close();
     await websocket.closed;
@@ -441,7 +444,7 @@ describe('signal', () => {
     expect(websocket.signal).toBe(websocket.signal);
   });
 
-  test('is aborted as soon as we begin to close', async () => {
+  test('is aborted as soon as this side begins to close', async () => {
     const { websocket } = await openPair();
     const { signal } = websocket;
     void websocket.close();

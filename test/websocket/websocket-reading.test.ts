@@ -8,7 +8,7 @@ import { serve } from '../support/serve.js';
 
 const ended = { code: 'ERR_WEBSOCKET_CLOSED', closeCode: 1000, closeReason: '' };
 
-/** Resolves in the next turn of the event loop, before what is put off there later. */
+/** Resolves in the next turn of the event loop, before anything that is scheduled there later. */
 const nextTurn = () => new Promise((resolve) => setImmediate(resolve));
 
 afterEach(() => {
@@ -16,7 +16,7 @@ afterEach(() => {
 });
 
 describe('wait', () => {
-  test('gives the oldest message, as soon as there is one', async () => {
+  test('resolves with the oldest message, as soon as there is one', async () => {
     const { websocket, client } = await openPair();
     const waiting = websocket.wait();
     client.send('first', 'second');
@@ -25,7 +25,7 @@ describe('wait', () => {
     expect(await websocket.wait()).toBe('second');
   });
 
-  test('gives a string for a text message and a Buffer for a binary one', async () => {
+  test('resolves with a string for a text message and a Buffer for a binary one', async () => {
     const { websocket, client } = await openPair();
     client.send('grüße', Buffer.from([0, 255]));
     expect(await websocket.wait()).toBe('grüße');
@@ -34,7 +34,7 @@ describe('wait', () => {
     expect(binary).toEqual(Buffer.from([0, 255]));
   });
 
-  test('gives empty messages like any other', async () => {
+  test('resolves with empty messages like any other', async () => {
     const { websocket, client } = await openPair();
     client.send('', Buffer.alloc(0), 'end');
     expect(await websocket.wait()).toBe('');
@@ -42,20 +42,20 @@ describe('wait', () => {
     expect(await websocket.wait()).toBe('end');
   });
 
-  test('serves concurrent calls in order', async () => {
+  test('gives messages to concurrent calls in order', async () => {
     const { websocket, client } = await openPair();
     const waits = [websocket.wait(), websocket.wait(60_000), websocket.wait()];
     client.send('1', '2', '3');
     expect(await Promise.all(waits)).toEqual(['1', '2', '3']);
   });
 
-  test('gives null when its time is over', async () => {
+  test('resolves with null after the timeout', async () => {
     const { websocket } = await openPair();
     expect(await websocket.wait(10)).toBeNull();
     expect(websocket.isClosed()).toBe(false);
   });
 
-  test('a wait that timed out leaves the message to the next', async () => {
+  test('a call that has timed out takes no message from the next call', async () => {
     const { websocket, client } = await openPair();
     const second = websocket.wait();
     const timedOut = [websocket.wait(5), websocket.wait(5)];
@@ -66,7 +66,7 @@ describe('wait', () => {
     expect(await last).toBe('for the last');
   });
 
-  test('a message that comes in time leaves no timer behind', async () => {
+  test('a message before the timeout stops the timer', async () => {
     const { websocket, client } = await openPair();
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     const waiting = websocket.wait(60_000);
@@ -76,7 +76,7 @@ describe('wait', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  test('waits for ever without a timeout', async () => {
+  test('waits without a limit if there is no timeout', async () => {
     const { websocket, client } = await openPair();
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     const waiting = websocket.wait();
@@ -85,7 +85,7 @@ describe('wait', () => {
     expect(await waiting).toBe('at last');
   });
 
-  test('with 0 only looks', async () => {
+  test('with 0 does not wait', async () => {
     const { websocket, client } = await openPair();
     expect(await websocket.wait(0)).toBeNull();
     client.send('there');
@@ -94,7 +94,7 @@ describe('wait', () => {
     expect(await websocket.wait(0)).toBeNull();
   });
 
-  test('gives null once when the websocket has closed, then rejects', async () => {
+  test('resolves with null once after the close, then rejects', async () => {
     const { websocket, client } = await openPair();
     await client.close(4000, 'enough');
     expect(await websocket.wait()).toBeNull();
@@ -104,7 +104,7 @@ describe('wait', () => {
     await expect(websocket.wait(10)).rejects.toThrow('the websocket has closed with 4000 (enough)');
   });
 
-  test('all pending calls get null when the websocket closes', async () => {
+  test('all calls that are pending at the close resolve with null', async () => {
     const { websocket, client } = await openPair();
     const waits = [websocket.wait(), websocket.wait(60_000), websocket.wait()];
     await client.close(1000);
@@ -112,7 +112,7 @@ describe('wait', () => {
     await expect(websocket.wait()).rejects.toMatchObject(ended);
   });
 
-  test('delivers what was queued after the peer has closed', async () => {
+  test('resolves with queued messages after the peer has closed', async () => {
     const { websocket, client } = await openPair();
     client.send('one', 'two');
     await client.close(1000);
@@ -123,7 +123,7 @@ describe('wait', () => {
     await expect(websocket.wait()).rejects.toMatchObject(ended);
   });
 
-  test('delivers what was queued after the peer has vanished', async () => {
+  test('resolves with queued messages after the peer has vanished', async () => {
     const { websocket, client } = await openPair();
     client.send('one', 'two');
     await client.flush();
@@ -136,7 +136,7 @@ describe('wait', () => {
     ]);
   });
 
-  test('answers on a later turn of the event loop, when the end was told', async () => {
+  test('settles on a later turn of the event loop after the end was reported', async () => {
     const { websocket, client } = await openPair();
     await client.close(1000);
     await websocket.closed;
@@ -150,7 +150,7 @@ describe('wait', () => {
     expect(order).toEqual(['this turn', 'null', 'this turn', 'rejected']);
   });
 
-  test('an empty wait(0) answers on a later turn, too', async () => {
+  test('wait(0) without a message also resolves on a later turn', async () => {
     const { websocket } = await openPair();
     const order: string[] = [];
     const looked = websocket.wait(0).then(() => order.push('null'));
@@ -159,31 +159,31 @@ describe('wait', () => {
     expect(order).toEqual(['next tick', 'null']);
   });
 
-  test.for([[-1], [NaN], [2 ** 31], [Infinity]] as const)('refuses a timeout of %d', async ([timeout]) => {
+  test.for([[-1], [NaN], [2 ** 31], [Infinity]] as const)('throws for a timeout of %d', async ([timeout]) => {
     const { websocket } = await openPair();
     expect(() => websocket.wait(timeout)).toThrow(RangeError);
     expect(() => websocket.wait(timeout)).toThrow(
-      /wait\(\) takes milliseconds .* leave it out to wait for ever/,
+      /wait\(\) takes whole milliseconds .* omit the timeout to wait without a limit/,
     );
   });
 
-  test('refuses a fraction, which may be seconds, and says what to write', async () => {
+  test('throws for a fraction, which may mean seconds, and says what to write', async () => {
     const { websocket } = await openPair();
     expect(() => websocket.wait(2.5)).toThrow(RangeError);
-    expect(() => websocket.wait(2.5)).toThrow('For 2.5 seconds write wait(2500), or round');
-    expect(() => websocket.wait(0.001)).toThrow('write wait(1), or round');
+    expect(() => websocket.wait(2.5)).toThrow('For 2.5 seconds, write wait(2500); for milliseconds, round');
+    expect(() => websocket.wait(0.001)).toThrow('write wait(1); for milliseconds, round');
     expect(() => websocket.wait(2 ** 31 - 1.5)).toThrow('got the number 2147483646.5');
     expect(await websocket.wait(1)).toBeNull();
   });
 
-  test.for([['100'], [null], [{}]] as const)('refuses %j as a timeout', async ([timeout]) => {
+  test.for([['100'], [null], [{}]] as const)('throws for the timeout %j', async ([timeout]) => {
     const { websocket } = await openPair();
     expect(() => websocket.wait(timeout as never)).toThrow(TypeError);
   });
 });
 
 describe('read', () => {
-  test('gives the oldest message, or the fallback, and never waits', async () => {
+  test('returns the oldest message, or the fallback, and never waits', async () => {
     const { websocket, client } = await openPair();
     expect(websocket.read()).toBeNull();
     expect(websocket.read('nothing')).toBe('nothing');
@@ -193,7 +193,7 @@ describe('read', () => {
     expect(websocket.read()).toBe('two');
   });
 
-  test('after the close gives what is left, then the fallback once, then throws', async () => {
+  test('after the close returns the remaining messages, then the fallback once, then throws', async () => {
     const { websocket, client } = await openPair();
     client.send('left');
     await client.close(1000);
@@ -203,7 +203,7 @@ describe('read', () => {
     expect(() => websocket.read('over')).toThrow(WebsocketClosedError);
   });
 
-  test('shares its one report of the end with wait', async () => {
+  test('shares the one report of the end with wait', async () => {
     const first = await openPair();
     await first.client.close();
     await first.websocket.closed;
@@ -218,7 +218,7 @@ describe('read', () => {
   });
 });
 
-test('countMessages and hasMessages tell what can be read at once', async () => {
+test('countMessages and hasMessages report the unread messages', async () => {
   const { websocket, client } = await openPair();
   expect(websocket.countMessages()).toBe(0);
   expect(websocket.hasMessages()).toBe(false);
@@ -236,7 +236,7 @@ test('countMessages and hasMessages tell what can be read at once', async () => 
   expect(websocket.hasMessages()).toBe(false);
 });
 
-test('ignoreMessages drops what is unread and what comes, and the close is still seen', async () => {
+test('ignoreMessages drops unread and later messages, and still detects the close', async () => {
   const { websocket, client } = await openPair();
   client.send('unread');
   await client.flush();
@@ -252,8 +252,8 @@ test('ignoreMessages drops what is unread and what comes, and the close is still
   expect(await waiting).toBeNull();
 });
 
-describe('messages of the wire', () => {
-  test('ten messages in one segment all arrive, one a turn of the handler', async () => {
+describe('frames on the wire', () => {
+  test('ten messages in one segment all arrive, one for each turn of the handler', async () => {
     const seen: unknown[] = [];
     const site = await serve(
       requireWebsocket(async ({ websocket }) => {
@@ -273,7 +273,7 @@ describe('messages of the wire', () => {
     client.destroy();
   });
 
-  test('a message of 1 MiB arrives whole', async () => {
+  test('a message of 1 MiB arrives completely', async () => {
     const { websocket, client } = await openPair();
     const message = Buffer.alloc(2 ** 20, 'abcdefg');
     client.send(message);
@@ -282,7 +282,7 @@ describe('messages of the wire', () => {
     expect(await websocket.wait()).toBe(message.toString());
   });
 
-  test('a fragmented message arrives as one, with a ping and a pong that nobody asked for between', async () => {
+  test('fragments arrive as one message, with a ping and an unsolicited pong between them', async () => {
     const reading = defer<unknown>();
     const site = await serve(requireWebsocket(async (req) => reading.resolve(await req.websocket.wait())));
     const client = await openRaw(site.port);

@@ -9,7 +9,7 @@ afterEach(() => {
 });
 
 describe('sleep', () => {
-  test('gives true after its time', async () => {
+  test('resolves with true after the delay', async () => {
     const { websocket } = await openPair();
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     const sleeping = websocket.sleep(60_000);
@@ -19,14 +19,14 @@ describe('sleep', () => {
     expect(await websocket.sleep(0)).toBe(true);
   });
 
-  test('gives false at once to all pending calls when the websocket closes', async () => {
+  test('all pending calls resolve with false at once when the websocket closes', async () => {
     const { websocket, client } = await openPair();
-    const sleepers = [websocket.sleep(60_000), websocket.sleep(2 ** 31 - 1)];
+    const sleeps = [websocket.sleep(60_000), websocket.sleep(2 ** 31 - 1)];
     await client.close();
-    expect(await Promise.all(sleepers)).toEqual([false, false]);
+    expect(await Promise.all(sleeps)).toEqual([false, false]);
   });
 
-  test('after that it rejects; wait() still has its own null', async () => {
+  test('resolves with false once after the close, then rejects, and wait() still resolves with null', async () => {
     const { websocket, client } = await openPair();
     await client.close();
     await websocket.closed;
@@ -39,7 +39,7 @@ describe('sleep', () => {
     await expect(websocket.sleep(0)).rejects.toBeInstanceOf(WebsocketClosedError);
   });
 
-  test('a false for pending calls counts as the one false', async () => {
+  test('rejects after a pending call has reported the close', async () => {
     const { websocket, client } = await openPair();
     const sleeping = websocket.sleep(60_000);
     await client.close();
@@ -47,31 +47,31 @@ describe('sleep', () => {
     await expect(websocket.sleep(1)).rejects.toBeInstanceOf(WebsocketClosedError);
   });
 
-  test('refuses an invalid time', async () => {
+  test('throws for an invalid delay', async () => {
     const { websocket } = await openPair();
     expect(() => websocket.sleep(-1)).toThrow(RangeError);
     expect(() => websocket.sleep(2 ** 31)).toThrow(RangeError);
     expect(() => websocket.sleep(undefined as never)).toThrow(TypeError);
     expect(() => websocket.sleep(0.5)).toThrow(RangeError);
-    expect(() => websocket.sleep(0.5)).toThrow('For 0.5 seconds write sleep(500)');
+    expect(() => websocket.sleep(0.5)).toThrow('For 0.5 seconds, write sleep(500)');
   });
 });
 
 describe('request and protocol', () => {
-  test('give the handshake request and the subprotocol', async () => {
+  test('return the request and the subprotocol of the handshake', async () => {
     const { websocket, req } = await openPair({ protocols: ['chat'] }, { protocols: ['superchat', 'chat'] });
     expect(websocket.request).toBe(req);
     expect(websocket.protocol).toBe('chat');
   });
 
-  test('protocol is empty where none was agreed on', async () => {
+  test('protocol is empty when no subprotocol was negotiated', async () => {
     const { websocket } = await openPair({ protocols: ['chat'] });
     expect(websocket.protocol).toBe('');
   });
 });
 
 describe('identity', () => {
-  test('req.websocket is the same object each time, of class Websocket', async () => {
+  test('req.websocket is the same instance of Websocket each time', async () => {
     const { websocket, req } = await openPair();
     const { websocket: again } = req as typeof req & { websocket: Websocket };
     expect(again).toBe(websocket);
@@ -80,12 +80,12 @@ describe('identity', () => {
     expect(new Map([[websocket, 'name']]).get(again)).toBe('name');
   });
 
-  test('no user can construct one', () => {
+  test('the constructor throws for users', () => {
     expect(() => new (Websocket as unknown as new () => unknown)()).toThrow(TypeError);
   });
 });
 
-test('a stored req is used from another route', async () => {
+test('another route can use a stored req', async () => {
   const stored = new Map<string, { websocket: Websocket | null }>();
   const route = acceptWebsocket(async (req, res) => {
     const name = req.url;
