@@ -20,7 +20,7 @@ describe('requireWebsocket', () => {
       // The client has said that it closes.
       expect([status, headers.upgrade, headers.connection]).toEqual([400, 'websocket', 'Upgrade, close']);
       expect(headers['content-type']).toBe('text/plain; charset=utf-8');
-      expect(body).toBe('this address speaks WebSocket only: connect with a WebSocket client\n');
+      expect(body).toBe('this route accepts only WebSocket requests; connect with a WebSocket client\n');
     }
     const head = await request(site, '/', { method: 'HEAD' });
     expect([head.status, head.body]).toEqual([400, '']);
@@ -67,7 +67,7 @@ describe('requireWebsocket', () => {
       headers: { upgrade: 'websocket', connection: 'close' },
     });
     expect(status).toBe(400);
-    expect(body).toContain('a proxy on the way must forward both headers, Upgrade and Connection');
+    expect(body).toContain('make each proxy forward both headers, Upgrade and Connection');
   });
 
   test.for([

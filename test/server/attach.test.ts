@@ -409,6 +409,6 @@ describe('refuses', () => {
     const attach = (server: unknown) => () => attachWebsocket(server as never);
     expect(attach(undefined)).toThrow('attachWebsocket takes an http.Server or https.Server; got undefined');
     expect(attach(8000)).toThrow(TypeError);
-    expect(attach(express())).toThrow('an Express app is no server: app.listen() returns one');
+    expect(attach(express())).toThrow('for an Express app, pass what app.listen() returns');
   });
 });

@@ -183,7 +183,7 @@ describe('more headers than the server keeps', () => {
     // Newer versions of Node refuse it themselves, without a word.
     expect([
       '',
-      'this request has more headers than the server keeps; send fewer, or raise server.maxHeadersCount\n',
+      'this request has more headers than server.maxHeadersCount allows; send fewer, or raise that limit\n',
     ]).toContain(response.body());
   });
 

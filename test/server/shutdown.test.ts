@@ -168,7 +168,7 @@ test.for([
   ['closeWebsockets', closeWebsockets],
 ] as const)('%s refuses what is no server: an app has no websockets that could be closed', ([name, take]) => {
   expect(() => take(express() as never)).toThrow(
-    `${name} takes an http.Server or https.Server; got the function app (an Express app is no server: app.listen() returns one)`,
+    `${name} takes an http.Server or https.Server; got the function app; for an Express app, pass what app.listen() returns`,
   );
   expect(() => take(undefined as never)).toThrow(TypeError);
 });

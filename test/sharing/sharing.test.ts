@@ -202,6 +202,6 @@ test('what is not ours, on a server where nobody else listens, is answered at on
   const answer = await requestUpgrade(site, '/backend');
   expect(answer).toMatchObject({
     status: 503,
-    body: 'nobody on this server has answered this upgrade request\n',
+    body: 'no listener on this server has answered this upgrade request; check its path\n',
   });
 });

@@ -92,7 +92,7 @@ describe('on a server that is not known to be ours', () => {
     hurry(server, 30);
     expect(await requestUpgrade(site, '/ours')).toMatchObject({
       status: 503,
-      body: 'nobody on this server has answered this upgrade request\n',
+      body: 'no listener on this server has answered this upgrade request; check its path\n',
     });
     expect((await warnings.next()).code).toBe('WEBSOCKET_SHARED_SERVER');
   });
