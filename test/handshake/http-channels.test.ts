@@ -17,7 +17,7 @@ interface Published {
   server: unknown;
 }
 
-/** What a tracer sees that listens to Node's channels and to 'request', in order. */
+/** Records, in order, the messages of Node's channels and the 'request' events. */
 function watchNode(app: express.Express) {
   const events = new Inbox<string>();
   const messages: Published[] = [];
@@ -85,7 +85,7 @@ describe("Node's channels", () => {
     expect(messages).toHaveLength(2);
   });
 
-  test('see a handshake that the app or we answer with a status', async () => {
+  test('report a handshake that the app or this package answers with a status', async () => {
     watchWarnings();
     const { app, events } = build();
     const site = await serve(app);
@@ -108,7 +108,7 @@ describe("Node's channels", () => {
   });
 });
 
-describe('who replaces emit', () => {
+describe('code that replaces emit', () => {
   test.for([
     ['of ServerResponse.prototype', ServerResponse.prototype],
     ['of EventEmitter.prototype', EventEmitter.prototype],

@@ -21,7 +21,7 @@ const THIS_FILE = fileURLToPath(import.meta.url);
 
 type Use = (res: ServerResponse, websocket: Websocket) => unknown;
 
-/** Middleware that puts methods of its own on a response. */
+/** Middleware that replaces methods of a response. */
 const WRAPPING: readonly (readonly [string, () => readonly RequestHandler[]])[] = [
   ['nothing before it', () => []],
   [
@@ -50,7 +50,7 @@ describe.for(FRAMEWORKS)('on %s, with', ([, build]) => {
       ).map(([name, code, use]) => [what, wrap, name, code, use] as const),
     ),
   )(
-    '%s, a handler that ends its response with $2 closes with $3, and one warning names the cure',
+    '%s, a handler that ends its response with $2 closes with $3, and one warning says what to do',
     async ([, wrap, , code, use]) => {
       const warnings = watchWarnings();
       const { use: mount, route, onError, app } = build();
@@ -83,7 +83,7 @@ describe.for(FRAMEWORKS)('on %s, with', ([, build]) => {
     },
   );
 
-  test("each route has its own warning, and 'finish' and 'close' come once", async () => {
+  test("each route has its own warning, and 'finish' and 'close' come once each", async () => {
     const warnings = watchWarnings();
     const { use, route, app } = build();
     const { events, watch } = watchExchange();
@@ -101,7 +101,7 @@ describe.for(FRAMEWORKS)('on %s, with', ([, build]) => {
     expect([events.rest(), warnings.rest()]).toEqual([[], []]);
   });
 
-  test('what is only written goes nowhere, and the websocket stays open', async () => {
+  test('text that a handler only writes is discarded, and the websocket stays open', async () => {
     const warnings = watchWarnings();
     const { route, app } = build();
     route(
@@ -134,7 +134,7 @@ describe.for(FRAMEWORKS)('on %s, with', ([, build]) => {
       },
     ],
   ] as readonly (readonly [string, Use])[])(
-    'a handler that ends its response when it %s is not warned',
+    'a handler that ends its response when it %s causes no warning',
     async ([, use]) => {
       const warnings = watchWarnings();
       const { use: mount, route, app } = build();
@@ -152,7 +152,7 @@ describe.for(FRAMEWORKS)('on %s, with', ([, build]) => {
     },
   );
 
-  test('res.setTimeout() waits for nothing, and harms nothing', async () => {
+  test('res.setTimeout() has no effect, and does not throw', async () => {
     const { use, route, app } = build();
     const { events, watch } = watchExchange();
     use(watch);
@@ -170,7 +170,7 @@ describe.for(FRAMEWORKS)('on %s, with', ([, build]) => {
     expect(await events.next()).toBe('finish 101');
   });
 
-  test('a handler may set its status and return: the log says 101', async () => {
+  test('a handler may set its status and return: the log still says 101', async () => {
     const { use, route, app } = build();
     const { events, watch } = watchExchange();
     use(watch);
@@ -211,7 +211,7 @@ describe.for(EXPRESSES)('on %s', ([, express]) => {
     ['sendFile', (res) => res.sendFile(THIS_FILE)],
     ['download', (res) => res.download(THIS_FILE)],
   ] as readonly (readonly [string, (res: Response) => unknown])[])(
-    'res.%s() in a websocket throws at once, and says that this is a websocket and what to do',
+    'res.%s() in a websocket throws an error that says why and what to do',
     async ([, call]) => {
       for (const before of WRAPPING.map(([, wrap]) => [...wrap()])) {
         const site = await serveHandler(async (req, res) => {
@@ -227,13 +227,13 @@ describe.for(EXPRESSES)('on %s', ([, express]) => {
         const text = String(await client.next());
         expect(text).toMatch(/^ERR_HTTP_HEADERS_SENT: this request is a websocket/);
         expect(text).toContain('req.websocket.send()');
-        expect(text).toContain('req.isWebsocket() is false');
+        expect(text).toContain('req.isWebsocket() returns false');
         await client.close();
       }
     },
   );
 
-  test('uncaught, that error closes with 1011 and reaches the error handlers', async () => {
+  test('without a catch, that error closes with 1011 and reaches the error handlers', async () => {
     const errors = new Inbox<Error>();
     const app = express();
     app.get(
@@ -248,7 +248,7 @@ describe.for(EXPRESSES)('on %s', ([, express]) => {
     expect((await errors.next()).message).toContain('this request is a websocket');
   });
 
-  test('res.render() with a callback makes a text to send', async () => {
+  test('res.render() with a callback returns a text that the handler can send', async () => {
     const site = await serveHandler(async (req, res) => {
       const { websocket } = req as unknown as { websocket: Websocket };
       res.render('error', (_error: Error | null, html: string) => void websocket.send(html));
@@ -266,7 +266,7 @@ describe.for(EXPRESSES)('on %s', ([, express]) => {
     ['streams', (res, done) => setImmediate(() => done(Readable.from(['a', 'b']).pipe(res)))],
     ['destroys in a callback', (res, done) => setImmediate(() => done(res.destroy(new Error('late'))))],
   ] as readonly (readonly [string, (res: Response, done: (value: unknown) => void) => unknown])[])(
-    'a handler for plain HTTP that %s and forgets websockets harms nobody',
+    'a handler for plain HTTP that %s does no harm when a websocket comes',
     async ([, answerLater]) => {
       watchWarnings();
       const { events, watch } = watchExchange();
@@ -286,7 +286,7 @@ describe.for(EXPRESSES)('on %s', ([, express]) => {
     },
   );
 
-  test('a handler that renders a page on plain HTTP only is told when a websocket comes', async () => {
+  test('a handler that renders a page gets an error when a websocket comes', async () => {
     const errors = new Inbox<Error>();
     const site = await serveHandler((_req, res) => res.render('error'), []);
     expect((await request(site, '/')).body).toContain('<h1>');
@@ -309,7 +309,7 @@ describe.for(EXPRESSES)('on %s', ([, express]) => {
     ['200', 1000, (res) => res.json({})],
     ['an error that destroys it', 1011, (res) => res.destroy(new Error('gone'))],
   ] as readonly (readonly [string, number, (res: Response) => unknown])[])(
-    'behind acceptAll, an answer of %s closes with %i, without a warning',
+    'with acceptAll, an answer with status %s closes with %i, without a warning',
     async ([, code, answer]) => {
       const warnings = watchWarnings();
       const app = express();
@@ -323,7 +323,7 @@ describe.for(EXPRESSES)('on %s', ([, express]) => {
     },
   );
 
-  test('passed on to a route that streams something that fails, it closes with 1011', async () => {
+  test('a websocket that is passed on to a route whose stream fails closes with 1011', async () => {
     const { events, watch } = watchExchange();
     const app = express();
     app.use(watch);
@@ -368,7 +368,7 @@ describe('a handler that is not async and returns at once', () => {
     }
   });
 
-  test('stays open when the cure is followed', async () => {
+  test('stays open if it follows the advice of the warning', async () => {
     const { site, warnings } = await serveBoth(async (req) => {
       await req.websocket.closed;
     });
@@ -391,7 +391,7 @@ describe('a handler that is not async and returns at once', () => {
     ['is async', {}, async () => undefined],
     ['returns a promise', {}, () => Promise.resolve()],
   ] as readonly (readonly [string, object, (req: { websocket: Websocket }) => unknown])[])(
-    'is not warned of when it %s',
+    'causes no warning if it %s',
     async ([, options, handler]) => {
       for (const tls of [false, true]) {
         const { site, warnings } = await serveBoth(handler as never, options, tls);
@@ -402,7 +402,7 @@ describe('a handler that is not async and returns at once', () => {
     },
   );
 
-  test('is not warned of when it has passed the websocket on, or failed', async () => {
+  test('causes no warning if it has passed the websocket on, or has failed', async () => {
     const warnings = watchWarnings();
     const pass = requireWebsocket((_req, _res, next) => next());
     const talk = requireWebsocket(async ({ websocket }) => void websocket.send('hello'));
@@ -467,7 +467,7 @@ describe('a thenable that a handler returns', () => {
     expect(await warnings.next()).toMatchObject({ code: 'WEBSOCKET_HANDLER_FAILED' });
   });
 
-  test('counts once when it calls back twice', async () => {
+  test('counts once if it calls back twice', async () => {
     const { events, watch } = watchExchange();
     const twice = {
       then: (resolve: (value: unknown) => void, reject: (error: Error) => void) => {
@@ -507,7 +507,7 @@ test.for([
   }
 });
 
-test('a response that somebody has frozen a method of is left as it is', async () => {
+test('a response with a frozen method stays unchanged', async () => {
   const site = await serve((req, res) => {
     Object.defineProperty(res, 'end', { value: res.end, writable: false });
     requireWebsocket(async ({ websocket }) => void websocket.send('hello'))(req, res);
@@ -515,7 +515,7 @@ test('a response that somebody has frozen a method of is left as it is', async (
   expect(await (await connect(site)).next()).toBe('hello');
 });
 
-/** The three events with which an exchange ends, sorted. */
+/** Returns the three events with which an exchange ends, sorted. */
 async function endOf(events: Inbox<string>): Promise<string[]> {
   return [await events.next(), await events.next(), await events.next()].sort();
 }

@@ -13,7 +13,7 @@ import { listen, serve, type App, type Site } from '../support/serve.js';
 const greet = acceptWebsocket(({ websocket }) => void websocket?.send('welcome'));
 const plainRequest = (path: string) => `GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`;
 
-/** What must be the same whether a request asks for an upgrade or not: without, Node does it. */
+/** Requests with and without an upgrade. All must behave alike; for a request without one, Node does the work. */
 const REQUESTS = [
   ['without an upgrade', plainRequest],
   ['with "Upgrade: websocket"', (path: string) => handshakeRequest({ path })],
@@ -43,7 +43,7 @@ async function ask(site: Site, request: string, socket?: Socket): Promise<RawCli
   return client;
 }
 
-/** Opens `/events` and waits for the first; `more` waits for further ones. */
+/** Opens `/events` and waits for the first event; `more` waits for further ones. */
 async function listenToEvents(
   site: Site,
   request: string,
@@ -59,7 +59,7 @@ async function listenToEvents(
   return { client, more };
 }
 
-/** `/events` answers for ever, `/short` at once, `/silent` begins and then says nothing, `/echo` is a websocket, and so on. */
+/** Adds routes: `/events` never ends, `/short` answers at once, `/silent` only begins, `/echo` is a websocket, and so on. */
 function addRoutes(
   route: (path: string, handler: (req: IncomingMessage, res: ServerResponse) => void) => void,
 ) {
@@ -114,7 +114,7 @@ const SERVERS = [
 
 describe.for(REQUESTS)('a long answer to a request %s', ([, format]) => {
   test.for(SERVERS)(
-    'is left to the app by close() and closeWebsockets(), and cut by closeAllConnections(), on %s',
+    'survives close() and closeWebsockets(), and is destroyed by closeAllConnections(), on %s',
     async ([, build, tls]) => {
       const { site, told } = await serveRoutes({ build, tls });
       const { client, more } = await listenToEvents(site, format('/events'));
@@ -139,14 +139,14 @@ describe.for(REQUESTS)('a long answer to a request %s', ([, format]) => {
     },
   );
 
-  test('does not keep later handshakes out when closeWebsockets() is over', async () => {
+  test('does not prevent later handshakes after closeWebsockets()', async () => {
     const { site } = await serveRoutes();
     await listenToEvents(site, format('/events'));
     await within(closeWebsockets(site.server), 'end of closeWebsockets');
     expect(await (await connect(site, '/echo')).next()).toBe('welcome');
   });
 
-  test('is cut by closeAllConnections() when its client reads nothing', async () => {
+  test('is destroyed by closeAllConnections() even if its client reads nothing', async () => {
     const { site, told } = await serveRoutes();
     const client = await ask(site, format('/large'));
     client.socket.pause();
@@ -157,7 +157,7 @@ describe.for(REQUESTS)('a long answer to a request %s', ([, format]) => {
     expect(await told.next('end of the response')).toMatch(/closed|aborted/);
   });
 
-  test('ends at the time-out of the server when nobody listens to that', async () => {
+  test("ends at the timeout of the server if there is no 'timeout' listener", async () => {
     const { site, told } = await serveRoutes();
     site.server.setTimeout(50);
     const client = await ask(site, format('/silent'));
@@ -166,7 +166,7 @@ describe.for(REQUESTS)('a long answer to a request %s', ([, format]) => {
     await client.end();
   });
 
-  test("is left open at a time-out that the server's listener is told of", async () => {
+  test("stays open at a timeout if the server has a 'timeout' listener", async () => {
     const { site } = await serveRoutes();
     const timedOut = new Inbox<Socket>();
     site.server.setTimeout(50, (socket: Socket) => timedOut.push(socket));
@@ -176,7 +176,7 @@ describe.for(REQUESTS)('a long answer to a request %s', ([, format]) => {
     expect(socket.destroyed).toBe(false);
   });
 
-  test("is left open at a time-out that the response's listener is told of", async () => {
+  test("stays open at a timeout if the response has a 'timeout' listener", async () => {
     const { site, told } = await serveRoutes();
     await ask(site, format('/timed'));
     expect(await told.next('time-out')).toBe('res timed out');
@@ -192,7 +192,7 @@ describe.for(REQUESTS)('a long answer to a request %s', ([, format]) => {
     await client.end();
   });
 
-  test('is told to the app when its client resets the connection', async () => {
+  test('emits events in the app when its client resets the connection', async () => {
     const { site, told } = await serveRoutes();
     const client = await ask(site, format('/silent'));
     await client.response();
@@ -201,7 +201,7 @@ describe.for(REQUESTS)('a long answer to a request %s', ([, format]) => {
   });
 });
 
-test('a client that sent more behind its upgrade request, got an answer that never ends, and left is noticed at handshakeTimeout', async () => {
+test('a client that sent data behind its upgrade request and left during an endless response is noticed at handshakeTimeout', async () => {
   const { site, told } = await serveRoutes();
   attachWebsocket(site.server, { handshakeTimeout: 20 });
   const client = await connectRaw(site.port, { path: '/silent', early: Buffer.alloc(300_000) });
@@ -211,7 +211,7 @@ test('a client that sent more behind its upgrade request, got an answer that nev
   await client.end();
 });
 
-test('a request behind which a handshake waits is told that its client has left, as Node tells it', async () => {
+test('a request with a pipelined handshake behind it emits the events of Node when its client leaves', async () => {
   const { site, told } = await serveRoutes();
   const client = await ask(site, plainRequest('/silent') + handshakeRequest({ path: '/echo' }));
   await client.response();
@@ -220,7 +220,7 @@ test('a request behind which a handshake waits is told that its client has left,
 });
 
 test.for(['closeIdleConnections', 'closeAllConnections'] as const)(
-  'a connection whose client has its answer and stays is ended by %s()',
+  '%s() ends a connection whose client keeps it open after the response',
   async (method) => {
     const { site } = await serveRoutes();
     const client = await connectRaw(site.port, { path: '/short', allowHalfOpen: true });
@@ -233,7 +233,7 @@ test.for(['closeIdleConnections', 'closeAllConnections'] as const)(
   },
 );
 
-test('a connection that got 503 and stays does not keep close() from calling back', async () => {
+test('a client that keeps its connection open after a 503 does not stop close() from calling back', async () => {
   const site = await serve(() => {});
   attachWebsocket(site.server, { handshakeTimeout: 20 });
   const client = await connectRaw(site.port, { allowHalfOpen: true });
@@ -243,7 +243,7 @@ test('a connection that got 503 and stays does not keep close() from calling bac
   client.destroy();
 });
 
-test('an upgrade request that no route has answered yet is no idle connection', async () => {
+test('a connection with an unanswered upgrade request is not idle', async () => {
   const asked = new Inbox<ServerResponse>();
   const site = await serve((_req, res) => asked.push(res));
   const client = await ask(site, handshakeRequest());
@@ -255,7 +255,7 @@ test('an upgrade request that no route has answered yet is no idle connection', 
   expect(response.body()).toContain('an answer');
 });
 
-test("a websocket is not cut by the server's time-out, nor by closeAllConnections(), as in Node", async () => {
+test("neither the server's timeout nor closeAllConnections() destroys a websocket, as in Node", async () => {
   const site = await serve(
     requireWebsocket(async ({ websocket }) => {
       for await (const message of websocket) websocket.send(message);
@@ -263,7 +263,7 @@ test("a websocket is not cut by the server's time-out, nor by closeAllConnection
   );
   site.server.setTimeout(20);
   const client = await connect(site);
-  // Timers of one process fire in the order of their times.
+  // Timers of one process fire in the order of their deadlines.
   await new Promise((resolve) => setTimeout(resolve, 60));
   site.server.closeAllConnections();
   site.server.closeIdleConnections();
@@ -271,7 +271,7 @@ test("a websocket is not cut by the server's time-out, nor by closeAllConnection
   expect(await client.next()).toBe('still there');
 });
 
-test('of a server that is detached, closeAllConnections() reaches what was taken before, and then is what it was', async () => {
+test('after detaching, closeAllConnections() still reaches earlier connections, and then is the original again', async () => {
   const { route, app } = buildBare();
   addRoutes((path, handler) => route(path, handler as never));
   const server = createServer(app);
