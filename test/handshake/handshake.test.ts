@@ -32,10 +32,10 @@ test('the response to the example handshake of the RFC is the one in the RFC', a
 });
 
 test.for([
-  ['upper case', { Upgrade: 'WEBSOCKET', Connection: 'UPGRADE' }],
+  ['names in upper case', { Upgrade: 'WEBSOCKET', Connection: 'UPGRADE' }],
   ["Firefox's Connection", { Connection: 'keep-alive, Upgrade' }],
-  ['a body of no length', { 'Content-Length': '0' }],
-] as const)('%s is a handshake like any other', async ([, headers]) => {
+  ['a body of length 0', { 'Content-Length': '0' }],
+] as const)('a handshake with %s is accepted', async ([, headers]) => {
   expect((await shakeHands(await serveRoute(), headers)).status).toBe(101);
 });
 
@@ -114,11 +114,11 @@ describe('protocols', () => {
   test.for([
     ['the one in common', ['chat'], ['chat', 'superchat'], 'chat'],
     ["the server's first choice", ['v2', 'v1'], ['v1', 'v2'], 'v2'],
-    ['none where nothing is in common', ['chat'], ['mqtt'], ''],
+    ['none without a common one', ['chat'], ['mqtt'], ''],
     ['none by default', undefined, ['chat'], ''],
-    ['none where none is offered', ['chat'], [], ''],
-    ['what a function chooses', (offered: readonly string[]) => offered.at(-1)!, ['a', 'b', 'c'], 'c'],
-    ['none where a function says false', () => false as const, ['a'], ''],
+    ['none if the client offers none', ['chat'], [], ''],
+    ['the choice of a function', (offered: readonly string[]) => offered.at(-1)!, ['a', 'b', 'c'], 'c'],
+    ['none if a function returns false', () => false as const, ['a'], ''],
   ] as const)('%s', async ([, protocols, offered, agreed]) => {
     const client = await connect(await serveRoute({ protocols }), '/', { protocols: [...offered] }).catch(
       (error: unknown) => error as Error,
@@ -175,7 +175,7 @@ describe('origins', () => {
   const origin = (value: string) => ({ origin: value });
 
   test.for([
-    ['no Origin header, which is no browser', undefined, {}, 101],
+    ['no Origin header, because the client is not a browser', undefined, {}, 101],
     ['the same host', undefined, { Host: 'a.test', ...origin('http://a.test') }, 101],
     ['the same host with a port', undefined, { Host: 'a.test:81', ...origin('https://a.test:81') }, 101],
     [
@@ -194,7 +194,7 @@ describe('origins', () => {
       403,
     ],
     ['the origin null of a sandboxed frame', undefined, { Host: 'a.test', ...origin('null') }, 403],
-    ['an origin that is none', undefined, { Host: 'a.test', ...origin('a.test') }, 403],
+    ['an invalid origin', undefined, { Host: 'a.test', ...origin('a.test') }, 403],
     [
       'localhost for 127.0.0.1',
       undefined,
@@ -216,24 +216,34 @@ describe('origins', () => {
       403,
     ],
     ["'any'", 'any', { Host: 'a.test', ...origin('http://b.test') }, 101],
-    ['a listed one', ['https://b.test'], origin('https://b.test'), 101],
-    ['a listed one, written in another case', ['https://B.test'], origin('https://b.test'), 101],
-    ['one that is not listed', ['https://b.test'], origin('https://c.test'), 403],
+    ['a listed origin', ['https://b.test'], origin('https://b.test'), 101],
+    ['a listed origin in another case', ['https://B.test'], origin('https://b.test'), 101],
+    ['an origin that is not listed', ['https://b.test'], origin('https://c.test'), 403],
     [
       'the host of the request, missing from a list',
       ['https://b.test'],
       { Host: 'a.test', ...origin('https://a.test') },
       403,
     ],
-    ['no Origin header, where there is a list', ['https://b.test'], {}, 101],
-    ['no origin at all in the list', [], origin('http://127.0.0.1'), 403],
+    ['no Origin header, with a list', ['https://b.test'], {}, 101],
+    ['any origin, with an empty list', [], origin('http://127.0.0.1'), 403],
     ['a RegExp that matches', [/^https:\/\/[a-z]+\.b\.test$/], origin('https://www.b.test'), 101],
-    ['a RegExp that does not', [/^https:\/\/[a-z]+\.b\.test$/], origin('https://b.test.evil.test'), 403],
-    ['a function that says true', () => true, origin('https://c.test'), 101],
-    ['a function that says false', () => false, origin('http://127.0.0.1'), 403],
-    ['a function that says something truthy', (() => 'yes') as never, origin('http://127.0.0.1'), 403],
-    ['a function that says nothing', (() => undefined) as never, origin('http://127.0.0.1'), 403],
-    ['a function that refuses who has no Origin header', (value?: string) => value !== undefined, {}, 403],
+    [
+      'a RegExp that does not match',
+      [/^https:\/\/[a-z]+\.b\.test$/],
+      origin('https://b.test.evil.test'),
+      403,
+    ],
+    ['a function that returns true', () => true, origin('https://c.test'), 101],
+    ['a function that returns false', () => false, origin('http://127.0.0.1'), 403],
+    ['a function that returns a truthy value', (() => 'yes') as never, origin('http://127.0.0.1'), 403],
+    ['a function that returns undefined', (() => undefined) as never, origin('http://127.0.0.1'), 403],
+    [
+      'a function that refuses requests without an Origin header',
+      (value?: string) => value !== undefined,
+      {},
+      403,
+    ],
   ] as const)('%s', async ([, origins, headers, status]) => {
     watchWarnings();
     expect((await shakeHands(await serveRoute({ origins }), headers)).status).toBe(status);
@@ -287,7 +297,7 @@ describe('origins', () => {
       'https://[::1]:8443',
     ],
     ...['android-app://com.example', 'https://xn--mnchen-3ya.example', 'http://localhost:3000'],
-  ])('%s is let in when it is added to origins, as the 403 says', async (page) => {
+  ])('%s is accepted once it is added to origins, as the 403 says', async (page) => {
     const warnings = watchWarnings();
     const headers = { Host: 'a.test', origin: page };
     for (const options of [{}, { origins: ['https://b.test'] }]) {
@@ -311,7 +321,7 @@ describe('origins', () => {
     'http://a.test, http://b.test',
     'file',
     '',
-  ])('what is no origin (%j) is let in by a RegExp, as the 403 says', async (page) => {
+  ])('a header that is not an origin (%j) is accepted by a RegExp, as the 403 says', async (page) => {
     watchWarnings();
     const headers = { Host: 'own.test', origin: page };
     for (const options of [{}, { origins: ['https://b.test'] }]) {

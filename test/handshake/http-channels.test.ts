@@ -65,25 +65,28 @@ describe("Node's channels", () => {
     ['/talk', 101],
     ['/fail', 101],
     ['/all', 101],
-  ] as const)('see %s as one request, which starts before "request" and finishes with %i', async ([path]) => {
-    const { app, events, messages } = build();
-    const site = await serve(app);
-    const client = await connect(site, path);
-    expect([await events.next(), await events.next()]).toEqual([`start ${path} 200`, `request ${path}`]);
-    if (path === '/talk') {
-      await client.flush();
-      expect(events.rest()).toEqual([]);
-      client.send('bye');
-    }
-    await client.closed();
-    expect(await events.next()).toBe(`finish ${path} 101`);
-    for (const message of messages) {
-      expect(message.server).toBe(site.server);
-      expect(message.socket).toBe(message.request.socket);
-      expect(message.response).toBe(messages[0]!.response);
-    }
-    expect(messages).toHaveLength(2);
-  });
+  ] as const)(
+    'report %s as one request, which starts before "request" and finishes with %i',
+    async ([path]) => {
+      const { app, events, messages } = build();
+      const site = await serve(app);
+      const client = await connect(site, path);
+      expect([await events.next(), await events.next()]).toEqual([`start ${path} 200`, `request ${path}`]);
+      if (path === '/talk') {
+        await client.flush();
+        expect(events.rest()).toEqual([]);
+        client.send('bye');
+      }
+      await client.closed();
+      expect(await events.next()).toBe(`finish ${path} 101`);
+      for (const message of messages) {
+        expect(message.server).toBe(site.server);
+        expect(message.socket).toBe(message.request.socket);
+        expect(message.response).toBe(messages[0]!.response);
+      }
+      expect(messages).toHaveLength(2);
+    },
+  );
 
   test('report a handshake that the app or this package answers with a status', async () => {
     watchWarnings();
@@ -112,7 +115,7 @@ describe('code that replaces emit', () => {
   test.for([
     ['of ServerResponse.prototype', ServerResponse.prototype],
     ['of EventEmitter.prototype', EventEmitter.prototype],
-  ] as const)("%s sees 'finish' and 'close' of a websocket that nobody listens to", async ([, prototype]) => {
+  ] as const)("%s receives 'finish' and 'close' of a websocket without listeners", async ([, prototype]) => {
     const events = new Inbox<string>();
     const own = Object.getOwnPropertyDescriptor(prototype, 'emit');
 

@@ -349,13 +349,16 @@ describe('a handler that is not async and returns at once', () => {
 
   test.for([
     ['does nothing', (): void => undefined],
-    ['returns something that is no promise', (): object => ({ then: 'not a function' })],
+    ['returns an object that is not a promise', (): object => ({ then: 'not a function' })],
     [
       'only listens',
       ({ websocket }: { websocket: Websocket }): void => void websocket.closed.then(() => undefined),
     ],
-    ['only looks for messages', ({ websocket }: { websocket: Websocket }): unknown => websocket.read()],
-  ] as const)('is warned of, once for its route, when it %s', async ([, handler]) => {
+    [
+      'only reads a message that is not there',
+      ({ websocket }: { websocket: Websocket }): unknown => websocket.read(),
+    ],
+  ] as const)('causes one warning for its route when it %s', async ([, handler]) => {
     for (const tls of [false, true]) {
       const { site, warnings } = await serveBoth(handler as never, {}, tls);
       for (let i = 0; i < 2; i++) expect((await (await connect(site, '/chat')).closed()).code).toBe(1000);
@@ -383,7 +386,7 @@ describe('a handler that is not async and returns at once', () => {
     ['has sent nothing but an empty message', {}, ({ websocket }) => void websocket.send('')],
     ['has sent bytes', {}, ({ websocket }) => void websocket.send(Buffer.from('x'))],
     [
-      'has sent, compressed',
+      'has sent a compressed message',
       { perMessageDeflate: true },
       ({ websocket }) => void websocket.send('x'.repeat(2_000)),
     ],
@@ -492,7 +495,7 @@ test.for([
     },
   ],
   ['a default value', (_req: unknown, _res = {}, next: () => void = () => undefined) => next()],
-] as const)('next() that a handler takes from %s hands the websocket on', async ([, handler]) => {
+] as const)('next() that a handler takes from %s passes the websocket on', async ([, handler]) => {
   for (const [, build] of FRAMEWORKS) {
     const { use, route, app } = build();
     route('/', requireWebsocket(handler as never));

@@ -75,7 +75,7 @@ describe.runIf(requirement('nginx', hasNginx))('behind nginx', () => {
     const { status, body } = await requestUpgrade(nginx, '/echo', { origin });
     expect(status).toBe(403);
     expect(body).toContain(`origin "${origin}" is not allowed here`);
-    expect(body).toContain('this request came for "app"');
+    expect(body).toContain('the host of this request is "app"');
     expect(body).toContain('nginx: proxy_set_header Host $http_host');
     expect((await warnings.next('warning')).message).toContain('proxy_set_header Host $http_host');
     // What is no browser sends no origin, and gets in.

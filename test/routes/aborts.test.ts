@@ -60,7 +60,7 @@ const WAYS: Readonly<Record<string, Way>> = {
     await once(signal, 'abort');
     signal.throwIfAborted();
   },
-  'a controller of its own': (signal) => once(process, 'nothing', { signal: follow(signal) }),
+  'another controller': (signal) => once(process, 'nothing', { signal: follow(signal) }),
   'a controller with a text as its reason': (signal) =>
     once(process, 'nothing', { signal: follow(signal, 'the client has left') }),
   'a controller with an error as its reason': (signal) =>
@@ -97,7 +97,7 @@ const FAILURES: Readonly<Record<string, Way>> = {
   'a time-out of axios': (signal) =>
     failWith(signal, { name: 'AxiosError', code: 'ECONNABORTED', message: 'timeout of 1000ms exceeded' }),
   'a refused connection': (signal) => failWith(signal, { code: 'ECONNREFUSED' }),
-  'an aggregate of which one is no abort': async (signal) => {
+  'an AggregateError that contains another failure': async (signal) => {
     await once(signal, 'abort');
     throw new AggregateError([signal.reason, new Error('and this')]);
   },

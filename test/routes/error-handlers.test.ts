@@ -58,7 +58,7 @@ const HANDLERS: readonly (readonly [string, Handle])[] = [
     },
   ],
   [
-    'looks at headersSent, and calls next(error) where it is true',
+    'looks at headersSent, and calls next(error) if it is true',
     (error, _req, res, next) => {
       if (res.headersSent) next(error);
       else answerJson(res, error);

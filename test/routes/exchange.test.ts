@@ -112,7 +112,7 @@ describe.for(FRAMEWORKS)('on %s', ([, build]) => {
     ['rejects with nothing', () => Promise.reject()],
     ['throws null', () => raise(null)],
     ['throws what has no text', () => raise(Object.create(null))],
-  ] as const)('a handler that %s is in error all the same', async ([, handler]) => {
+  ] as const)('a handler that %s has failed nevertheless', async ([, handler]) => {
     const { route, onError, app } = build();
     const errors = new Inbox<unknown>();
     route('/', acceptWebsocket(handler));

@@ -327,7 +327,7 @@ describe.for(EXPRESSES)('with acceptAll on %s', ([, create]) => {
   test.for([
     ['an error handler that answers 500', 1011, [fail, answerWith(500)]],
     ['an error handler that answers 404', 1000, [fail, answerWith(404)]],
-    ['an error that nobody handles', 1011, [fail]],
+    ['an unhandled error', 1011, [fail]],
     ['a destroyed response', 1011, [(_req: unknown, res: express.Response): void => void res.destroy()]],
     [
       'a route that sends an answer',
@@ -335,21 +335,24 @@ describe.for(EXPRESSES)('with acceptAll on %s', ([, create]) => {
       [(_req: unknown, res: express.Response): void => void res.send('bye')],
     ],
     ['no route at all', 1000, []],
-  ] as const)('touched by a middleware, with %s behind it: %i', async ([, code, behind]) => {
-    const { app, events } = build(
-      create,
-      (req, _res) => {
-        req.websocket!.send('hello');
-        req.next!();
-      },
-      options,
-    );
-    for (const one of behind) app.use(one as never);
-    const client = await connect(await serve(app));
-    expect(await client.next()).toBe('hello');
-    expect(await client.closed()).toEqual({ code, reason: '' });
-    expect(['finish 101', 'res closed']).toContain(await events.next());
-  });
+  ] as const)(
+    'read by a middleware, with %s behind it, the websocket closes with %i',
+    async ([, code, behind]) => {
+      const { app, events } = build(
+        create,
+        (req, _res) => {
+          req.websocket!.send('hello');
+          req.next!();
+        },
+        options,
+      );
+      for (const one of behind) app.use(one as never);
+      const client = await connect(await serve(app));
+      expect(await client.next()).toBe('hello');
+      expect(await client.closed()).toEqual({ code, reason: '' });
+      expect(['finish 101', 'res closed']).toContain(await events.next());
+    },
+  );
 });
 
 test('takes the options of a wrapper', async () => {

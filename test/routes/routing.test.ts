@@ -58,7 +58,7 @@ describe('the first example of the contract', () => {
     expect(answer.headers['content-type']).toBe('text/plain; charset=utf-8');
   });
 
-  test('answers once and closes where a WebSocket is required', async () => {
+  test('answers once and closes on a route that requires a WebSocket', async () => {
     const site = await startExample();
     const client = await connect(site, '/once');
     client.send('hello', 'unheard');

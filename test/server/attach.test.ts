@@ -73,8 +73,8 @@ describe('without a call of attachWebsocket', () => {
 describe('owns', () => {
   test.for([
     ['we attach first', true],
-    ['the other library does', false],
-  ] as const)('tells whose a request is, where %s', async ([, first]) => {
+    ['the other library attaches first', false],
+  ] as const)('says whose a request is, if %s', async ([, first]) => {
     const warnings = watchWarnings();
     const server = createServer(echo);
     const owns = ({ url }: { url?: string | undefined }) => url!.startsWith('/ours');
@@ -126,21 +126,24 @@ describe('owns', () => {
 
   test.for([
     ['throws', () => JSON.parse('') as never, /threw SyntaxError/],
-    ['answers with a promise', (async () => true) as never, /returned an instance of Promise/],
-    ['answers with nothing', (() => undefined) as never, /returned undefined/],
-  ] as const)('a function that %s leaves the request to others, with one warning', async ([, owns, text]) => {
-    const warnings = watchWarnings();
-    const server = createServer(echo);
-    addNeighbour(server);
-    attachWebsocket(server, { owns });
-    const site = await listen(server);
-    expect(await say(site, '/theirs')).toBe('theirs: hello');
-    expect(await say(site, '/theirs')).toBe('theirs: hello');
-    const { code, message } = await warnings.next();
-    expect([code, text.test(message)]).toEqual(['WEBSOCKET_OWNS', true]);
-    expect(message).toContain('return true or false, and no promise');
-    expect(warnings.rest()).toEqual([]);
-  });
+    ['returns a promise', (async () => true) as never, /returned an instance of Promise/],
+    ['returns undefined', (() => undefined) as never, /returned undefined/],
+  ] as const)(
+    'a function that %s leaves the request to other listeners, with one warning',
+    async ([, owns, text]) => {
+      const warnings = watchWarnings();
+      const server = createServer(echo);
+      addNeighbour(server);
+      attachWebsocket(server, { owns });
+      const site = await listen(server);
+      expect(await say(site, '/theirs')).toBe('theirs: hello');
+      expect(await say(site, '/theirs')).toBe('theirs: hello');
+      const { code, message } = await warnings.next();
+      expect([code, text.test(message)]).toEqual(['WEBSOCKET_OWNS', true]);
+      expect(message).toContain('return true or false, and no promise');
+      expect(warnings.rest()).toEqual([]);
+    },
+  );
 });
 
 describe('on a server with another library that handles all requests, in any order of listeners', () => {
@@ -268,7 +271,7 @@ describe('the function that detaches', () => {
   test.for([
     ['http', () => createServer(echo)],
     ['https', () => createTlsServer(CERTIFICATE, echo)],
-  ] as const)('leaves an %s server as it was, and its open websockets open', async ([, create]) => {
+  ] as const)('restores the methods of an %s server, and leaves its websockets open', async ([, create]) => {
     const server = create();
     const own = Object.getOwnPropertyNames(server);
     const detach = attachWebsocket(server);

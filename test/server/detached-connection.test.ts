@@ -18,11 +18,11 @@ const REQUESTS = [
   ['without an upgrade', plainRequest],
   ['with "Upgrade: websocket"', (path: string) => handshakeRequest({ path })],
   [
-    'with "Upgrade: websocket", behind a request on the same connection',
+    'with "Upgrade: websocket", after a request on the same connection',
     (path: string) => plainRequest('/short') + handshakeRequest({ path }),
   ],
   [
-    'in front of a handshake on the same connection',
+    'before a handshake on the same connection',
     (path: string) => plainRequest(path) + handshakeRequest({ path: '/echo' }),
   ],
 ] as const;
@@ -112,7 +112,7 @@ const SERVERS = [
   ['a bare https server', buildBare, true],
 ] as const;
 
-describe.for(REQUESTS)('a long answer to a request %s', ([, format]) => {
+describe.for(REQUESTS)('a long response to a request %s', ([, format]) => {
   test.for(SERVERS)(
     'survives close() and closeWebsockets(), and is destroyed by closeAllConnections(), on %s',
     async ([, build, tls]) => {

@@ -125,7 +125,7 @@ describe('on a server that is not known to be ours', () => {
   });
 });
 
-describe('on a server where a request has reached a route of ours', () => {
+describe('on a server whose requests have reached our routes', () => {
   test('one warning comes at once, even if the other library accepts the request', async () => {
     const warnings = watchWarnings();
     const { site, left } = await serveBeside(() => {});

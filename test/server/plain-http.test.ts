@@ -136,7 +136,7 @@ test('headers arrive unchanged, except those of the upgrade', async () => {
   });
 });
 
-describe('a request with more headers than the server keeps', () => {
+describe('a request with many headers', () => {
   const SMUGGLED = 'GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n';
   const LENGTHS = [
     ['Content-Length', `Content-Length: ${SMUGGLED.length}`, SMUGGLED],
@@ -188,9 +188,9 @@ describe('a request with more headers than the server keeps', () => {
   });
 
   test.for([
-    ['fewer than that', 8],
-    ['any, where there is no limit,', 0],
-  ] as const)('%s are no hindrance', async ([, max]) => {
+    ['fewer headers than the limit', 8],
+    ['any number of headers without a limit', 0],
+  ] as const)('is accepted with %s', async ([, max]) => {
     const site = await serve(app);
     site.server.maxHeadersCount = max;
     const client = await connectRaw(site.port, { headers: { a: 'b', c: 'd' } });
@@ -240,7 +240,7 @@ test('maxRequestsPerSocket also limits requests that ask for an upgrade', async 
   expect(seen.length).toBeLessThanOrEqual(2);
 });
 
-describe('behind a request on the same connection', () => {
+describe('after a request on the same connection', () => {
   const get = 'GET /first HTTP/1.1\r\nHost: a\r\n\r\n';
   const post = `POST /second HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n${H2C}\r\n\r\nbody`;
 

@@ -71,7 +71,7 @@ async function knock(site: Site): Promise<string> {
   }
 }
 
-describe.each(NEIGHBOURS)('beside $name', (neighbour) => {
+describe.each(NEIGHBOURS)('on a server with $name', (neighbour) => {
   test.for(['we come first', 'the neighbour comes first'])(
     'each client reaches its own library; %s',
     async (order) => {
