@@ -1,17 +1,18 @@
 /**
- * `import 'dwebsocket/express'`: plain routes behind `websocketMiddleware` know `req.isWebsocket()` and `req.websocket`.
+ * Adds the types of `req.isWebsocket()` and `req.websocket` to plain routes behind `websocketMiddleware`. To use them, write
+ * `import 'dwebsocket/express'`.
  *
- * Types only, and only where they are asked for: wrapped handlers have theirs anyway, and on other routes of an app
- * without the middleware there is no such thing.
+ * It contains only types, and the package does not load it itself. Wrapped handlers have these types already, and without
+ * the middleware plain routes do not have these properties.
  *
  * @module dwebsocket/express
  */
 import type { MaybeWebsocket } from './routes/types.js';
 
 declare global {
-  // eslint-disable-next-line @typescript-eslint/no-namespace -- it is Express's, which exists to be added to
+  // eslint-disable-next-line @typescript-eslint/no-namespace -- Express provides it for extensions
   namespace Express {
-    // eslint-disable-next-line @typescript-eslint/no-empty-object-type -- all of it is inherited
+    // eslint-disable-next-line @typescript-eslint/no-empty-object-type -- all members are inherited
     interface Request extends MaybeWebsocket {}
   }
 }

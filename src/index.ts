@@ -1,7 +1,7 @@
-// Node's types, also for a project whose "types" name none, as `tsc --init` writes it.
+// Loads Node's types even if the project's "types" is empty, as in the configuration that `tsc --init` writes.
 /// <reference types="node" preserve="true" />
 /**
- * WebSockets in a route of Express, Connect, or a bare server.
+ * Provides WebSockets in the routes of Express, Connect, or a bare server.
  *
  * @module dwebsocket
  */

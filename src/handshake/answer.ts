@@ -4,20 +4,20 @@ import { debug } from '../shared/notices.js';
 import { onRefused } from '../websocket/diagnostics.js';
 import type { Refusal } from './handshake.js';
 
-/** Tells operators that a handshake gets a status of ours. */
-export function tellRefusal(request: IncomingMessage, status: number, reason: string): void {
+/** Logs that this package refuses a handshake, and publishes it to diagnostics. */
+export function reportRefusal(request: IncomingMessage, status: number, reason: string): void {
   debug('%s: refused with %d, %s', request.url, status, reason);
   if (onRefused.hasSubscribers) onRefused.publish({ request, status, reason });
 }
 
-/** Refuses with an ordinary HTTP response, after which the connection closes. */
+/** Refuses a handshake with an ordinary HTTP response. The connection closes after it. */
 export function refuse(req: IncomingMessage, res: ServerResponse, { status, text, headers }: Refusal): void {
-  tellRefusal(req, status, text);
+  reportRefusal(req, status, text);
   res.setHeader('Connection', 'close');
   answer(res, status, text, headers);
 }
 
-/** Answers with a text that a person understands. */
+/** Sends a plain-text response. */
 export function answer(
   res: ServerResponse,
   status: number,
@@ -33,16 +33,17 @@ export function answer(
 }
 
 /**
- * The header `Connection` for an answer that names an upgrade. Node leaves out what it would say there itself: whether the
- * connection stays.
+ * Returns the header `Connection` for a response with an `Upgrade` header.
+ *
+ * When an app sets `Connection`, Node does not add whether the connection stays open. So this function adds it.
  */
 export function connectionWithUpgrade(res: ServerResponse): string {
   const isLast =
     !res.shouldKeepAlive ||
     isLastOnConnection(res) ||
-    // An earlier middleware has said so.
+    // An earlier middleware may close the connection.
     /(?:^|,)\s*close\s*(?:,|$)/i.test(String(res.getHeader('Connection')));
   if (isLast) return 'Upgrade, close';
-  // HTTP/1.0 closes unless the answer says otherwise.
+  // HTTP/1.0 closes the connection unless the response says keep-alive.
   return res.req.httpVersionMinor === 0 ? 'Upgrade, keep-alive' : 'Upgrade';
 }

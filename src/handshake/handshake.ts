@@ -4,32 +4,35 @@ import { extension, PerMessageDeflate, subprotocol } from '../internals/ws.js';
 import { isOrigin, SAME_ORIGIN, type Policy } from '../options/policy.js';
 import { describe, optionError } from '../shared/errors.js';
 
-/** What becomes of a handshake: it is accepted, or refused with an ordinary HTTP response. */
+/** Says whether a handshake is accepted, or refused with an ordinary HTTP response. */
 export type Verdict = Acceptance | Refusal;
 
+/** Describes a handshake that is accepted. */
 export interface Acceptance {
   readonly refused: false;
-  /** The subprotocol agreed on, or `''`. */
+  /** The chosen subprotocol, or `''`. */
   readonly protocol: string;
-  /** Whether the client offered subprotocols, and none of them is in the route's list. */
+  /** Whether the client offered subprotocols, but the route's list contains none of them. */
   readonly hasNoCommonProtocol: boolean;
 }
 
+/** Describes the HTTP response to a refused handshake. */
 export interface Refusal {
   readonly refused: true;
   readonly status: number;
-  /** What happened and the cure, for the person who reads the response. */
+  /** What is wrong, and what to do. */
   readonly text: string;
   readonly headers: Readonly<Record<string, string>>;
 }
 
+/** Creates a refusal. */
 export function refusal(status: number, text: string, headers: Record<string, string> = {}): Refusal {
   return { refused: true, status, text, headers };
 }
 
 /**
- * Whether this request asks for a websocket: a GET without a body and with `Upgrade: websocket` (RFC 6455, 4.1).
- * Anything else is handled as the plain HTTP request that it also is.
+ * Returns whether a request asks for a websocket: a GET without a body and with `Upgrade: websocket` (RFC 6455, 4.1).
+ * All other requests are handled as plain HTTP.
  */
 export function isWebsocketUpgrade(req: IncomingMessage): boolean {
   const { headers } = req;
@@ -48,20 +51,17 @@ export function isWebsocketUpgrade(req: IncomingMessage): boolean {
 const KEY = /^[+/0-9A-Za-z]{22}==$/;
 
 /**
- * Judges a handshake, all of it, without touching the connection.
+ * Checks a whole handshake, and returns the verdict. Does not use the connection.
  *
- * @throws {WebsocketOptionError} A function given as `protocols` or `origins` answered with something else than it may.
+ * @throws {WebsocketOptionError} A function given as `protocols` or `origins` returned an invalid value.
  */
 export function judgeHandshake(req: IncomingMessage, policy: Policy): Verdict {
   const { headers } = req;
   if (headers['sec-websocket-version'] !== '13') {
     const version = headers['sec-websocket-version'];
     return version === undefined
-      ? refusal(
-          400,
-          'the header Sec-WebSocket-Version is missing; a websocket handshake has version 13 (RFC 6455)',
-        )
-      : refusal(426, 'this server speaks version 13 of the WebSocket protocol (RFC 6455)', {
+      ? refusal(400, 'the header Sec-WebSocket-Version is missing; send version 13 (RFC 6455)')
+      : refusal(426, 'this server supports only version 13 of the WebSocket protocol (RFC 6455)', {
           'Sec-WebSocket-Version': '13',
           Upgrade: 'websocket',
         });
@@ -70,38 +70,39 @@ export function judgeHandshake(req: IncomingMessage, policy: Policy): Verdict {
   if (key === undefined || !KEY.test(key)) {
     return refusal(
       400,
-      'the header Sec-WebSocket-Key is missing or is not 16 bytes in base64 (RFC 6455, 4.2.1)',
+      'the header Sec-WebSocket-Key is missing or invalid; send 16 bytes in base64 (RFC 6455, 4.2.1)',
     );
   }
-  if (headers.host === undefined) return refusal(400, 'the header Host is missing (RFC 6455, 4.2.1)');
+  if (headers.host === undefined)
+    return refusal(400, 'the header Host is missing; send it (RFC 6455, 4.2.1)');
   if (req.httpVersionMajor < 1 || (req.httpVersionMajor === 1 && req.httpVersionMinor < 1)) {
     return refusal(
       400,
-      'a websocket handshake needs HTTP/1.1 (RFC 6455, 4.2.1); a proxy may be speaking HTTP/1.0',
+      'a websocket handshake needs HTTP/1.1 (RFC 6455, 4.2.1); make sure that no proxy uses HTTP/1.0',
     );
   }
   const offered = parseProtocols(headers['sec-websocket-protocol']);
   if (offered === undefined) {
     return refusal(
       400,
-      'the header Sec-WebSocket-Protocol is malformed: it is a list of different names, a, b',
+      'the header Sec-WebSocket-Protocol is malformed; send a list of different names, such as "chat.v2, chat.v1"',
     );
   }
   if (!areExtensionsValid(headers['sec-websocket-extensions'], policy)) {
     return refusal(
       400,
-      'the header Sec-WebSocket-Extensions is malformed or asks for what cannot be (RFC 7692, 7.1)',
+      'the header Sec-WebSocket-Extensions is malformed or has invalid parameters (RFC 7692, 7.1)',
     );
   }
   const refused = judgeOrigin(req, policy);
   if (refused !== undefined) return refused;
   const protocol = chooseProtocol(offered, req, policy);
-  // A function that chooses none has been asked.
+  // A function may choose no protocol on purpose, so only a list causes the warning.
   const isListed = typeof policy.protocols !== 'function';
   return { refused: false, protocol, hasNoCommonProtocol: isListed && protocol === '' && offered.length > 0 };
 }
 
-/** `undefined` when the header is malformed. */
+/** Returns the offered subprotocols, or `undefined` if the header is malformed. */
 function parseProtocols(header: string | undefined): string[] | undefined {
   if (header === undefined) return [];
   try {
@@ -117,7 +118,7 @@ function areExtensionsValid(header: string | undefined, policy: Policy): boolean
     const offers = extension.parse(header)['permessage-deflate'];
     if (offers !== undefined && policy.perMessageDeflate !== false) {
       const settings = policy.perMessageDeflate === true ? {} : policy.perMessageDeflate;
-      // The same question that ws will ask, asked before the upgrade: there it ends in a raw answer on the socket.
+      // ws repeats this check during the upgrade. There a failure bypasses the response and writes to the socket.
       new PerMessageDeflate({ ...settings, isServer: true, maxPayload: policy.maxPayload }).accept(offers);
     }
     return true;
@@ -147,27 +148,32 @@ function judgeOrigin(req: IncomingMessage, { origins }: Policy): Refusal | undef
     const answer: unknown = origins(origin, req);
     if (answer === true) return undefined;
     if (answer !== null && typeof answer === 'object') {
-      // A promise is truthy: it would let in everybody.
-      throw optionError(TypeError, 'origins', 'a function that returns true or false at once', answer);
+      // A promise is truthy, so it would allow every origin.
+      throw optionError(
+        TypeError,
+        'origins',
+        'a function that returns true or false, and no promise',
+        answer,
+      );
     }
     return refusal(
       403,
       `origin ${quote(origin)} is not allowed here; the function given as origins refused it`,
     );
   }
-  // No browser: what an Origin header protects is the cookies of a browser's user (RFC 6455, 10.2).
+  // Not a browser: the check of the Origin header protects the users of browsers (RFC 6455, 10.2).
   if (origin === undefined) return undefined;
   if (origins === SAME_ORIGIN) return judgeSameOrigin(req, origin);
   if (origins.some((allowed) => matches(allowed, origin))) return undefined;
   return refusal(403, notAllowed(origin));
 }
 
-/** What happened and the cure. Not everything that a client sends as its origin can be listed. */
+/** Returns what is wrong, and what to do. A client may send an invalid origin, which no list can contain. */
 function notAllowed(origin: string): string {
-  const cure = isOrigin(origin)
+  const remedy = isOrigin(origin)
     ? 'add it to origins'
-    : 'it is not an origin as a browser writes it (scheme://host, null), so add a RegExp that matches it to origins';
-  return `origin ${quote(origin)} is not allowed here; ${cure}, or pass origins: 'any'`;
+    : 'browsers send scheme://host or null, so add a RegExp that matches this text to origins';
+  return `origin ${quote(origin)} is not allowed here; ${remedy}, or pass origins: 'any'`;
 }
 
 function judgeSameOrigin(req: IncomingMessage, origin: string): Refusal | undefined {
@@ -175,17 +181,17 @@ function judgeSameOrigin(req: IncomingMessage, origin: string): Refusal | undefi
   if (isSameHost(origin, host)) return undefined;
   return refusal(
     403,
-    `${notAllowed(origin)}. By default only pages of the request's own host may connect, and this request came for ${quote(host)}; ` +
-      'behind a proxy let it forward the Host header (nginx: proxy_set_header Host $http_host; ' +
+    `${notAllowed(origin)}. By default only pages of the same host may connect, and the host of this request is ${quote(host)}; ` +
+      'if a proxy changes the Host header, make it forward the original one (nginx: proxy_set_header Host $http_host; ' +
       'Vite: leave out changeOrigin, or add rewriteWsOrigin: true)' +
-      // Only Express knows whom to trust.
+      // Only Express has a setting for trusted proxies.
       (trustOf(req) === undefined
         ? ''
-        : ", or let it send X-Forwarded-Host and set app.set('trust proxy', …)"),
+        : ", or make it send X-Forwarded-Host and call app.set('trust proxy', …)"),
   );
 }
 
-/** The host as Express sees it: that of `X-Forwarded-Host`, where the app trusts the proxy that sent it. */
+/** Returns the host as Express does: from `X-Forwarded-Host` if the app trusts the proxy, and from `Host` if not. */
 function hostOf(req: IncomingMessage): string | undefined {
   const forwarded = req.headers['x-forwarded-host'];
   if (typeof forwarded !== 'string' || !trustOf(req)?.(req.socket.remoteAddress, 0)) {
@@ -197,7 +203,7 @@ function hostOf(req: IncomingMessage): string | undefined {
 function isSameHost(origin: string, host: string | undefined): boolean {
   if (host === undefined || !URL.canParse(origin)) return false;
   const page = new URL(origin);
-  // With the page's scheme, so that its default port is left out of both.
+  // Both URLs have the page's scheme, so that the URL parser drops the same default port from both.
   const server = `${page.protocol}//${host}`;
   if (page.host === '' || !URL.canParse(server)) return false;
   const own = new URL(server);
@@ -217,6 +223,6 @@ function matches(allowed: string | RegExp, origin: string): boolean {
 
 function quote(value: string | undefined): string {
   if (value === undefined) return describe(value);
-  // A client may send 16 KiB.
+  // A client may send an Origin header of 16 KiB.
   return JSON.stringify(value.length > 300 ? `${value.slice(0, 300)}…` : value);
 }

@@ -5,11 +5,11 @@ import { nextTick } from '../shared/real-timers.js';
 import { publishFinish } from './http-channels.js';
 
 /** The status of an accepted handshake (RFC 6455, 4.2.2). */
-export const SWITCHED = 101;
+export const SWITCHING_PROTOCOLS = 101;
 
 /**
- * Takes what is written to the response of a websocket, and drops it. It stands where a response has its socket, so it
- * has the methods that a response calls there.
+ * Discards what an app writes to the response of a websocket. It takes the place of the response's socket, so it has the
+ * methods that a response calls on a socket.
  */
 class Sink extends Writable {
   override _write(_chunk: unknown, _encoding: BufferEncoding, done: () => void): void {
@@ -17,7 +17,7 @@ class Sink extends Writable {
   }
 
   override _destroy(_error: Error | null, done: () => void): void {
-    // `res.destroy(error)` gives the error to the socket; of a socket Node's server catches it.
+    // `res.destroy(error)` passes the error on to the socket. Node's server would catch it there, so ignore it here.
     done();
   }
 
@@ -37,20 +37,32 @@ class Sink extends Writable {
 type Socket = Parameters<ServerResponse['assignSocket']>[0];
 
 /**
- * Lets the app answer a response whose connection has been taken: a route, an error handler, or the 404 of an app that
- * has neither. `headersSent` is `false` for them; nothing goes over the wire.
+ * Lets the app answer the response of a websocket again: in a route, in an error handler, or with its 404. They see
+ * `headersSent` as `false`. Nothing is sent to the client.
  *
- * @param status What the client got; loggers see it in the end.
- * @param answered Called with the status of the answer when the response has closed; 500 when it was destroyed.
+ * @param status The status that the client received. The response has it when it finishes, for loggers.
+ * @param onAnswered Called when the response has closed, with the status that the app chose; with 500 if the app destroyed
+ *   the response.
  */
-export function awaitAnswer(res: ServerResponse, status: number, answered: (status: number) => void): void {
-  // Express's final handler would destroy the connection, or do nothing, where headers have been sent.
+export function reopenResponse(
+  res: ServerResponse,
+  status: number,
+  onAnswered: (status: number) => void,
+): void {
+  // If headers were sent, Express's final handler would destroy the connection or do nothing.
   forgetHeaders(res);
-  takeAnswer(res, status, answered);
+  discardOutput(res, status, onAnswered);
 }
 
-/** The same for a response whose headers stay sent. Does nothing when it has closed, or is taken already. */
-export function takeAnswer(res: ServerResponse, status: number, answered: (status: number) => void): void {
+/**
+ * Discards what the app writes to the response, and leaves its headers sent. The parameters are those of
+ * {@link reopenResponse}. Does nothing when the response has closed, or its output is discarded already.
+ */
+export function discardOutput(
+  res: ServerResponse,
+  status: number,
+  onAnswered: (status: number) => void,
+): void {
   if (res.closed || res.socket !== null) return;
   const sink = new Sink() as unknown as Socket;
   res.assignSocket(sink);
@@ -62,52 +74,52 @@ export function takeAnswer(res: ServerResponse, status: number, answered: (statu
   });
   res.once('finish', () => {
     publishFinish(res);
-    // Emits 'close' on the response, which a client that has left has done before.
+    // Destroying the sink emits 'close' on the response. It may have come before, because the client left.
     if (res.closed) res.detachSocket(sink);
     else sink.destroy();
   });
   res.once('close', () => {
     forgetHeaders(res);
-    answered(answer);
+    onAnswered(answer);
   });
 }
 
 /**
- * Ends the response of a websocket: loggers log, sessions are saved, 'finish' and 'close' come. What the app still writes to
- * it goes nowhere, and nothing throws.
+ * Ends the response of a websocket, and emits 'finish' and 'close', so that loggers log and sessions are saved. Later
+ * writes of the app are discarded, and do not throw.
  */
 export function endResponse(res: ServerResponse): void {
   if (res.socket !== null) {
-    // Its sink closes it.
+    // The sink closes the response when it has finished.
     if (!res.writableEnded) res.end();
     return;
   }
-  res.statusCode = SWITCHED;
+  res.statusCode = SWITCHING_PROTOCOLS;
   if (!res.writableEnded) res.end();
   // Without a socket Node emits 'finish' on the next tick.
-  if (res.writableEnded) nextTick(closeForGood, res);
-  // A middleware ends it later: express-session saves first.
+  if (res.writableEnded) nextTick(closeFinished, res);
+  // A middleware may delay the end: express-session saves first.
   else res.once('finish', closeOnNextTick);
 }
 
 function closeOnNextTick(this: ServerResponse): void {
-  nextTick(closeForGood, this);
+  nextTick(closeFinished, this);
 }
 
-function closeForGood(res: ServerResponse): void {
+function closeFinished(res: ServerResponse): void {
   publishFinish(res);
   closeResponse(res);
   forgetHeaders(res);
 }
 
-/** Does what Node does with a request and its response when their connection is gone; harmless when done before. */
+/** Closes a request and its response, as Node does when their connection has closed. Safe to call again. */
 export function closeExchange(req: IncomingMessage, res: ServerResponse): void {
   closeResponse(res);
   closeRequest(req);
 }
 
-/** Brings 'close' on a request. */
+/** Makes a request emit 'close'. */
 export function closeRequest(req: IncomingMessage): void {
-  // Read to its end, a request closes by itself and is not taken for one that was broken off.
+  // A request that is read to its end closes by itself. Destroying it would mark it as aborted.
   if (!req.destroyed) req.resume();
 }

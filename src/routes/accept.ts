@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
 import { judgeHandshake, refusal, type Verdict } from '../handshake/handshake.js';
 import { refuse } from '../handshake/answer.js';
-import { SWITCHED } from '../handshake/response.js';
+import { SWITCHING_PROTOCOLS } from '../handshake/response.js';
 import { forgetHeaders, markHeadersSent, rawHeaderNames } from '../internals/node.js';
 import type { ServerOptions } from '../internals/ws.js';
 import type { Policy } from '../options/policy.js';
@@ -19,16 +19,16 @@ import { markRequest } from './request.js';
 
 const SHUTTING_DOWN = refusal(503, 'the server is shutting down; try again in a moment');
 
-// Without the names: some clients hide a token among them.
+// The text does not contain the names, because some clients send a secret token as one of them.
 const NO_COMMON_PROTOCOL =
-  'the client offered subprotocols, and the route chose none of them; a browser then ends the connection. ' +
-  "Give the route those that it speaks, protocols: ['chat.v1'], or offer none in the client";
+  'the client offered subprotocols, and the route supports none of them, so a browser ends the connection. ' +
+  "List the route's subprotocols, as in protocols: ['chat.v1'], or offer none in the client";
 
-/** Accepts or refuses the WebSocket requests of one route, under its options. */
+/** Accepts or refuses the WebSocket requests of one route, according to its options. */
 export class Acceptor {
   readonly policy: Policy;
   readonly #server: WebSocketServer;
-  // What the handshake that is being completed gives to the hooks of ws; there is never more than one at a time.
+  // Values of the current handshake for the hooks of ws. ws completes a handshake synchronously, so there is only one.
   #protocol = '';
   #headers: readonly string[] = [];
 
@@ -40,7 +40,7 @@ export class Acceptor {
       WebSocket: Connection,
       autoPong: false,
       maxPayload: policy.maxPayload,
-      // Bounded by bytes: the reader joins them.
+      // Unlimited: the reader joins fragments and chunks, and limits their bytes.
       maxFragments: 0,
       maxBufferedChunks: 0,
       perMessageDeflate: policy.perMessageDeflate,
@@ -53,12 +53,12 @@ export class Acceptor {
   }
 
   /**
-   * The websocket of a request, `undefined` when it was refused, or when the client has left or been answered while
-   * middleware decided.
+   * Completes the handshake of a request, and returns its websocket. Returns `undefined` if the request is refused, was
+   * answered before, or its client has disconnected.
    *
-   * @param listener Is told when the connection has ended.
-   * @param refuseWith Answers one that is refused.
-   * @throws What a function among the options has thrown.
+   * @param listener Called when the connection has ended.
+   * @param refuseWith Sends the refusal.
+   * @throws The error of a function among the options.
    */
   open(
     req: IncomingMessage,
@@ -68,7 +68,7 @@ export class Acceptor {
   ): Websocket | undefined {
     const upgrade = upgradeOf(req);
     if (upgrade !== undefined && upgrade.state !== 'pending') {
-      debug('%s: reached its route after it had been answered, or the client had left', req.url);
+      debug('%s: reached its route after it was answered, or after the client disconnected', req.url);
       return undefined;
     }
     const verdict = this.#judge(req);
@@ -79,7 +79,7 @@ export class Acceptor {
     return this.#accept(upgrade as Upgrade, verdict.protocol, listener);
   }
 
-  /** Whether a request may have its websocket. */
+  /** Returns the verdict on a request, and warns if the operator can correct it. */
   #judge(req: IncomingMessage): Verdict {
     const upgrade = upgradeOf(req);
     if (upgrade === undefined) {
@@ -90,7 +90,7 @@ export class Acceptor {
     if (isShuttingDown(upgrade.server)) return SHUTTING_DOWN;
     const verdict = judgeHandshake(req, this.policy);
     if (verdict.refused && verdict.status === 403) {
-      // The text has the origin.
+      // The text contains the origin, so each origin has its own warning.
       warnOnce(this.policy, 'WEBSOCKET_ORIGIN', `${pathOf(req)}: ${verdict.text}`, verdict.text);
     }
     if (!verdict.refused && verdict.hasNoCommonProtocol) {
@@ -99,41 +99,41 @@ export class Acceptor {
     return verdict;
   }
 
-  /** Sends the 101, with the headers that middleware has put on the response. */
+  /** Sends the 101, with the headers that middleware has set on the response. */
   #accept(upgrade: Upgrade, protocol: string, listener: EndListener): Websocket | undefined {
     const { req, res } = upgrade;
-    makeHeaders(res);
+    runHeaderHooks(res);
     const { socket, head } = upgrade.accept();
     this.#protocol = protocol;
     this.#headers = headersFor101(res);
     markHeadersSent(res);
     let websocket: Websocket | undefined;
-    // As Node writes headers. ws writes them in the default encoding, which for ASCII is the same.
+    // Node writes headers as Latin-1, and ws in the socket's default encoding. For ASCII both are the same.
     const isLatin1 = this.#headers.some((line) => BEYOND_ASCII.test(line));
     if (isLatin1) socket.setDefaultEncoding('latin1');
     try {
       this.#server.handleUpgrade(req, socket, head, (ws) => {
-        websocket = this.#welcome(upgrade, socket, ws as Connection<Websocket>, listener);
+        websocket = this.#createWebsocket(upgrade, socket, ws as Connection<Websocket>, listener);
       });
     } catch (error) {
-      // Somebody else has given this socket to ws.
+      // ws throws if other code has given it this socket before.
       forgetHeaders(res);
-      upgrade.lose();
+      upgrade.fail();
       throw error;
     } finally {
       if (isLatin1) socket.setDefaultEncoding('utf8');
     }
     if (websocket === undefined) {
-      debug('%s: the client left before the handshake', req.url);
-      upgrade.lose();
+      debug('%s: the client disconnected before the handshake', req.url);
+      upgrade.fail();
       return undefined;
     }
-    debug('%s: accepted%s', req.url, protocol === '' ? '' : `, speaking ${protocol}`);
+    debug('%s: accepted%s', req.url, protocol === '' ? '' : ` with subprotocol ${protocol}`);
     if (onOpen.hasSubscribers) onOpen.publish({ websocket, request: req });
     return websocket;
   }
 
-  #welcome(
+  #createWebsocket(
     upgrade: Upgrade,
     socket: Duplex,
     connection: Connection<Websocket>,
@@ -156,16 +156,17 @@ export class Acceptor {
 }
 
 /**
- * Makes the hooks of middleware run that wait for the headers (on-headers: express-session sets its cookie there).
+ * Runs the hooks of middleware that run before the headers are sent. For example, express-session sets its cookie in one.
  *
- * `writeHead` writes nothing yet. When a hook fails, the response is as it was, so that the app can answer.
+ * It calls `writeHead`, which writes nothing to the socket yet. If a hook throws, it resets the response, so that the app
+ * can answer.
  *
- * @throws What the hook has thrown.
+ * @throws The error of the hook.
  */
-function makeHeaders(res: ServerResponse): void {
+function runHeaderHooks(res: ServerResponse): void {
   const { statusCode } = res;
   try {
-    res.writeHead(SWITCHED);
+    res.writeHead(SWITCHING_PROTOCOLS);
   } catch (error) {
     forgetHeaders(res);
     res.statusCode = statusCode;
@@ -173,7 +174,7 @@ function makeHeaders(res: ServerResponse): void {
   }
 }
 
-// Of the connection (RFC 9110, 7.6.1), of a body, and of the handshake itself: those are ours and ws's to send.
+// The headers that describe the connection (RFC 9110, 7.6.1), a body, or the handshake. This package and ws send their own.
 const NOT_FOR_101 =
   /^(?:connection|keep-alive|proxy-connection|te|trailer|transfer-encoding|upgrade|http2-settings|etag|last-modified|content-(?:length|type|encoding|language|location|range|md5|disposition|digest)|sec-websocket-.*)$/i;
 

@@ -1,12 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { refuse } from '../handshake/answer.js';
 import {
-  awaitAnswer,
   closeExchange,
   closeRequest,
+  discardOutput,
   endResponse,
-  SWITCHED,
-  takeAnswer,
+  reopenResponse,
+  SWITCHING_PROTOCOLS,
 } from '../handshake/response.js';
 import { hasSharedHeader, markHeadersSent } from '../internals/node.js';
 import { upgradeOf } from '../server/upgrade.js';
@@ -20,39 +20,39 @@ import type { Websocket } from '../websocket/websocket.js';
 import { isAbort } from './aborts.js';
 import type { Acceptor } from './accept.js';
 import { MethodGuard } from './method-guard.js';
-import { asError, failAlone, isError, textOf, type AnyHandler } from './serve-http.js';
+import { answerFailure, asError, isError, textOf, type AnyHandler } from './serve-http.js';
 import type { Next } from './types.js';
 
-/** How long error handlers may take to answer before the response ends without them, in milliseconds. */
+/** Milliseconds in which error handlers must answer. After it the response ends without their answer. */
 const ERROR_HANDLER_TIMEOUT = 5_000;
 
-/** Bytes of a close frame without a reason (RFC 6455, 5.2 and 5.5.1). */
+/** The size of a close frame without a reason, in bytes (RFC 6455, 5.2 and 5.5.1). */
 const BARE_CLOSE_FRAME = 4;
 
 /**
- * Who may answer: `handlers` talk over the websocket, and those behind them only when they are `passed on` to; `nobody` any
- * more, when the response ends.
+ * Lists the phases of an exchange. While `handling`, only wrapped handlers use the websocket. Once a handler has called
+ * `next()`, the exchange is `passed on`, and any later route may answer. When the response ends, it is `ended`.
  */
-type Turn = 'handlers' | 'passed on' | 'nobody';
+type Phase = 'handling' | 'passed on' | 'ended';
 
 /**
- * A WebSocket request with its response, from the handshake to 'close': runs the handlers, closes the websocket when
- * the last of them has ended, and ends the response when the websocket has.
+ * Controls a WebSocket request and its response, from the handshake to 'close'. It runs the handlers, closes the websocket
+ * when the last handler has ended, and ends the response when the websocket has ended.
  *
- * One object with the state of it, and no closure or promise that lasts as long as the connection: as an async
- * function it took 1.1 KB more of heap for each.
+ * The state is in the fields of one object, and no closure or promise lasts as long as the connection. As an async
+ * function, an exchange took 1.1 KB more heap.
  */
 export class Exchange implements EndListener {
   readonly #req: IncomingMessage;
   readonly #res: ServerResponse;
-  /** What warnings are given once for: the options of the route. */
+  /** The options of the route. They identify the route, so that each warning appears once for it. */
   readonly #route: object;
   #websocket: Websocket | undefined;
-  // More than one where a wrapped handler calls another.
+  // The number of running handlers. It exceeds 1 when a wrapped handler calls another one.
   #running = 0;
-  #turn: Turn = 'handlers';
-  /** The close code for what was answered. */
-  #answer: number | undefined;
+  #phase: Phase = 'handling';
+  /** The close code that follows from the app's answer. */
+  #closeCode: number | undefined;
   #failure: { readonly error: unknown } | undefined;
 
   constructor(req: IncomingMessage, res: ServerResponse, route: object, websocket?: Websocket) {
@@ -63,9 +63,10 @@ export class Exchange implements EndListener {
   }
 
   /**
-   * Completes the handshake of a request; `undefined` when it was refused, or when the client has left or been answered.
+   * Completes the handshake of a request. Returns `undefined` if the request is refused, was answered before, or its client
+   * has disconnected.
    *
-   * @throws What a function among the options has thrown.
+   * @throws The error of a function among the options.
    */
   static open(
     acceptor: Acceptor,
@@ -82,23 +83,23 @@ export class Exchange implements EndListener {
     return this.#websocket as Websocket;
   }
 
-  /** Lets any later route talk over the websocket and answer, wrapped or not. */
-  leaveToApp(): void {
-    this.#turn = 'passed on';
-    this.#awaitAnswer(this.#res.statusCode);
+  /** Lets any later route use the websocket and answer, wrapped or not. */
+  passOn(): void {
+    this.#phase = 'passed on';
+    this.#reopenResponse(this.#res.statusCode);
   }
 
   /** Runs a handler on the websocket of this exchange. */
   run(handler: AnyHandler, next: Next | undefined): void {
     this.#running++;
-    // An earlier next() has led to this handler.
-    if (this.#turn === 'passed on') this.#turn = 'handlers';
+    // An earlier next() led to this handler.
+    if (this.#phase === 'passed on') this.#phase = 'handling';
     if (!this.#res.headersSent) markHeadersSent(this.#res);
     guard.install(this.#res);
     const { bytesWritten } = this.#req.socket;
     let result: unknown;
     try {
-      result = handler(this.#req as never, this.#res as never, this.#passOn(handler, next));
+      result = handler(this.#req as never, this.#res as never, this.#createNext(handler, next));
     } catch (error) {
       this.#handlerFailed(handler, error, next);
       return;
@@ -107,7 +108,7 @@ export class Exchange implements EndListener {
       this.#handlerReturned(bytesWritten);
       return;
     }
-    // Not its own `then`, which may throw, or call back twice.
+    // Does not call `result.then` directly, because a thenable may throw or call back twice.
     Promise.resolve(result).then(
       () => {
         this.#handlerEnded();
@@ -118,95 +119,96 @@ export class Exchange implements EndListener {
     );
   }
 
-  /** The connection has ended. */
+  /** Called when the connection has ended. */
   websocketEnded(): void {
-    // Handlers that have ended end the response when the websocket has closed.
-    if (this.#running === 0 && this.#turn === 'handlers') return;
-    // Who ends with the websocket ends the response in order. Loggers and clean-up written for HTTP do not wait for one
-    // that goes on.
+    // If all handlers have ended, #handlerEnded ends the response.
+    if (this.#running === 0 && this.#phase === 'handling') return;
+    // A handler that ends together with the websocket ends the response first. If a handler still runs, 'close' comes now, so
+    // that loggers and clean-up code for HTTP need not wait for it.
     setImmediate(() => {
       if (this.#running > 0) closeExchange(this.#req, this.#res);
-      else if (this.#turn === 'passed on') this.#endLeft();
+      else if (this.#phase === 'passed on') this.#endPassedOn();
     });
   }
 
   /**
-   * Somebody calls a method of the response.
+   * Called before a guarded method of the response runs.
    *
-   * @throws A running handler sets headers, which cannot be sent any more.
+   * @throws A running handler sets headers, although the headers have been sent.
    */
   responseUsed(method: string, args: readonly unknown[]): void {
-    // `render` with a callback only makes a text.
+    // `render` with a callback sends nothing.
     if (method === 'render' && typeof args.at(-1) === 'function') return;
-    if (this.#running > 0 && this.#turn === 'handlers' && this.#failure === undefined)
+    if (this.#running > 0 && this.#phase === 'handling' && this.#failure === undefined)
       this.#usedByHandler(method);
-    // The handler has ended, and something that it has begun goes on: as on any route, it may answer late.
-    else if (this.#turn !== 'nobody' && hasSharedHeader(this.#res)) this.#awaitAnswer();
+    // The handler has ended, but an operation that it began still runs. It may answer late, as on any route.
+    else if (this.#phase !== 'ended' && hasSharedHeader(this.#res)) this.#reopenResponse();
   }
 
   #usedByHandler(method: string): void {
     if (!BODY_METHODS.includes(method)) {
-      if (this.#res.headersSent) throw headersSent(method);
+      if (this.#res.headersSent) throw headersSentError(method);
       return;
     }
     if (!this.websocket.isClosed()) {
-      warnOnce(this.#route, 'WEBSOCKET_RESPONSE', `${pathOf(this.#req)}: ${responseUseless(method)}`);
+      warnOnce(this.#route, 'WEBSOCKET_RESPONSE', `${pathOf(this.#req)}: ${describeUse(method)}`);
     }
-    takeAnswer(this.#res, SWITCHED, (status) => {
+    discardOutput(this.#res, SWITCHING_PROTOCOLS, (status) => {
       this.#answered(status);
     });
   }
 
-  #passOn(handler: AnyHandler, next: Next | undefined): Next {
+  /** Creates the `next` of a handler. */
+  #createNext(handler: AnyHandler, next: Next | undefined): Next {
     let hasFailed = false;
     return (error) => {
       if (isError(error)) {
         if (hasFailed) return;
         hasFailed = true;
-        // A handler inside of this one has failed, and was given this `next`.
-        if (error === this.#failure?.error) this.#tellApp(handler, error, next);
+        // A handler that this handler called with its own `next` has failed.
+        if (error === this.#failure?.error) this.#forwardError(handler, error, next);
         else this.#fail(handler, error, next);
       } else if (next !== undefined) {
-        // The peer sees the end of what it is passed on to: a wrapped handler, or an answer.
-        this.#turn = 'passed on';
-        if (!this.#res.writableEnded) this.#awaitAnswer();
+        // The next handler decides how the websocket ends: a wrapped handler by its end, any other by its answer.
+        this.#phase = 'passed on';
+        if (!this.#res.writableEnded) this.#reopenResponse();
         next(error);
       }
     };
   }
 
-  #awaitAnswer(status = SWITCHED): void {
-    awaitAnswer(this.#res, status, (status) => {
+  #reopenResponse(status = SWITCHING_PROTOCOLS): void {
+    reopenResponse(this.#res, status, (status) => {
       this.#answered(status);
     });
   }
 
   #answered(status: number): void {
-    const isPassedOn = this.#turn === 'passed on';
-    this.#answer = isPassedOn ? closeCodeBehind(status) : closeCodeFor(status);
-    // A handler that has passed it on may still talk.
-    if (this.#running === 0 || !isPassedOn) void this.websocket.close(this.#answer);
+    const isPassedOn = this.#phase === 'passed on';
+    this.#closeCode = isPassedOn ? closeCodeBehind(status) : closeCodeFor(status);
+    // A handler that has passed on the websocket may still use it.
+    if (this.#running === 0 || !isPassedOn) void this.websocket.close(this.#closeCode);
   }
 
-  /** A handler that returns at once and has done nothing was hardly meant to close the websocket. */
+  /** Warns if a synchronous handler has sent nothing: it probably should not have closed the websocket. */
   #handlerReturned(bytesWritten: number): void {
     const isIdle =
       this.#running === 1 &&
-      this.#turn === 'handlers' &&
+      this.#phase === 'handling' &&
       this.#failure === undefined &&
       this.#res.socket === null &&
       !this.websocket.isClosed();
     this.#handlerEnded();
     if (!isIdle) return;
-    // Only now, since compression sends later.
+    // Checks the bytes only after the close, because compressed messages are sent later.
     void this.websocket.closed.then(() => {
       if (this.#req.socket.bytesWritten - bytesWritten > BARE_CLOSE_FRAME) return;
       warnOnce(
         this.#route,
         'WEBSOCKET_HANDLER_RETURNED',
-        `${pathOf(this.#req)}: the handler returned at once, which closed the websocket, and it had sent nothing. ` +
-          'A websocket is open as long as its handler runs: make the handler async, and await in it what it waits for, ' +
-          'such as "await req.websocket.closed"',
+        `${pathOf(this.#req)}: the handler returned at once without sending, which closed the websocket. ` +
+          'A websocket stays open while its handler runs: make the handler async, and let it await something, ' +
+          'for example "await req.websocket.closed"',
       );
     });
   }
@@ -219,7 +221,8 @@ export class Exchange implements EndListener {
   #handlerEnded(): void {
     this.#running--;
     if (this.#running > 0) return;
-    if (this.#turn !== 'passed on' || this.#answer !== undefined) void this.websocket.close(this.#answer);
+    if (this.#phase !== 'passed on' || this.#closeCode !== undefined)
+      void this.websocket.close(this.#closeCode);
     if (this.#failure !== undefined) return;
     void this.websocket.closed.then(() => {
       this.#end();
@@ -229,26 +232,26 @@ export class Exchange implements EndListener {
   #fail(handler: AnyHandler, error: unknown, next: Next | undefined): void {
     const { websocket } = this;
     if (this.#failure !== undefined) return;
-    if (isQuietEnd(error, websocket)) {
-      debug('%s: the handler ended since the websocket had closed: %s', this.#req.url, textOf(error));
+    if (isCausedByClose(error, websocket)) {
+      debug('%s: the handler ended because the websocket had closed: %s', this.#req.url, textOf(error));
       return;
     }
     this.#failure = { error };
     debug('%s: the handler failed: %s', this.#req.url, textOf(error));
     if (onError.hasSubscribers) onError.publish({ websocket, error });
-    // Without a reason: what went wrong is not for the client.
+    // Without a reason, because the client must not see details of the error.
     void websocket.close(CloseCode.internalError);
     void websocket.closed.then(() => {
-      this.#letAppAnswer(handler, error, next);
+      this.#callErrorHandlers(handler, error, next);
     });
   }
 
-  /** The error handlers answer as on any route; the response ends when they have, or after a time. */
-  #letAppAnswer(handler: AnyHandler, error: unknown, next: Next | undefined): void {
+  /** Lets the error handlers answer as on any route. The response ends when they have answered, or after a timeout. */
+  #callErrorHandlers(handler: AnyHandler, error: unknown, next: Next | undefined): void {
     const res = this.#res;
-    // Where pino-http looks for it; the status that it logs is 101.
+    // pino-http logs the error that it finds here. Without it, the log would show only the status 101.
     (res as { err?: unknown }).err ??= error;
-    this.#awaitAnswer();
+    this.#reopenResponse();
     if (!res.closed) {
       const timer = setTimeout(() => {
         this.#end();
@@ -258,45 +261,45 @@ export class Exchange implements EndListener {
         closeRequest(this.#req);
       });
     }
-    this.#tellApp(handler, error, next);
+    this.#forwardError(handler, error, next);
   }
 
-  #tellApp(handler: AnyHandler, error: unknown, next: Next | undefined): void {
+  #forwardError(handler: AnyHandler, error: unknown, next: Next | undefined): void {
     if (next !== undefined) next(error);
-    else failAlone(handler, error, this.#res);
+    else answerFailure(handler, error, this.#res);
   }
 
-  /** Ends the response as the end of any response: loggers log, sessions are saved, 'finish' and 'close' come. */
+  /** Ends the response like any other: 'finish' and 'close' come, loggers log, and sessions are saved. */
   #end(): void {
-    if (this.#turn === 'nobody') return;
-    this.#turn = 'nobody';
+    if (this.#phase === 'ended') return;
+    this.#phase = 'ended';
     endResponse(this.#res);
     closeRequest(this.#req);
   }
 
-  /** The same where a route may have ended the response with its websocket. */
-  #endLeft(): void {
+  /** Ends the response of an exchange that was passed on. A route may have ended it before. */
+  #endPassedOn(): void {
     if (this.#res.closed) closeRequest(this.#req);
     else this.#end();
   }
 }
 
 /**
- * Returns the exchange of a request that was accepted. It can be that of another installed copy of the package.
+ * Returns the exchange of a request that was accepted. Another installed copy of the package may have created it.
  *
- * @throws {WebsocketError} It is of a version that this one does not know.
+ * @throws {WebsocketError} An incompatible version of the package created it.
  */
 export function exchangeOf(req: IncomingMessage): Exchange | undefined {
   const websocket = upgradeOf(req)?.websocket;
   return websocket && (endListenerOf(websocket) as Exchange | undefined);
 }
 
-/** Those that send something; the others set headers, or do both. */
+/** The methods that set no headers. All other guarded methods do. */
 const BODY_METHODS: readonly string[] = ['write', 'end', 'destroy'];
 
 const HEADER_METHODS = ['setHeader', 'setHeaders', 'appendHeader', 'removeHeader', 'writeHead'];
 
-// Of Express: these set headers on a later turn, where nobody could catch the error.
+// Methods of Express that set headers in a later turn of the event loop, where no caller could catch the error.
 const LATE_METHODS = ['render', 'sendFile', 'sendfile', 'download'];
 
 const guard = new MethodGuard<ServerResponse>(
@@ -306,33 +309,33 @@ const guard = new MethodGuard<ServerResponse>(
   },
 );
 
-const INSTEAD =
-  'Send with req.websocket.send(), and close with req.websocket.close(code, reason). Answer plain HTTP where ' +
-  'req.isWebsocket() is false. To refuse a websocket with a status, answer in a middleware before acceptWebsocket or ' +
+const ADVICE =
+  'Send with req.websocket.send(), and close with req.websocket.close(code, reason). Use the response only if ' +
+  'req.isWebsocket() returns false. To refuse a websocket with a status, answer in a middleware before acceptWebsocket or ' +
   'requireWebsocket; set headers and cookies there, too';
 
-/** Node's error, by its code, with a text that says what to do. */
-function headersSent(method: string): Error {
+/** Creates an error with the code of Node's own error, and with a text that says what to do. */
+function headersSentError(method: string): Error {
   const error = new Error(
-    `this request is a websocket, and its response, the 101, has been sent: res.${method}() comes too late. ${INSTEAD}`,
+    `this request is a websocket, and its response (101) has been sent, so res.${method}() comes too late. ${ADVICE}`,
   );
   return Object.assign(error, { code: 'ERR_HTTP_HEADERS_SENT' });
 }
 
-function responseUseless(method: string): string {
+function describeUse(method: string): string {
   const effect = method === 'write' ? 'which sends nothing' : 'which closed the websocket';
-  return `the handler called res.${method}() on a websocket, ${effect}. ${INSTEAD}`;
+  return `the handler called res.${method}() on a websocket, ${effect}. ${ADVICE}`;
 }
 
-/** The peer has left, and that is all: an error that the close itself has caused. */
-function isQuietEnd(error: unknown, websocket: Websocket): boolean {
+/** Returns whether the close of the websocket caused an error. If so, the handler has not failed. */
+function isCausedByClose(error: unknown, websocket: Websocket): boolean {
   if (!websocket.isClosed()) return false;
   try {
     return (
       error instanceof WebsocketClosedError || (existingSignal(websocket) !== undefined && isAbort(error))
     );
   } catch {
-    // An error with a getter that throws.
+    // The error has a getter that throws.
     return false;
   }
 }
@@ -342,7 +345,7 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
   try {
     return typeof (value as { then?: unknown }).then === 'function';
   } catch {
-    // A getter that throws: the promise made of it rejects.
+    // The getter throws, so a promise for this value rejects.
     return true;
   }
 }

@@ -1,13 +1,13 @@
 type Method = (this: object, ...args: unknown[]) => unknown;
 
-/** Runs before a guarded method; what it throws is thrown to the caller of the method. */
+/** Runs before a guarded method. If it throws, the caller of the method gets the error. */
 export type BeforeCall<T extends object> = (target: T, name: string, args: readonly unknown[]) => void;
 
 /**
- * Runs a function before certain methods of an object, whichever class or middleware the methods come from.
+ * Runs a function before certain methods of an object. The methods may come from any class or middleware.
  *
- * All objects of one prototype share one guarded prototype, so an object costs no memory. Only a method that somebody has
- * put on the object itself (as express-session does with `end`) is wrapped for this one object.
+ * All objects of one prototype share one guarded prototype, so an object needs no extra memory. A method of the object
+ * itself is wrapped for that object alone; for example, express-session replaces `end` on each response.
  */
 export class MethodGuard<T extends object> {
   readonly #names: readonly string[];
@@ -19,7 +19,7 @@ export class MethodGuard<T extends object> {
     this.#before = before;
   }
 
-  /** Guards an object; harmless when done before. */
+  /** Guards an object. Safe to call again. */
   install(target: T): void {
     const prototype = Object.getPrototypeOf(target) as object;
     const guarded = this.#guardedOf(prototype);
@@ -28,7 +28,7 @@ export class MethodGuard<T extends object> {
     for (const name of this.#names) {
       if (!Object.hasOwn(target, name)) continue;
       const methods = target as Record<string, Method>;
-      // Assigned, since a property that is defined anew gives the object a hidden class of its own, of 2 KB.
+      // Assigns the property: defining it would give each object its own hidden class, of 2 KB.
       Reflect.set(
         methods,
         name,
@@ -52,7 +52,7 @@ export class MethodGuard<T extends object> {
       Object.defineProperty(guarded, name, { value, configurable: true, writable: true });
     }
     this.#guarded.set(prototype, guarded);
-    // A guarded prototype is its own guarded one.
+    // Marks the guarded prototype itself as guarded.
     this.#guarded.set(guarded, guarded);
     return guarded;
   }

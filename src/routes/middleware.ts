@@ -14,10 +14,10 @@ import { markRequest, markRequestLazily } from './request.js';
 import { asNext, warnOfFailure } from './serve-http.js';
 import type { WebsocketRoute } from './types.js';
 
-/** Options of {@link websocketMiddleware}: those of the wrappers, and one more. */
+/** Lists the options of {@link websocketMiddleware}: those of the wrappers, and `acceptAll`. */
 export interface WebsocketMiddlewareOptions extends WebsocketOptions {
   /**
-   * dwebsocket's `WEBSOCKET_ACCEPT_ALL`: whether any later route may talk, wrapped or not.
+   * Allows all later routes to use the websocket, wrapped or not: dwebsocket's `WEBSOCKET_ACCEPT_ALL`.
    *
    * @default false
    */
@@ -25,20 +25,22 @@ export interface WebsocketMiddlewareOptions extends WebsocketOptions {
 }
 
 /**
- * dwebsocket's middleware: puts `req.isWebsocket()` and `req.websocket` on every request.
+ * Adds `req.isWebsocket()` and `req.websocket` to every request, like dwebsocket's middleware.
  *
- * Without `acceptAll` only wrapped routes talk; elsewhere `req.isWebsocket()` tells what the client wants, and
- * `req.websocket` is `null`. With `acceptAll` any later route may: the 101 goes out when it first touches
- * `req.websocket`. The websocket lives until the route ends the response, the route fails (1011), or the peer leaves.
- * `res.end()` closes with 1000; for a status of 400 to 499 other than 404 with 1008; from 500 on with 1011. What is
- * written to the response goes nowhere. A route that never touches `req.websocket` answers plain HTTP; one whose
- * handshake is refused sees a websocket that has closed at once.
+ * Without `acceptAll` only wrapped routes have a websocket. In other routes `req.isWebsocket()` says whether the client asks
+ * for a websocket, and `req.websocket` is `null`.
  *
- * Such a route is not wrapped, and nobody but the framework looks at its promise. Express 4 and Connect do not: an async
- * route that rejects ends the process there, and so does an endless loop around `wait()` when the client leaves. Leave
- * the loop when `wait()` gives `null`, or wrap the route.
+ * With `acceptAll` all later routes may use the websocket. The package sends the 101 when a route first reads
+ * `req.websocket`. A route that never reads it answers over plain HTTP. If the handshake is refused, the route gets a closed
+ * websocket. The websocket stays open until the route ends the response, the route fails, or the peer leaves. `res.end()`
+ * closes it with 1000; for a status of 400 to 499 other than 404 with 1008; from 500 on with 1011. A route that fails closes
+ * it with 1011. Text that the route writes to the response is discarded.
  *
- * @throws {WebsocketOptionError} An option that cannot be.
+ * Such a route is not wrapped, so only the framework can handle its promise. Express 4 and Connect ignore it: there an async
+ * route that rejects ends the process. An endless loop around `wait()` rejects when the client leaves. End the loop when
+ * `wait()` returns `null`, or wrap the route.
+ *
+ * @throws {WebsocketOptionError} An option is wrong or unknown.
  * @example
  * app.use(websocketMiddleware({ acceptAll: true }));
  * app.get('/time', async (req, res) => {
@@ -51,6 +53,7 @@ export function websocketMiddleware(options: WebsocketMiddlewareOptions = {}): W
   return createMiddleware(options);
 }
 
+/** Creates the middleware, with other defaults for its options if they are given. */
 export function createMiddleware(options: WebsocketMiddlewareOptions, defaults?: Policy): WebsocketRoute {
   checkObject(options);
   const { acceptAll = false, ...rest } = options;
@@ -66,52 +69,55 @@ export function createMiddleware(options: WebsocketMiddlewareOptions, defaults?:
       debug('%s: handled as plain HTTP, %s', req.url, text);
       markRequest(req, null);
     } else if (upgradeOf(req)?.websocket === undefined) {
-      markRequestLazily(req, () => (acceptAll ? open(acceptor, req, res) : leaveClosed(req)));
+      markRequestLazily(req, () => (acceptAll ? open(acceptor, req, res) : logNull(req)));
     }
     asNext(next)?.();
   };
 }
 
-function leaveClosed(req: IncomingMessage): null {
+function logNull(req: IncomingMessage): null {
   debug(
-    '%s: req.websocket is null, for its route is not wrapped with acceptWebsocket or requireWebsocket',
+    '%s: req.websocket is null, because the route is not wrapped with acceptWebsocket or requireWebsocket',
     req.url,
   );
   return null;
 }
 
 /**
- * The websocket of a request, when a route first touches it. Never throws and never is `null`: in an async route of
- * Express 4 or Connect, where nobody looks at its promise, a client could end the process with that. One that is refused, or
- * has left, gets a websocket that has ended, and its response is one that nobody will read.
+ * Opens the websocket of a request when a route first reads it. If the request is refused or its client has disconnected,
+ * returns a websocket that has ended, and discards the response.
+ *
+ * Never throws and never returns `null`: in an async route, that could cause a rejection. Express 4 and Connect do not handle
+ * rejections, so a client could end the process.
  */
 function open(acceptor: Acceptor, req: IncomingMessage, res: ServerResponse): Websocket {
-  if (upgradeOf(req)?.state !== 'pending') return leaveEnded(acceptor, req);
+  if (upgradeOf(req)?.state !== 'pending') return setEndedWebsocket(acceptor, req);
   const opened = openExchange(acceptor, req, res);
-  const exchange = opened ?? new Exchange(req, res, acceptor.policy, leaveEnded(acceptor, req));
-  exchange.leaveToApp();
+  const exchange = opened ?? new Exchange(req, res, acceptor.policy, setEndedWebsocket(acceptor, req));
+  exchange.passOn();
   if (opened === undefined) exchange.websocketEnded();
   return exchange.websocket;
 }
 
 function openExchange(acceptor: Acceptor, req: IncomingMessage, res: ServerResponse): Exchange | undefined {
   try {
-    return Exchange.open(acceptor, req, res, refusePast);
+    return Exchange.open(acceptor, req, res, refuseOnSocket);
   } catch (error) {
     // A function among the options has failed.
     warnOfFailure(acceptor, error);
-    refusePast(req, res, refusal(500, 'Internal Server Error'));
+    refuseOnSocket(req, res, refusal(500, 'Internal Server Error'));
     return undefined;
   }
 }
 
-function leaveEnded({ policy }: Acceptor, req: IncomingMessage): Websocket {
+function setEndedWebsocket({ policy }: Acceptor, req: IncomingMessage): Websocket {
   const websocket = createEndedWebsocket(req, policy);
   markRequest(req, websocket);
   return websocket;
 }
 
-function refusePast(req: IncomingMessage, res: ServerResponse, verdict: Refusal): void {
+/** Refuses a request on its socket, so that the route can still use the response. */
+function refuseOnSocket(req: IncomingMessage, res: ServerResponse, verdict: Refusal): void {
   res.statusCode = verdict.status;
   upgradeOf(req)?.refuse(verdict);
 }

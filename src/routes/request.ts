@@ -1,27 +1,27 @@
 import type { IncomingMessage } from 'node:http';
 import type { Websocket } from '../websocket/websocket.js';
 
-// Shared by all requests: these are the two answers of req.isWebsocket().
+// The two functions for req.isWebsocket(), shared by all requests.
 const yes = (): boolean => true;
 const no = (): boolean => false;
 
-/** What is put on a request. */
+/** Describes a request to which the wrappers or the middleware have added their properties. */
 export interface Marked extends IncomingMessage {
   isWebsocket?: () => boolean;
   websocket?: Websocket | null;
 }
 
-/** Puts `req.isWebsocket()` and `req.websocket` on a request. */
+/** Adds `req.isWebsocket()` and `req.websocket` to a request. */
 export function markRequest(req: Marked, websocket: Websocket | null): void {
   req.isWebsocket = websocket === null ? no : yes;
   req.websocket = websocket;
 }
 
-/** The same for a websocket that is looked for when it is touched; {@link markRequest} takes its place. */
-export function markRequestLazily(req: Marked, touch: () => Websocket | null): void {
+/** Adds the same properties, but calls `open` for each read of `req.websocket` until {@link markRequest} sets a value. */
+export function markRequestLazily(req: Marked, open: () => Websocket | null): void {
   req.isWebsocket = yes;
   Object.defineProperty(req, 'websocket', {
-    get: touch,
+    get: open,
     set(value: unknown) {
       Object.defineProperty(req, 'websocket', {
         value,
@@ -31,7 +31,7 @@ export function markRequestLazily(req: Marked, touch: () => Websocket | null): v
       });
     },
     configurable: true,
-    // Who copies a request, as loggers do, must not accept its websocket.
+    // Code that copies a request, such as a logger, must not accept the websocket.
     enumerable: false,
   });
 }

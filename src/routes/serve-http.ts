@@ -4,12 +4,12 @@ import { describe } from '../shared/errors.js';
 import { warnOnce } from '../shared/notices.js';
 import type { Next } from './types.js';
 
-/** A handler, whatever its types. */
+/** Stands for a handler of any type. */
 export type AnyHandler = (req: never, res: never, next: Next) => unknown;
 
 /**
- * Answers a plain HTTP request. Never rejects: Express 4 and Connect do not look at the promise of a handler, and
- * a rejection that nobody looks at ends the process.
+ * Runs a handler on a plain HTTP request. Never rejects: Express 4 and Connect ignore the promise of a handler, and an
+ * unhandled rejection ends the process.
  */
 export async function serveHttp(
   handler: AnyHandler,
@@ -22,57 +22,61 @@ export async function serveHttp(
   } catch (reason) {
     const error = asError(reason);
     if (next !== undefined) next(error);
-    else failAlone(handler, error, res);
+    else answerFailure(handler, error, res);
   }
 }
 
-/** The `next` of a router; `undefined` on a bare server, and where something else is given (find-my-way: the params). */
+/** Returns the `next` of a router, or `undefined` without one: a bare server passes nothing, and find-my-way the params. */
 export function asNext(next: unknown): Next | undefined {
   return typeof next === 'function' ? (next as Next) : undefined;
 }
 
-/** Whether what `next` is called with is an error: Express and Connect go on with the next handler for all else. */
+/** Returns whether an argument of `next` is an error. With any other one Express and Connect run the next handler. */
 export function isError(error: unknown): boolean {
   return Boolean(error) && error !== 'route' && error !== 'router';
 }
 
-/** What a handler has failed with, as an error that reaches the error handlers: `Promise.reject()` would not. */
+/** Turns the reason of a failure into an error. Otherwise `Promise.reject()` would not reach the error handlers. */
 export function asError(reason: unknown): unknown {
-  return isError(reason) ? reason : new Error(`the handler failed with ${describe(reason)}`);
+  return isError(reason) ? reason : new Error(`the handler failed with ${describe(reason)}; throw an Error`);
 }
 
-/** On a bare server there is no `next` to call with an error. */
-export function failAlone(handler: AnyHandler, error: unknown, res: ServerResponse): void {
+/** Warns of a failure, and answers with 500. It is for a bare server, which has no `next` for the error. */
+export function answerFailure(handler: AnyHandler, error: unknown, res: ServerResponse): void {
   warnOfFailure(handler, error);
   try {
     if (!res.headersSent) answer(res, 500, 'Internal Server Error');
     else if (!res.writableEnded) res.end();
   } catch {
-    // A hook of a middleware fails each time. Thrown here, it would end the process.
+    // A hook of a middleware may throw again. Without this catch, its error would end the process.
     res.destroy();
   }
 }
 
-/** One warning for each `about`. */
+/** Warns of a failure, once for each `about`. */
 export function warnOfFailure(about: object, error: unknown): void {
   const text = textOf(error, true);
-  warnOnce(about, 'WEBSOCKET_HANDLER_FAILED', `a handler failed, and there is no next() to tell: ${text}`);
+  warnOnce(
+    about,
+    'WEBSOCKET_HANDLER_FAILED',
+    `a handler failed, and there is no next() for its error; catch it in the handler: ${text}`,
+  );
 }
 
-/** The text of an error, also of one whose getters throw. */
+/** Returns the text of an error. Does not throw, even if a getter of the error does. */
 export function textOf(error: unknown, withStack = false): string {
   try {
     if (!(error instanceof Error)) return describe(error);
     return withStack && typeof error.stack === 'string' ? error.stack : String(error);
   } catch {
-    return 'an error without a text';
+    return 'an error without a readable message';
   }
 }
 
-/** The `next` of a bare server, where nothing comes after the handler. */
+/** Returns a `next` for a bare server, where no other handler follows: it answers with 404, or with 500 for an error. */
 function finalHandler(handler: AnyHandler, res: ServerResponse): Next {
   return (error) => {
-    if (isError(error)) failAlone(handler, error, res);
+    if (isError(error)) answerFailure(handler, error, res);
     else if (!res.headersSent) answer(res, 404, 'Not Found');
   };
 }

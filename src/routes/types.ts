@@ -2,65 +2,67 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Message, MessageKind, MessageKinds } from '../options/options.js';
 import type { Websocket } from '../websocket/websocket.js';
 
-// Express's types are used where the app has them. Where it has not (Connect, a bare server), TypeScript does not find
-// the module, takes `any` for it, and Node's own types stand in.
+// Uses Express's types if the app has them. If not (Connect, a bare server), TypeScript does not find the module, and
+// resolves these types to `any`. Then Node's types take their place.
 
 /** @ts-ignore: `@types/express` is an optional peer */
 type ExpressRequest<Params, Query> = import('express').Request<Params, any, any, Query>;
 /** @ts-ignore: `@types/express` is an optional peer */
 type ExpressResponse = import('express').Response;
 
-// In a tuple: what is not found is more than `any`, and would make anything of a condition that looks at it directly.
+// The tuples are needed: the type of a missing module is an error type, which a direct conditional type does not detect.
 type IsAny<T> = [0] extends [1 & T] ? true : false;
 
-/** The parameters of a route's path, as strings. */
+/** Stands for the parameters of a route's path, as strings. */
 export type RouteParams = Record<string, string>;
 
-/** The query of a request; its shape is the query parser's. */
+/** Stands for the query of a request. Its form depends on the query parser. */
 export type RouteQuery = Record<string, any>;
 
-/** Express's request, or Node's where Express's types are not installed. */
+/** Stands for Express's request, or for Node's request if Express's types are not installed. */
 export type BaseRequest<Params, Query> =
   IsAny<ExpressRequest<Params, Query>> extends true
     ? IncomingMessage & { params: Params; query: Query }
     : ExpressRequest<Params, Query>;
 
-/** Express's response, or Node's where Express's types are not installed. */
+/** Stands for Express's response, or for Node's response if Express's types are not installed. */
 export type BaseResponse = IsAny<ExpressResponse> extends true ? ServerResponse : ExpressResponse;
 
-/** What continues with the next handler, as in Express and Connect. */
+/** Continues with the next handler, or with the error handlers if it gets an error, as in Express and Connect. */
 export type Next = (error?: any) => void;
 
-/** What `acceptWebsocket` and `websocketMiddleware` add to a request. */
+/** Describes the properties that `acceptWebsocket` and `websocketMiddleware` add to a request. */
 export interface MaybeWebsocket<M extends Message = Message> {
   /**
-   * Whether this request is a WebSocket: `true` for one, `false` for plain HTTP. A method, as in dwebsocket; after it
-   * TypeScript knows that `req.websocket` is not `null`.
+   * Returns `true` for a WebSocket request, and `false` for plain HTTP. It is a method, as in dwebsocket. If it returns
+   * `true`, TypeScript knows that `req.websocket` is not `null`.
    */
-  // Without `strictNullChecks` every request matches `{ websocket: Websocket }`, and the other branch would be `never`.
+  // The guard names `WithWebsocket`: without `strictNullChecks` every request matches `{ websocket: Websocket }`, and the
+  // other branch would be `never`.
   isWebsocket(): this is WithWebsocket<M>;
-  /** The websocket, or `null` where {@link isWebsocket} is `false`. */
+  /** The websocket, or `null` if {@link isWebsocket} returns `false`. */
   readonly websocket: Websocket<M> | null;
 }
 
-/** What `requireWebsocket` adds to a request. */
+/** Describes the properties that `requireWebsocket` adds to a request. */
 export interface WithWebsocket<M extends Message = Message> {
-  /** Always `true` here. */
+  /** Returns `true`. */
   isWebsocket(): true;
   /** The websocket. */
   readonly websocket: Websocket<M>;
 }
 
-// Ours come first: with `import 'dwebsocket/express'` Express's request has a websocket, too, one of any messages.
+// Our types come first: with `import 'dwebsocket/express'` Express's request has `websocket`, too, but with messages of any
+// kind.
 
-/** The request that a handler of `acceptWebsocket` gets. */
+/** Describes the request that a handler of `acceptWebsocket` receives. */
 export type AcceptWebsocketRequest<
   Params = RouteParams,
   M extends Message = Message,
   Query = RouteQuery,
 > = MaybeWebsocket<M> & BaseRequest<Params, Query>;
 
-/** The request that a handler of `requireWebsocket` gets. */
+/** Describes the request that a handler of `requireWebsocket` receives. */
 export type RequireWebsocketRequest<
   Params = RouteParams,
   M extends Message = Message,
@@ -68,8 +70,8 @@ export type RequireWebsocketRequest<
 > = WithWebsocket<M> & BaseRequest<Params, Query>;
 
 /**
- * A handler for both protocols. When it returns, or its promise resolves, the websocket closes with 1000; when it throws
- * or rejects, with 1011, and the error goes to the app's error handlers.
+ * Handles both WebSocket and plain HTTP requests. When it returns, or its promise resolves, the websocket closes with 1000.
+ * When it throws or rejects, the websocket closes with 1011, and the app's error handlers get the error.
  */
 export type AcceptWebsocketHandler<
   Params = RouteParams,
@@ -81,7 +83,7 @@ export type AcceptWebsocketHandler<
   next: Next,
 ) => unknown;
 
-/** A handler for WebSockets only; see {@link AcceptWebsocketHandler} for how it ends. */
+/** Handles WebSocket requests only. It ends like an {@link AcceptWebsocketHandler}. */
 export type RequireWebsocketHandler<
   Params = RouteParams,
   Kind extends MessageKind = 'both',
@@ -93,7 +95,7 @@ export type RequireWebsocketHandler<
 ) => unknown;
 
 /**
- * What the wrappers return: a route handler for Express and Connect, a middleware, and a listener for
- * `http.createServer`.
+ * Stands for the functions that the wrappers return. Use one as a route handler or middleware of Express and Connect, or as
+ * a listener of `http.createServer`.
  */
 export type WebsocketRoute = (req: IncomingMessage, res: ServerResponse, next?: Next) => void;

@@ -5,19 +5,19 @@ import type { AnyHandler } from './serve-http.js';
 import type { WebsocketRoute } from './types.js';
 import { wrapAccepting, wrapRequiring, type AcceptWebsocket, type RequireWebsocket } from './wrappers.js';
 
-/** What {@link withDefaults} returns. */
+/** Describes the functions that {@link withDefaults} returns. */
 export interface WebsocketWrappers<Default extends MessageKind = 'both'> {
   acceptWebsocket: AcceptWebsocket<Default>;
   requireWebsocket: RequireWebsocket<Default>;
-  /** As the export of the same name, with the defaults. */
+  /** Is like the export of the same name, but with the other defaults. */
   websocketMiddleware: (options?: WebsocketMiddlewareOptions) => WebsocketRoute;
 }
 
 /**
- * The wrappers with other defaults, for an app that wants the same options on all its routes. What a route gives itself
- * still comes first.
+ * Returns the wrappers with other defaults, for an app whose routes share options. The options of a single route override
+ * these defaults.
  *
- * @throws {WebsocketOptionError} An option that cannot be.
+ * @throws {WebsocketOptionError} An option is wrong or unknown.
  * @example const { acceptWebsocket, requireWebsocket } = withDefaults({ messages: 'text', heartbeat: 10_000 });
  */
 export function withDefaults<Kind extends MessageKind = 'both'>(

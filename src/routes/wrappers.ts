@@ -8,7 +8,7 @@ import { noteRoute, watchServers } from '../server/watch-servers.js';
 import { Acceptor } from './accept.js';
 import { Exchange, exchangeOf } from './exchange.js';
 import { markRequest } from './request.js';
-import { asNext, failAlone, serveHttp, type AnyHandler } from './serve-http.js';
+import { answerFailure, asNext, serveHttp, type AnyHandler } from './serve-http.js';
 import type {
   AcceptWebsocketHandler,
   Next,
@@ -18,11 +18,11 @@ import type {
   WebsocketRoute,
 } from './types.js';
 
-// TypeScript infers all type parameters of a call or none. So calls that name only the parameters of the path have
-// signatures of their own: `requireWebsocket<{ room: string }>(handler, { messages: 'text' })`. The last one is for a value
-// of `messages` that is known only when it runs, or differs from the default of `withDefaults`.
+// TypeScript infers either all type parameters of a call or none. So a call that names only the path parameters needs its own
+// signature: `requireWebsocket<{ room: string }>(handler, { messages: 'text' })`. The last signature is for a value of
+// `messages` that is known only at run time, or that differs from the default of `withDefaults`.
 
-/** The type of {@link acceptWebsocket}. */
+/** Describes the function {@link acceptWebsocket}. */
 export interface AcceptWebsocket<Default extends MessageKind = 'both'> {
   <Params = RouteParams>(
     handler: AcceptWebsocketHandler<Params, 'text'>,
@@ -39,7 +39,7 @@ export interface AcceptWebsocket<Default extends MessageKind = 'both'> {
   <Params = RouteParams>(handler: AcceptWebsocketHandler<Params>, options?: WebsocketOptions): WebsocketRoute;
 }
 
-/** The type of {@link requireWebsocket}. */
+/** Describes the function {@link requireWebsocket}. */
 export interface RequireWebsocket<Default extends MessageKind = 'both'> {
   <Params = RouteParams>(
     handler: RequireWebsocketHandler<Params, 'text'>,
@@ -60,27 +60,27 @@ export interface RequireWebsocket<Default extends MessageKind = 'both'> {
 }
 
 /**
- * Wraps a handler for a route that serves both plain HTTP and WebSocket: dwebsocket's `accept_websocket`.
+ * Wraps a handler for a route that serves both plain HTTP and WebSocket, like dwebsocket's `accept_websocket`.
  *
- * The handler gets both; `req.isWebsocket()` tells them apart. For a WebSocket the handshake is complete when the
- * handler runs; to refuse with a status, refuse in a middleware before it. When the handler returns (or its promise
- * resolves) the websocket closes with 1000. When it throws or rejects it closes with 1011, and then the error goes to
- * the app's error handlers; on plain HTTP it goes there at once, on Express 4 and Connect, too.
+ * The handler receives both kinds of request; `req.isWebsocket()` distinguishes them. The handshake is complete when the
+ * handler runs. To refuse a websocket with a status, answer in a middleware before it. When the handler returns, or its
+ * promise resolves, the websocket closes with 1000. When it throws or rejects, the websocket closes with 1011, and then the
+ * app's error handlers get the error. On plain HTTP they get it at once, also on Express 4 and Connect.
  *
- * With `next()` a handler passes the websocket on, to another wrapped handler or to a route that answers. That answer
- * closes the websocket when the handler has ended: with 1000; for a status of 400 to 499 other than 404 with 1008; from
- * 500 on with 1011.
+ * With `next()` a handler passes the websocket on to another wrapped handler, or to a route that answers. The status of that
+ * answer chooses the code with which the websocket closes when the handler has ended: 1000; 1008 for a status of 400 to 499
+ * other than 404; 1011 from 500 on.
  *
- * When a handler has failed, the error handlers answer as on any route. `headersSent` is `false` for them, and nothing
- * goes over the wire. After 5 seconds without an answer the response ends.
+ * When a handler has failed, the error handlers answer as on any route. They see `headersSent` as `false`, and nothing is
+ * sent to the client. After 5 seconds without an answer the response ends.
  *
  * A handler must not end the response itself: `res.end()` closes the websocket with these codes (1008 for 404, too), and
- * the process gets one warning for each route. Methods that set headers throw.
+ * causes one process warning for each route. Methods that set headers throw.
  *
- * Works in Express 4 and 5, in Connect and with `http.createServer`; nothing has to be set up.
+ * Works in Express 4 and 5, in Connect and with `http.createServer`, without any set-up.
  *
- * @throws {TypeError} `handler` is no function.
- * @throws {WebsocketOptionError} An option that cannot be.
+ * @throws {TypeError} `handler` is not a function.
+ * @throws {WebsocketOptionError} An option is wrong or unknown.
  * @example
  * app.get('/echo', acceptWebsocket(async (req, res) => {
  *   if (!req.isWebsocket()) return res.send(req.query.message);
@@ -91,12 +91,12 @@ export const acceptWebsocket: AcceptWebsocket = (handler: AnyHandler, options?: 
   wrapAccepting(handler, options);
 
 /**
- * Wraps a handler for a route that serves WebSockets only: dwebsocket's `require_websocket`.
+ * Wraps a handler for a route that serves WebSockets only, like dwebsocket's `require_websocket`.
  *
- * Like {@link acceptWebsocket}, but plain HTTP gets 400 with `Upgrade: websocket` and never reaches the handler.
+ * It works like {@link acceptWebsocket}, but plain HTTP gets 400 with `Upgrade: websocket` and never reaches the handler.
  *
- * @throws {TypeError} `handler` is no function.
- * @throws {WebsocketOptionError} An option that cannot be.
+ * @throws {TypeError} `handler` is not a function.
+ * @throws {WebsocketOptionError} An option is wrong or unknown.
  * @example
  * app.get('/once', requireWebsocket(async (req) => {
  *   const message = await req.websocket.wait();
@@ -106,6 +106,7 @@ export const acceptWebsocket: AcceptWebsocket = (handler: AnyHandler, options?: 
 export const requireWebsocket: RequireWebsocket = (handler: AnyHandler, options?: WebsocketOptions) =>
   wrapRequiring(handler, options);
 
+/** Wraps a handler as {@link acceptWebsocket} does, with other defaults for its options if they are given. */
 export function wrapAccepting(
   handler: AnyHandler,
   options?: WebsocketOptions,
@@ -118,13 +119,14 @@ export function wrapAccepting(
   });
 }
 
+/** Wraps a handler as {@link requireWebsocket} does, with other defaults for its options if they are given. */
 export function wrapRequiring(
   handler: AnyHandler,
   options?: WebsocketOptions,
   defaults?: Policy,
 ): WebsocketRoute {
   checkHandler(handler, 'requireWebsocket');
-  return wrap(handler, resolveOptions(options, defaults), demandWebsocket);
+  return wrap(handler, resolveOptions(options, defaults), refusePlainHttp);
 }
 
 type HttpBranch = (req: IncomingMessage, res: ServerResponse, next: Next | undefined) => void;
@@ -148,27 +150,27 @@ function serveWebsocket(
 ): void {
   let exchange: Exchange | undefined;
   try {
-    // A wrapped handler inside or behind another: the websocket closes when both have ended.
+    // A request that has an exchange comes from another wrapped handler. The websocket closes when both have ended.
     exchange = exchangeOf(req) ?? Exchange.open(acceptor, req, res);
   } catch (error) {
-    // A function among the options has failed, or the websocket belongs to a version that this one does not know.
-    if (next === undefined) failAlone(handler, error, res);
+    // A function among the options has failed, or an incompatible version of the package created the websocket.
+    if (next === undefined) answerFailure(handler, error, res);
     else next(error);
     return;
   }
   exchange?.run(handler, next);
 }
 
-function demandWebsocket(req: IncomingMessage, res: ServerResponse): void {
+function refusePlainHttp(req: IncomingMessage, res: ServerResponse): void {
   const { upgrade, 'sec-websocket-key': key } = req.headers;
-  // The key stays where a proxy leaves out the headers that make it an upgrade, as nginx does unless told otherwise.
+  // A proxy such as nginx drops the headers Upgrade and Connection by default, but forwards the key.
   const isBroken = req.method === 'GET' && (key !== undefined || upgrade?.toLowerCase() === 'websocket');
   answer(
     res,
     400,
-    'this address speaks WebSocket only: connect with a WebSocket client' +
-      (isBroken ? '; a proxy on the way must forward both headers, Upgrade and Connection' : ''),
-    // HTTP/2 has no such headers (RFC 9113, 8.2.2).
+    'this route accepts only WebSocket requests; connect with a WebSocket client' +
+      (isBroken ? ', and make each proxy forward both headers, Upgrade and Connection' : ''),
+    // HTTP/2 forbids these headers (RFC 9113, 8.2.2).
     req.httpVersionMajor > 1 ? {} : { Upgrade: 'websocket', Connection: connectionWithUpgrade(res) },
   );
 }

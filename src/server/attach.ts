@@ -6,15 +6,16 @@ import { checkServer, type Server } from './server-state.js';
 export type { AttachOptions, UpgradeRequest } from './attachment.js';
 
 /**
- * Gives a server to this package, or says which upgrade requests are ours where other libraries upgrade, too.
+ * Attaches this package to a server. On a server that is shared with other WebSocket libraries, its option `owns` names the
+ * upgrade requests of your app.
  *
- * An app whose server is made by `app.listen()` or `http.createServer(app)` needs no such call. Can be called at any
- * time, before or after other listeners are added, and again to change an option.
+ * A server of `app.listen()` or `http.createServer(app)` needs no such call. You may call it at any time, before or after
+ * other listeners are added, and again to change an option.
  *
- * @returns A function that detaches: later upgrade requests are not ours, open websockets stay (until the server closes).
- *   Can be called twice.
- * @throws {WebsocketOptionError} An option that cannot be.
- * @throws {TypeError} `server` is no server.
+ * @returns A function that detaches the package from the server. It leaves open websockets open until the server closes, and
+ *   later upgrade requests alone. You may call it twice.
+ * @throws {WebsocketOptionError} An option is wrong or unknown.
+ * @throws {TypeError} `server` is not a server.
  * @example attachWebsocket(server, { owns: (req) => req.url.startsWith('/chat/') });
  */
 export function attachWebsocket(server: Server, options: AttachOptions = {}): () => void {
@@ -26,7 +27,7 @@ export function attachWebsocket(server: Server, options: AttachOptions = {}): ()
   }
   if (handshakeTimeout !== undefined) checkTime(handshakeTimeout, 'handshakeTimeout');
   const attachment = attachmentOf(server);
-  attachment.isAsked = true;
+  attachment.isExplicit = true;
   if (owns !== undefined) attachment.owns = owns;
   if (handshakeTimeout !== undefined) attachment.handshakeTimeout = handshakeTimeout;
   attachment.attach();

@@ -1,63 +1,66 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { isWebsocketUpgrade, refusal, type Refusal } from '../handshake/handshake.js';
-import { tellRefusal } from '../handshake/answer.js';
+import { reportRefusal } from '../handshake/answer.js';
 import { DEFAULT_HANDSHAKE_TIMEOUT } from '../options/policy.js';
 import { describe } from '../shared/errors.js';
 import { debug, warnOnce } from '../shared/notices.js';
 import { replaceClosingMethods } from './closing-methods.js';
 import { DetachedConnection } from './detached-connection.js';
-import { watchLeftRequest } from './neighbours.js';
+import { watchForeignRequest } from './other-listeners.js';
 import { hasAllHeaders, replayAsPlainHttp } from './plain-http.js';
 import { MethodReplacement } from './replace-method.js';
 import { isShuttingDown, stateOf, type Server } from './server-state.js';
 import { Upgrade } from './upgrade.js';
 
-/** A request as a server gets it: it always has a `url`. */
+/** Describes a request that a server received: it always has a `url`. */
 export type UpgradeRequest = IncomingMessage & { url: string };
 
-/** Options of {@link attachWebsocket}. */
+/** Lists the options of {@link attachWebsocket}. */
 export interface AttachOptions {
   /**
-   * Which upgrade requests enter our app, on a server where other libraries upgrade, too. The others never enter it and
-   * nothing is written to their sockets.
+   * Returns whether an upgrade request belongs to this app. If other libraries listen to 'upgrade' on the server, the other
+   * requests never reach the app, and this package writes nothing to their sockets.
    *
-   * @default all, where nobody else listens; none, where others do
+   * @default all requests if no other library listens to 'upgrade'; no request if one does
    */
   owns?: ((req: UpgradeRequest) => boolean) | undefined;
   /**
-   * Milliseconds after which an upgrade request that no route has answered gets 503.
+   * Limits, in milliseconds, how long a route may take to answer an upgrade request. After it the client gets 503.
    *
    * @default 10_000
    */
   handshakeTimeout?: number | undefined;
 }
 
-const NOT_ANSWERED = refusal(503, 'nobody on this server has answered this upgrade request');
+const NOT_ANSWERED = refusal(
+  503,
+  'no listener on this server has answered this upgrade request; check its path',
+);
 
 const SHUTTING_DOWN = refusal(503, 'the server is shutting down; try again in a moment');
 
 const TOO_MANY_HEADERS = refusal(
   431,
-  'this request has more headers than the server keeps; send fewer, or raise server.maxHeadersCount',
+  'this request has more headers than server.maxHeadersCount allows; send fewer, or raise that limit',
 );
 
 /**
- * Whose an upgrade request is: `ours` enters the app as a websocket, `plain` as the HTTP request that it also is,
- * `theirs` belongs to the other listeners, and that of `nobody` is refused.
+ * Says who handles an upgrade request: `ours` reaches the app as a WebSocket request, and `plain` as a plain HTTP request.
+ * `theirs` goes to the other listeners. A request of `nobody` is refused.
  */
 type Verdict = 'ours' | 'plain' | 'theirs' | 'nobody';
 
-/** Gives a server its websockets, and takes them away again. */
+/** Attaches this package to a server, and detaches it: adds an 'upgrade' listener, and replaces methods of the server. */
 export class Attachment {
   owns: AttachOptions['owns'];
   handshakeTimeout = DEFAULT_HANDSHAKE_TIMEOUT;
   /** Whether the app has called `attachWebsocket`. */
-  isAsked = false;
+  isExplicit = false;
   #isActive = false;
   #isRestoring = false;
-  /** The request that is being handed over, so that `owns` is asked once. */
-  #judged: { readonly req: IncomingMessage; readonly verdict: Verdict } | undefined;
+  /** The verdict on the current request, so that `owns` is called once for each request. */
+  #current: { readonly req: IncomingMessage; readonly verdict: Verdict } | undefined;
   readonly #server: Server;
   readonly #upgradeMethods: MethodReplacement[];
   readonly #closingMethods: MethodReplacement[];
@@ -73,7 +76,7 @@ export class Attachment {
   }
 
   attach(): void {
-    // Node hands an upgrade over only where somebody listens, and others may have removed all listeners.
+    // Node emits 'upgrade' only if a listener exists, and another library may have removed all listeners.
     if (this.#own() === 0) this.#server.prependListener('upgrade', this.#onUpgrade);
     if (this.#isActive) return;
     this.#isActive = true;
@@ -90,7 +93,7 @@ export class Attachment {
     debug('detached from a server');
   }
 
-  /** Restores `close()` and its like when no connection is left that they must reach. */
+  /** Restores `close()` and the other closing methods once all connections that they must reach have closed. */
   async #restoreClosing(): Promise<void> {
     if (this.#isRestoring) return;
     this.#isRestoring = true;
@@ -110,14 +113,16 @@ export class Attachment {
     return this.#server.listenerCount('upgrade', this.#onUpgrade);
   }
 
-  // Looked at anew each time: http-proxy-middleware, for one, begins to listen with its first request.
+  // Counted for each request: http-proxy-middleware, for example, begins to listen with its first request.
   #others(): number {
     return this.#server.listenerCount('upgrade') - this.#own();
   }
 
   /**
-   * Node gives one socket to all 'upgrade' listeners, and they act on it whenever they like: `ws` without a path takes it,
-   * others end what is not theirs after an `await`. So a request that is ours reaches no other listener.
+   * Replaces the server's `emit`, so that our requests reach no other 'upgrade' listener.
+   *
+   * Node passes the same socket to all 'upgrade' listeners. Any of them may use it: `ws` without a path accepts every
+   * request, and others end foreign requests after an `await`.
    */
   #emitBeforeOthers(): MethodReplacement {
     return new MethodReplacement(this.#server, 'emit', (original) => (event, ...args) => {
@@ -126,34 +131,34 @@ export class Attachment {
       try {
         return this.#handle(req, socket, head) || original.call(this.#server, event, ...args);
       } finally {
-        this.#judged = undefined;
+        this.#current = undefined;
       }
     });
   }
 
-  /** For a request that has come past our `emit`: somebody may call the listeners one by one. */
+  /** Handles a request that has bypassed our `emit`: other code may call each listener directly. */
   readonly #onUpgrade = (req: IncomingMessage, socket: Duplex, head: Buffer): void => {
-    if (this.#judged?.req === req) return;
+    if (this.#current?.req === req) return;
     this.#handle(req, socket, head);
-    this.#judged = undefined;
+    this.#current = undefined;
   };
 
   /**
-   * Where Node asks before it hands a request over (22.21, 24.9 and later), requests that are not ours stay with its
-   * parser.
+   * Replaces `shouldUpgradeCallback`, which Node has from 22.21 and 24.9 on. Node calls it before it emits 'upgrade', so
+   * plain requests stay in Node's parser.
    */
   #answerBeforeUpgrade(): MethodReplacement {
     return new MethodReplacement(this.#server, 'shouldUpgradeCallback', (original) => (req) => {
       const isPlain = this.#isActive && this.#judge(req as IncomingMessage) === 'plain';
       const isUpgraded = !isPlain && original.call(this.#server, req);
-      if (!isUpgraded) this.#judged = undefined;
+      if (!isUpgraded) this.#current = undefined;
       return isUpgraded;
     });
   }
 
   #judge(req: IncomingMessage): Verdict {
-    if (this.#judged?.req !== req) this.#judged = { req, verdict: this.#decide(req) };
-    return this.#judged.verdict;
+    if (this.#current?.req !== req) this.#current = { req, verdict: this.#decide(req) };
+    return this.#current.verdict;
   }
 
   #decide(req: IncomingMessage): Verdict {
@@ -162,35 +167,35 @@ export class Attachment {
     return kind === 'plain' || this.owns === undefined || this.#isOwn(req) ? kind : 'nobody';
   }
 
-  /** Acts on an upgrade request; `false` leaves it to the other listeners. */
+  /** Acts on the verdict. Returns `false` if the other listeners must handle the request. */
   #handle(req: IncomingMessage, socket: Duplex, head: Buffer): boolean {
     switch (this.#judge(req)) {
       case 'theirs':
         if (this.owns === undefined) this.#watch(req, socket);
         return false;
       case 'nobody':
-        this.#whenItsTurn(socket, (connection) => {
+        this.#takeOver(socket, (connection) => {
           refuse(req, connection, NOT_ANSWERED);
         });
         return true;
       case 'plain':
-        this.#whenItsTurn(socket, (connection) => {
+        this.#takeOver(socket, (connection) => {
           if (hasAllHeaders(this.#server, req)) replayAsPlainHttp(this.#server, req, connection, head);
           else refuse(req, connection, TOO_MANY_HEADERS);
         });
         return true;
       case 'ours':
-        this.#whenItsTurn(socket, (connection) => {
+        this.#takeOver(socket, (connection) => {
           this.#enter(req, connection, head);
         });
         return true;
     }
   }
 
-  /** Takes a socket over from Node, and goes on once the earlier requests on it are answered. */
-  #whenItsTurn(socket: Duplex, proceed: (connection: DetachedConnection) => void): void {
+  /** Takes a socket over from Node, and calls `proceed` once the earlier responses on it have finished. */
+  #takeOver(socket: Duplex, proceed: (connection: DetachedConnection) => void): void {
     const connection = new DetachedConnection(this.#server, socket);
-    connection.afterAnswers(() => {
+    connection.afterEarlierResponses(() => {
       proceed(connection);
     });
   }
@@ -198,14 +203,14 @@ export class Attachment {
   #enter(req: IncomingMessage, connection: DetachedConnection, head: Buffer): void {
     if (!hasAllHeaders(this.#server, req)) refuse(req, connection, TOO_MANY_HEADERS);
     else if (isShuttingDown(this.#server)) refuse(req, connection, SHUTTING_DOWN);
-    else new Upgrade(this.#server, req, connection, head, this.handshakeTimeout).enter();
+    else new Upgrade(this.#server, req, connection, head, this.handshakeTimeout).emitRequest();
   }
 
   #watch(req: IncomingMessage, socket: Duplex): void {
     const { handshakeTimeout } = this;
-    const isOurs = this.isAsked || stateOf(this.#server).servesRoutes;
-    watchLeftRequest({ server: this.#server, isOurs, handshakeTimeout }, req, socket, (connection) => {
-      connection.afterAnswers(() => {
+    const isOurs = this.isExplicit || stateOf(this.#server).servesRoutes;
+    watchForeignRequest({ server: this.#server, isOurs, handshakeTimeout }, req, socket, (connection) => {
+      connection.afterEarlierResponses(() => {
         refuse(req, connection, NOT_ANSWERED);
       });
     });
@@ -217,7 +222,7 @@ export class Attachment {
       if (typeof answer === 'boolean') return answer;
       this.#warnAboutOwns(`returned ${describe(answer)}`);
     } catch (error) {
-      // An error thrown by a listener of 'upgrade' would end the process.
+      // An error that an 'upgrade' listener throws would end the process.
       this.#warnAboutOwns(`threw ${String(error)}`);
     }
     return false;
@@ -227,13 +232,13 @@ export class Attachment {
     warnOnce(
       this.#server,
       'WEBSOCKET_OWNS',
-      `the function given as owns to attachWebsocket ${what}, and the upgrade request was left to others; ` +
-        'it must return true or false at once',
+      `the function given as owns to attachWebsocket ${what}, so this app did not handle the upgrade request; ` +
+        'return true or false, and no promise',
     );
   }
 }
 
-/** The attachment of a server, which is created when it is first asked for. */
+/** Returns the attachment of a server, and creates it on the first call. */
 export function attachmentOf(server: Server): Attachment {
   const state = stateOf(server);
   const attachment = (state.attachment as Attachment | undefined) ?? new Attachment(server);
@@ -241,8 +246,8 @@ export function attachmentOf(server: Server): Attachment {
   return attachment;
 }
 
-/** For requests that do not enter the app. */
+/** Refuses a request that never reaches the app. */
 function refuse(req: IncomingMessage, connection: DetachedConnection, verdict: Refusal): void {
-  tellRefusal(req, verdict.status, verdict.text);
+  reportRefusal(req, verdict.status, verdict.text);
   connection.answer(verdict);
 }

@@ -4,19 +4,20 @@ import { stateOf, type Server } from './server-state.js';
 import { closeWebsockets } from './shutdown.js';
 
 /**
- * The methods that end a server's connections, made to reach those that Node has handed over to us.
+ * Creates replacements for the methods that close a server's connections. They also reach the connections that Node has
+ * handed over to this package.
  *
- * Node has no event for any of them, so they are replaced for as long as a server is attached.
+ * Node emits no event when these methods are called, so they stay replaced while a server is attached.
  */
 export function replaceClosingMethods(server: Server): MethodReplacement[] {
   const state = stateOf(server);
   return [
-    // With open websockets the callback would never come. 1001 is for a server that goes down (RFC 6455, 7.4.1).
+    // With open websockets, Node would never call back. 1001 means that a server goes down (RFC 6455, 7.4.1).
     new MethodReplacement(server, 'close', (original) => (callback) => {
       state.closeCalled = true;
       const ended = closeWebsockets(server);
       if (typeof callback !== 'function') return original.call(server, callback);
-      // Node is done when the sockets are, which is a moment before their websockets have told their end.
+      // Node calls back when the sockets have closed, which is shortly before `closed` of the websockets resolves.
       return original.call(server, (error: unknown) => {
         void ended.then(() => {
           nextTick(callback, error);

@@ -7,16 +7,16 @@ import { debug } from '../shared/notices.js';
 import { clearTimeout, setTimeout } from '../shared/real-timers.js';
 import { stateOf, type Detached, type Server } from './server-state.js';
 
-/** How long a client that has its answer may keep the socket before it is destroyed. */
+/** Milliseconds between the end of the response and the destruction of a socket that the client keeps open. */
 const LINGER = 1_000;
 
 /**
- * A connection that Node has handed over with 'upgrade', for as long as it speaks HTTP.
+ * Manages a connection that Node has handed over with 'upgrade', while it still uses HTTP.
  *
- * Node removes its parser and its listeners from such a socket and strikes it off its list (`onParserExecuteCommon` in
- * Node's lib/_http_server.js). Until the socket becomes a websocket, returns to the parser or closes, this class does
- * what Node did: it relays 'drain', obeys `server.timeout`, ends a half-closed connection, and keeps the socket on a list
- * for `closeAllConnections()` and `closeIdleConnections()`.
+ * Node removes its parser and its listeners from such a socket, and removes the socket from its list
+ * (`onParserExecuteCommon` in Node's lib/_http_server.js). This class does Node's work until the socket becomes a
+ * websocket, returns to the parser, or closes. It relays 'drain', applies `server.timeout`, and ends a half-closed
+ * connection. It keeps the socket on a list for `closeAllConnections()` and `closeIdleConnections()`.
  */
 export class DetachedConnection implements Detached {
   readonly socket: Socket;
@@ -25,7 +25,7 @@ export class DetachedConnection implements Detached {
 
   constructor(server: Server, socket: Duplex) {
     this.#server = server;
-    // Tests and tunnels bring other duplex streams: what not all of them have is looked for before it is used.
+    // Tests and tunnels pass other duplex streams. Check that a method exists if not all streams have it.
     this.socket = socket as Socket;
     stateOf(server).detached.add(this);
     socket.on('error', ignore);
@@ -35,34 +35,35 @@ export class DetachedConnection implements Detached {
     socket.on('close', this.#onClose);
   }
 
-  /** As Node defines it: no response is under way. */
+  /** Returns whether the connection is idle in Node's sense: no response is in progress. */
   get isIdle(): boolean {
     return this.#response?.writableEnded !== false && this.socket.writableLength === 0;
   }
 
   /**
-   * Calls `proceed` once the earlier responses on this connection have finished, unless the connection ends first.
+   * Calls `proceed` once the earlier responses on this connection have finished, unless the connection closes first.
    *
-   * A client may send an upgrade request right behind another request (RFC 9112, 9.3.2). Node hands it over at once, while
-   * the socket still belongs to the earlier response: to assign it to a second one throws, and would end the process.
+   * A client may pipeline an upgrade request behind another request (RFC 9112, 9.3.2). Node emits 'upgrade' at once, while
+   * the socket still belongs to the earlier response. Assigning the socket to a second response would throw, and end the
+   * process.
    */
-  afterAnswers(proceed: () => void): void {
+  afterEarlierResponses(proceed: () => void): void {
     const earlier = this.#response;
     if (earlier === undefined) {
-      // A response that finished meanwhile has left Node's `keepAliveTimeout` on the socket.
+      // The earlier response has set Node's `keepAliveTimeout` on the socket.
       this.#restartTimeout();
       proceed();
       return;
     }
-    debug('an upgrade request waits for the answer to the request before it');
+    debug('an upgrade request waits for the response to the request before it');
     earlier.once('close', () => {
-      // Node no longer tells a request that its client has left before the answer.
+      // After 'upgrade', Node no longer destroys a request whose client disconnected before the response.
       if (!earlier.writableFinished) earlier.req.destroy(new ResetError());
-      else if (this.socket.writable) this.afterAnswers(proceed);
+      else if (this.socket.writable) this.afterEarlierResponses(proceed);
     });
   }
 
-  /** Answers without a response object, and ends the connection. */
+  /** Writes a response to the socket without a response object, and ends the connection. */
   answer({ status, text, headers }: Refusal): void {
     const body = `${text}\n`;
     const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
@@ -75,7 +76,7 @@ export class DetachedConnection implements Detached {
     this.end();
   }
 
-  /** Ends the connection without cutting off an answer that is under way, and without waiting for ever. */
+  /** Ends the connection after the buffered response. Destroys the socket if the client keeps it open too long. */
   end(): void {
     this.discardInput();
     this.socket.end();
@@ -85,16 +86,16 @@ export class DetachedConnection implements Detached {
   }
 
   /**
-   * Reads what the client sends from now on, and drops it.
+   * Reads and discards what the client sends from now on.
    *
-   * The end of a client shows only when everything before it has been read. And TCP resets a connection that is closed
-   * with unread data: the answer could be lost.
+   * 'end' comes only after all earlier data has been read. And if unread data is left, closing the socket resets the TCP
+   * connection, and the response may be lost.
    */
   discardInput(): void {
     this.socket.resume();
   }
 
-  /** Leaves the socket to somebody else, who must listen to 'error' before this turn of the event loop ends. */
+  /** Stops managing the socket, and returns it. The caller must listen to 'error' in the same turn of the event loop. */
   release(): Socket {
     const { socket } = this;
     stateOf(this.#server).detached.delete(this);
@@ -106,7 +107,7 @@ export class DetachedConnection implements Detached {
     return socket;
   }
 
-  /** The response that the socket belongs to. */
+  /** Returns the response that the socket belongs to. */
   get #response(): ServerResponse | undefined {
     return responseOn(this.socket);
   }
@@ -121,8 +122,10 @@ export class DetachedConnection implements Detached {
   };
 
   readonly #onTimeout = (): void => {
-    const heard = [this.#response, this.#server].map((emitter) => emitter?.emit('timeout', this.socket));
-    if (!heard.includes(true)) this.socket.destroy();
+    const hadListener = [this.#response, this.#server].map((emitter) =>
+      emitter?.emit('timeout', this.socket),
+    );
+    if (!hadListener.includes(true)) this.socket.destroy();
   };
 
   readonly #onEnd = (): void => {
@@ -135,7 +138,7 @@ export class DetachedConnection implements Detached {
   };
 }
 
-/** What Node destroys a request with when its client leaves. */
+/** Is like the error with which Node destroys a request when its client disconnects. */
 class ResetError extends Error {
   readonly code = 'ECONNRESET';
 

@@ -6,31 +6,32 @@ import { httpServerOf } from './watch-servers.js';
 
 const HANDED_OVER = refusal(
   503,
-  'this connection was handed to a server that knows nothing of websockets; ' +
+  'this server does not listen itself and is not attached, so it cannot accept websockets; ' +
     'call attachWebsocket(server) before server.emit("connection", socket)',
 );
 
 const UNKNOWN_SERVER = refusal(
   503,
-  'this request came through a server that is none of node:http or node:https; ' +
-    'call attachWebsocket(server) first, as for a server of node:http2 with allowHTTP1',
+  'this request came through a server that is not from node:http or node:https; ' +
+    'call attachWebsocket(server) first, for example for a node:http2 server with allowHTTP1',
 );
 
 const DETACHED = refusal(
   503,
-  'this server has been detached from its websockets; call attachWebsocket(server) to have them again',
+  'this server has been detached, so it accepts no websockets; call attachWebsocket(server) to attach it again',
 );
 
 const LATE = refusal(
   503,
-  'this request came before the server had websockets, since no route had been wrapped until then. It has them now: ' +
-    'try again. To have them from the start, load the routes before the first request, or call attachWebsocket(server)',
+  'this connection was opened before the first route was wrapped, so the server could not accept websockets yet. It can ' +
+    'now: try again. To avoid this, load the routes before the first request, or call attachWebsocket(server)',
 );
 
 /**
- * Judges a websocket request that has reached its route without an upgrade: there is no way back from Node's parser.
+ * Returns why a WebSocket request has reached its route without an upgrade. Node's parser has handled it as plain HTTP, so
+ * it can no longer become a websocket.
  *
- * A server that listens and is met here for the first time gets its websockets at once, for the requests to come.
+ * If the server listens and is unknown, this function attaches it for later requests.
  */
 export function judgeWithoutUpgrade(req: IncomingMessage): Refusal {
   const server = httpServerOf(req);

@@ -4,15 +4,15 @@ import { debug } from '../shared/notices.js';
 import type { DetachedConnection } from './detached-connection.js';
 import type { Server } from './server-state.js';
 
-/** How many headers Node keeps of a request when `server.maxHeadersCount` is not set. */
+/** The number of headers that Node keeps of a request if `server.maxHeadersCount` is not set. */
 const DEFAULT_MAX_HEADERS = 1_000;
 
 /**
- * Whether Node has kept all headers of a request.
+ * Returns whether Node has kept all headers of a request.
  *
- * Beyond `server.maxHeadersCount` Node drops headers, but its parser obeys them. So a request at that limit may have an
- * `Origin`, a `Content-Length` or a `Transfer-Encoding` that nobody can see. With its length unknown, its body could be
- * taken for the next request.
+ * Node's parser applies all headers, but Node drops those beyond `server.maxHeadersCount`. So a request at that limit may
+ * have an `Origin`, `Content-Length` or `Transfer-Encoding` header that is not visible. With an unknown length, its body
+ * could be parsed as the next request.
  */
 export function hasAllHeaders(server: Server, req: IncomingMessage): boolean {
   const max = server.maxHeadersCount ?? DEFAULT_MAX_HEADERS;
@@ -20,14 +20,14 @@ export function hasAllHeaders(server: Server, req: IncomingMessage): boolean {
 }
 
 /**
- * Handles a request that asks for an upgrade which is not ours (h2c, or a websocket with a body) as the plain HTTP
- * request that it also is. All its headers must be known.
+ * Handles an upgrade request as plain HTTP if it asks for another protocol (h2c), or for a websocket with a body. All its
+ * headers must be known.
  *
- * With an 'upgrade' listener on a server, Node hands over *every* request with an `Upgrade` header, and its parser has
- * left the socket. So the request's own bytes, without the upgrade, go back to where they came from, and Node's own
- * listener gets the connection once more. Keep-alive goes on.
+ * If a server has an 'upgrade' listener, Node removes its parser from *every* request with an `Upgrade` header. So this
+ * function puts the request back into the socket, without the upgrade. Then Node's 'connection' listener parses it again.
+ * Keep-alive still works.
  *
- * Newer versions of Node ask before they hand over (see `shouldUpgradeCallback` in attach.ts), and this is not needed.
+ * Newer versions of Node do not need this, see `shouldUpgradeCallback` in attachment.ts.
  */
 export function replayAsPlainHttp(
   server: Server,
@@ -39,7 +39,7 @@ export function replayAsPlainHttp(
   const socket = connection.release();
   if (head.length > 0) socket.unshift(head);
   socket.unshift(Buffer.from(formatHead(server, req), 'latin1'));
-  // Only Node's own listener, which is the same function on http and https: the others have seen this connection.
+  // Node's own listener is the same function for http and https. All other listeners have seen this connection.
   serveConnection ??= new HttpServer().listeners('connection')[0] as ConnectionListener;
   serveConnection.call(server, socket);
 }
@@ -54,15 +54,15 @@ function formatHead(server: Server, req: IncomingMessage): string {
   for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
     const name = rawHeaders[i] as string;
     const value = withoutUpgrade(name.toLowerCase(), rawHeaders[i + 1] as string);
-    // Without a space, so that no head grows beyond `server.maxHeaderSize`.
+    // No space after the colon, so that the headers never grow beyond `server.maxHeaderSize`.
     if (value !== undefined) lines.push(`${name}:${value}`);
   }
-  // Node counts the requests of a connection anew.
+  // Node restarts its count for this connection, so the limit would not apply. Close after this request.
   if ((server.maxRequestsPerSocket ?? 0) > 0) lines.push('Connection:close');
   return `${lines.join('\r\n')}\r\n\r\n`;
 }
 
-/** The header's value without what belongs to the upgrade; `undefined` when nothing is left of it. */
+/** Returns a header's value without the parts of the upgrade, or `undefined` if nothing remains. */
 function withoutUpgrade(name: string, value: string): string | undefined {
   if (name === 'upgrade' || name === 'http2-settings') return undefined;
   if (name !== 'connection') return value;

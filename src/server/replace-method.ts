@@ -1,7 +1,7 @@
-/** A method, whatever it takes and returns. */
+/** Stands for any method. */
 type Method = (this: unknown, ...args: unknown[]) => unknown;
 
-/** An own method of an object that stands in for another one and calls it. */
+/** Replaces a method of one object with another one, which may call the original. */
 export class MethodReplacement {
   readonly #target: Record<string, Method>;
   readonly #name: string;
@@ -15,7 +15,7 @@ export class MethodReplacement {
     this.#make = make;
   }
 
-  /** Replaces the method, unless it is replaced already or the object has no such method. */
+  /** Replaces the method. Does nothing if it is replaced already, or if the object has no such method. */
   install(): void {
     if (this.#replacement !== undefined || typeof this.#target[this.#name] !== 'function') return;
     this.#before = Object.getOwnPropertyDescriptor(this.#target, this.#name);
@@ -28,7 +28,7 @@ export class MethodReplacement {
     });
   }
 
-  /** Restores the method. When somebody has replaced it after us, ours stays below theirs, ready to be installed again. */
+  /** Restores the method. If other code has replaced it since, that code calls ours, so ours stays installed. */
   remove(): void {
     if (this.#replacement === undefined || this.#target[this.#name] !== this.#replacement) return;
     if (this.#before === undefined) Reflect.deleteProperty(this.#target, this.#name);
@@ -38,7 +38,7 @@ export class MethodReplacement {
 
   #original(): Method {
     if (this.#before !== undefined) return this.#target[this.#name] as Method;
-    // An agent may replace that of the class at any time.
+    // Looked up at each call: a tracing agent may replace the method of the class at any time.
     const prototype = Object.getPrototypeOf(this.#target) as Record<string, Method>;
     const name = this.#name;
     return function (this: unknown, ...args: unknown[]) {

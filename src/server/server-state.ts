@@ -4,46 +4,47 @@ import type { Duplex } from 'node:stream';
 import { argumentError, describe } from '../shared/errors.js';
 import type { Websocket } from '../websocket/websocket.js';
 
-/** A server of Node, http or https. */
+/** Stands for an `http.Server` or an `https.Server` of Node. */
 export type Server = HttpServer | HttpsServer;
 
-/** A connection that Node has handed over with 'upgrade' and that speaks HTTP. */
+/** Describes a connection that Node has handed over with 'upgrade' and that still uses HTTP. */
 export interface Detached {
   readonly socket: Duplex;
-  /** Whether no response is under way. */
+  /** Whether no response is in progress. */
   readonly isIdle: boolean;
 }
 
-/** An upgrade request that is on its way through the app. */
-export interface Undecided {
-  /** Stops waiting: answers 503 where no answer has begun, and leaves to the app an answer that has. */
+/** Describes an upgrade request that the app has not answered yet. */
+export interface PendingUpgrade {
+  /** Stops waiting for the app. Sends 503 if no response has begun. If one has, the app may finish it. */
   abandon(text: string): void;
-  /** Resolves when a route has accepted it, an answer has begun, or the client has left. */
+  /** Resolves when a route has accepted the request, a response has begun, or the client has disconnected. */
   settled(): Promise<void>;
 }
 
-/** What we know of one server. */
+/** Holds the state of one server. */
 export interface ServerState {
   /** The open websockets. */
   readonly open: Set<Websocket>;
-  /** Upgrade requests on their way through the app. */
-  readonly pending: Set<Undecided>;
-  /** All sockets that Node no longer has on its list and that are not websockets: pending, answered or ending. */
+  /** The upgrade requests that the app has not answered yet. */
+  readonly pending: Set<PendingUpgrade>;
+  /** The connections that Node has removed from its list and that are not websockets: pending, answered or ending. */
   readonly detached: Set<Detached>;
-  /** How many calls of `closeWebsockets` are under way. */
+  /** The number of calls of `closeWebsockets` in progress. */
   draining: number;
-  /** Whether `close()` has been called since the server last began to listen. */
+  /** Whether `close()` has been called. A server that listens again accepts websockets nevertheless. */
   closeCalled: boolean;
   /** Whether a request that came through this server has reached a route or middleware of ours. */
   servesRoutes: boolean;
-  /** What has been put on the server; stays when it is detached, so that it is not attached again by itself. */
+  /** The attachment of the server. It stays when the server is detached, which prevents automatic attachment. */
   attachment: { readonly isActive: boolean } | undefined;
 }
 
-// On the server itself and under a name that another copy of the package knows, too: an app that loads the package
-// twice, or a test runner that loads it anew for each file, has one state for each server.
+// The state is stored on the server, under a name that all copies of the package know. So each server has one state, even
+// if an app loads the package twice, or a test runner reloads it for each file.
 const KEY = Symbol.for('dwebsocket.server.1');
 
+/** Returns the state of a server, and creates it on the first call. */
 export function stateOf(server: object): ServerState {
   const holder = server as { [KEY]?: ServerState };
   const existing = holder[KEY];
@@ -61,17 +62,21 @@ export function stateOf(server: object): ServerState {
   return state;
 }
 
-/** Whether new websockets are refused with 503. */
+/** Returns whether new websockets are refused with 503. */
 export function isShuttingDown(server: { listening: boolean }): boolean {
   const state = stateOf(server);
   return state.draining > 0 || (state.closeCalled && !server.listening);
 }
 
-/** @throws {TypeError} It is no server. */
+/**
+ * Checks that a value is a server.
+ *
+ * @throws {TypeError} It is not a server.
+ */
 export function checkServer(server: unknown, name: string): void {
   const methods = server as { on?: unknown; emit?: unknown; close?: unknown } | undefined | null;
   if (typeof methods?.close === 'function' && typeof methods.on === 'function') return;
-  const app = typeof server === 'function' ? ' (an Express app is no server: app.listen() returns one)' : '';
+  const app = typeof server === 'function' ? '; for an Express app, pass what app.listen() returns' : '';
   throw argumentError(
     TypeError,
     `${name} takes an http.Server or https.Server; got ${describe(server)}${app}`,

@@ -8,33 +8,35 @@ import { closeWithin, terminateWebsocket } from '../websocket/operations.js';
 import type { Websocket } from '../websocket/websocket.js';
 import { checkServer, stateOf, type Server } from './server-state.js';
 
-/** Options of {@link closeWebsockets}. */
+/** Lists the options of {@link closeWebsockets}. */
 export interface CloseWebsocketsOptions {
   /**
-   * The close code that the clients see.
+   * Sets the close code that the clients receive.
    *
    * @default 1001 (going away)
    */
   code?: number | undefined;
   /**
-   * The close reason, at most 123 bytes.
+   * Sets the close reason, at most 123 bytes.
    *
    * @default ''
    */
   reason?: string | undefined;
   /**
-   * Milliseconds that the clients have to answer, whatever their routes say; then their connections are cut. One that
-   * was closing already has no longer than its route gives it.
+   * Limits, in milliseconds, how long the clients may take to answer the close frame. After it their connections are
+   * destroyed. It replaces the `closeTimeout` of all routes. A websocket that is closing already keeps its own deadline if
+   * that is earlier.
    *
-   * @default the `closeTimeout` of each route; 5_000 for requests that wait for an answer of the app
+   * @default the `closeTimeout` of each route; 5_000 for upgrade requests that the app has not answered yet
    */
   timeout?: number | undefined;
 }
 
 /**
- * The open websockets of a server: a live set; a websocket leaves it when it has ended. Each knows its `request`.
+ * Returns the open websockets of a server. The set is live: a websocket leaves it when its connection has ended. Each
+ * websocket has its `request`.
  *
- * @throws {TypeError} `server` is no server.
+ * @throws {TypeError} `server` is not a server.
  */
 export function openWebsockets(server: Server): ReadonlySet<Websocket> {
   checkServer(server, 'openWebsockets');
@@ -42,15 +44,15 @@ export function openWebsockets(server: Server): ReadonlySet<Websocket> {
 }
 
 /**
- * Closes all websockets of a server and leaves the server itself as it is.
+ * Closes all websockets of a server. The server itself stays open.
  *
- * What was sent before goes out first. While it is under way new upgrade requests get 503; those that wait for an
- * answer of the app have until `timeout`. An upgrade request that the app answers over plain HTTP is left to the app, as
- * `server.close()` leaves any response: only `server.closeAllConnections()` cuts it. Resolves when all websockets have
- * ended, whether their handlers have or not; never rejects.
+ * Clients receive all earlier messages first. Until the promise resolves, new upgrade requests get 503. The app has until
+ * `timeout` to answer pending upgrade requests. If the app has begun a plain HTTP response to an upgrade request, it may
+ * finish it, as after `server.close()`; only `server.closeAllConnections()` destroys it. Resolves when all websockets have
+ * ended; handlers may still run. Never rejects.
  *
- * @throws {WebsocketOptionError | RangeError} An option that cannot be.
- * @throws {TypeError} `server` is no server.
+ * @throws {WebsocketOptionError | RangeError} An option is wrong or unknown.
+ * @throws {TypeError} `server` is not a server.
  */
 export function closeWebsockets(server: Server, options: CloseWebsocketsOptions = {}): Promise<void> {
   checkServer(server, 'closeWebsockets');
@@ -63,7 +65,12 @@ export function closeWebsockets(server: Server, options: CloseWebsocketsOptions 
 
 async function drain(server: Server, code: number, reason: string, timeout?: number): Promise<void> {
   const state = stateOf(server);
-  debug('closing %d websockets with %d, %d requests undecided', state.open.size, code, state.pending.size);
+  debug(
+    'closing %d websockets with %d, %d upgrade requests pending',
+    state.open.size,
+    code,
+    state.pending.size,
+  );
   state.draining++;
   const timer = setTimeout(() => {
     if (timeout !== undefined) for (const websocket of state.open) terminateWebsocket(websocket);

@@ -2,48 +2,48 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { refusal, type Refusal } from '../handshake/handshake.js';
 import { publishFinish, publishStart } from '../handshake/http-channels.js';
-import { tellRefusal } from '../handshake/answer.js';
+import { reportRefusal } from '../handshake/answer.js';
 import { closeExchange } from '../handshake/response.js';
 import { learnRouterSymbols, reserveFields } from '../internals/express.js';
 import { createResponse } from '../internals/node.js';
 import { debug } from '../shared/notices.js';
 import { clearTimeout, nextTick, setTimeout } from '../shared/real-timers.js';
 import { DetachedConnection } from './detached-connection.js';
-import { stateOf, type Server, type Undecided } from './server-state.js';
+import { stateOf, type PendingUpgrade, type Server } from './server-state.js';
 import type { Websocket } from '../websocket/websocket.js';
 
-// Versioned and shared: a route that was wrapped by another copy of the package finds what ours has attached.
+// The key is versioned and shared: a route of another copy of the package finds the upgrade that this copy has attached.
 const KEY = Symbol.for('dwebsocket.upgrade.1');
 
 /**
- * Where an upgrade request is: `pending` until its answer begins, a route accepts it, or the client leaves. `gone` also
- * stands for a client that leaves while it is accepted.
+ * Lists the states of an upgrade request. It is `pending` until its response begins, a route accepts it, or the client
+ * disconnects. `gone` also means that the client has disconnected while a route accepted the request.
  */
 export type UpgradeState = 'pending' | 'answered' | 'accepted' | 'gone';
 
-/** What an upgrade needs only while it is pending. */
-interface Waiting {
+/** Holds the fields that an upgrade needs only while it is pending. */
+interface Pending {
   readonly connection: DetachedConnection;
   readonly head: Buffer;
   readonly timer: NodeJS.Timeout;
   readonly onAnswered: () => void;
   readonly onClientGone: () => void;
-  /** Those who wait in `settled()`. */
-  readonly settle: (() => void)[];
+  /** The `resolve` functions of the promises of `settled()`. */
+  readonly resolvers: (() => void)[];
 }
 
 /**
- * One upgrade request on its way through the app, with a real response: either a route takes its socket, or the app
- * answers as it would answer any request, and the connection ends.
+ * Represents one upgrade request, with a real response. Either a route accepts it and takes its socket, or the app answers
+ * as it answers any request. After such an answer the connection ends.
  */
-export class Upgrade implements Undecided {
+export class Upgrade implements PendingUpgrade {
   readonly req: IncomingMessage;
   readonly res: ServerResponse;
   readonly server: Server;
   /** The websocket of a request that a route has accepted. */
   websocket: Websocket | undefined;
   #state: UpgradeState = 'pending';
-  #waiting: Waiting | undefined;
+  #pending: Pending | undefined;
 
   constructor(
     server: Server,
@@ -60,7 +60,7 @@ export class Upgrade implements Undecided {
     Object.defineProperty(req, KEY, { value: this });
     prepareRequest(req, this.res);
     stateOf(server).pending.add(this);
-    this.#waiting = {
+    this.#pending = {
       connection,
       head,
       timer: setTimeout(() => {
@@ -72,42 +72,42 @@ export class Upgrade implements Undecided {
       onClientGone: () => {
         this.#onClientGone();
       },
-      settle: [],
+      resolvers: [],
     };
-    socket.on('close', this.#waiting.onClientGone);
-    this.res.on('finish', this.#waiting.onAnswered);
+    socket.on('close', this.#pending.onClientGone);
+    this.res.on('finish', this.#pending.onAnswered);
     this.res.assignSocket(socket);
   }
 
-  /** Sends the request through the app. */
-  enter(): void {
+  /** Emits 'request' on the server, so that the app handles the request. */
+  emitRequest(): void {
     publishStart(this.server, this.req, this.res);
     this.server.emit('request', this.req, this.res);
   }
 
-  /** An answer that has begun, and a socket that is destroyed, count before their events come. */
+  /** Returns the state. It changes as soon as a response begins or the socket is destroyed, before their events come. */
   get state(): UpgradeState {
-    if (this.#waiting === undefined) return this.#state;
+    if (this.#pending === undefined) return this.#state;
     if (this.res.headersSent || this.res.writableEnded) return 'answered';
-    return this.#waiting.connection.socket.destroyed ? 'gone' : 'pending';
+    return this.#pending.connection.socket.destroyed ? 'gone' : 'pending';
   }
 
   settled(): Promise<void> {
     if (this.state !== 'pending') return Promise.resolve();
-    return new Promise((resolve) => this.#waiting?.settle.push(resolve));
+    return new Promise((resolve) => this.#pending?.resolvers.push(resolve));
   }
 
-  /** Takes the socket away from the response, which keeps its headers. The state must be `pending`. */
+  /** Detaches the socket from the response, and returns it. The response keeps its headers. The state must be `pending`. */
   accept(): { socket: Socket; head: Buffer } {
-    const { connection, head } = this.#become('accepted');
+    const { connection, head } = this.#settle('accepted');
     learnRouterSymbols(this.req);
     this.res.detachSocket(connection.socket);
-    // ws has its own listeners from now on.
+    // From now on ws listens to the socket.
     return { socket: connection.release(), head };
   }
 
-  /** Ends an upgrade that was accepted, and whose client has left before it got its websocket. */
-  lose(): void {
+  /** Ends an upgrade that was accepted, but whose handshake could not be completed. */
+  fail(): void {
     this.#state = 'gone';
     closeExchange(this.req, this.res);
   }
@@ -115,18 +115,18 @@ export class Upgrade implements Undecided {
   abandon(text: string): void {
     if (this.state === 'pending') {
       this.refuse(refusal(503, text));
-      this.#leave();
-    } else if (this.#waiting !== undefined) {
-      // The answer that has begun may go on.
-      for (const resolve of this.#waiting.settle) resolve();
+      this.#closeExchange();
+    } else if (this.#pending !== undefined) {
+      // The response has begun, and the app may finish it.
+      for (const resolve of this.#pending.resolvers) resolve();
     }
   }
 
-  /** Refuses past the response, which no longer has a connection. Does nothing when an answer or a websocket is there. */
+  /** Writes a refusal to the socket, without the response object. Does nothing if the request is no longer pending. */
   refuse(verdict: Refusal): void {
-    if (this.#waiting === undefined) return;
-    tellRefusal(this.req, verdict.status, verdict.text);
-    const { connection } = this.#become('answered');
+    if (this.#pending === undefined) return;
+    reportRefusal(this.req, verdict.status, verdict.text);
+    const { connection } = this.#settle('answered');
     this.res.detachSocket(connection.socket);
     connection.answer(verdict);
   }
@@ -134,55 +134,55 @@ export class Upgrade implements Undecided {
   #onAnswered(connection: DetachedConnection): void {
     debug('%s: answered by the app with %d', this.req.url, this.res.statusCode);
     publishFinish(this.res);
-    this.#become('answered');
+    this.#settle('answered');
     this.res.detachSocket(connection.socket);
     connection.end();
-    this.#leave();
+    this.#closeExchange();
   }
 
   #onClientGone(): void {
-    debug('%s: the client left before it was answered', this.req.url);
-    this.#become('gone');
-    this.#leave();
+    debug('%s: the client disconnected before the response', this.req.url);
+    this.#settle('gone');
+    this.#closeExchange();
   }
 
   #onTimeout(connection: DetachedConnection): void {
-    // The answer that has begun may go on. No route can want what the client sends any more.
+    // The response has begun, and the app may finish it. No route can accept the websocket, so discard the client's data.
     if (this.state !== 'pending') connection.discardInput();
     else {
       this.abandon(
-        'no route has answered this upgrade request in time; does a middleware forget to call next()?',
+        'no route has answered this upgrade request in time; make sure that each middleware calls next() or answers',
       );
     }
   }
 
-  /** Leaves `pending`; returns what was needed until then. */
-  #become(state: UpgradeState): Waiting {
-    const waiting = this.#waiting as Waiting;
-    this.#waiting = undefined;
+  /** Changes the state from `pending` to another one, and returns the fields of the pending upgrade. */
+  #settle(state: UpgradeState): Pending {
+    const pending = this.#pending as Pending;
+    this.#pending = undefined;
     this.#state = state;
-    clearTimeout(waiting.timer);
+    clearTimeout(pending.timer);
     stateOf(this.server).pending.delete(this);
-    waiting.connection.socket.removeListener('close', waiting.onClientGone);
-    this.res.removeListener('finish', waiting.onAnswered);
-    for (const resolve of waiting.settle) resolve();
-    return waiting;
+    pending.connection.socket.removeListener('close', pending.onClientGone);
+    this.res.removeListener('finish', pending.onAnswered);
+    for (const resolve of pending.resolvers) resolve();
+    return pending;
   }
 
-  /** The exchange is over: 'close' comes on both, as with any request. */
-  #leave(): void {
+  /** Emits 'close' on the request and the response, as Node does for any request. */
+  #closeExchange(): void {
     nextTick(() => {
       closeExchange(this.req, this.res);
     });
   }
 }
 
-/** The upgrade that a request is; `undefined` where no attached server has brought it. */
+/** Returns the upgrade of a request, or `undefined` if the request did not come through an attached server. */
 export function upgradeOf(req: IncomingMessage): Upgrade | undefined {
   return (req as { [KEY]?: Upgrade })[KEY];
 }
 
-/** Reserves what the wrappers and Express put on a request. */
+/** Reserves the properties that the wrappers and Express add to a request. */
 function prepareRequest(req: IncomingMessage, res: ServerResponse): void {
   const marked = req as { isWebsocket?: unknown; websocket?: unknown };
   marked.isWebsocket = undefined;

@@ -6,12 +6,12 @@ import { attachmentOf } from './attachment.js';
 import { stateOf, type Server } from './server-state.js';
 
 const ACCEPTED = 'net.server.socket';
-// On Node's own channel object, which outlives the modules that a test runner loads anew for each file.
+// Stored on Node's channel object, which stays the same when a test runner reloads modules for each file.
 const WATCHER = Symbol.for('dwebsocket.watcher.1');
 let watching = false;
 
 /**
- * Attaches every server of this process to which somebody connects, before the first byte is parsed. Called when the
+ * Attaches every server of this process when a client connects to it, before Node parses the first byte. Called when the
  * first route is wrapped, never on import.
  */
 export function watchServers(): void {
@@ -32,19 +32,19 @@ function isServer(server: unknown): server is Server {
   return server instanceof http.Server || server instanceof https.Server;
 }
 
-/** The http or https server of Node that has accepted the connection of a request. */
+/** Returns the http or https server of Node that accepted the connection of a request. */
 export function httpServerOf(req: http.IncomingMessage): Server | undefined {
   const server = serverOf(req.socket);
   return isServer(server) ? server : undefined;
 }
 
-/** Remembers that a request has reached a route or middleware of ours through its server. */
+/** Records that a server has routes or middleware of this package, because a request has reached one. */
 export function noteRoute(req: http.IncomingMessage): void {
   const server = httpServerOf(req);
   if (server !== undefined) stateOf(server).servesRoutes = true;
 }
 
-/** Not when it has been detached: that was asked for. */
+/** Attaches a server on its first connection. A server that was detached stays detached. */
 function attachUnlessKnown(server: Server): void {
   if (stateOf(server).attachment === undefined) attachmentOf(server).attach();
 }

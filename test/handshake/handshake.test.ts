@@ -8,11 +8,11 @@ import { requestUpgrade } from '../support/request.js';
 import { serve, type Site } from '../support/serve.js';
 import { watchWarnings } from '../support/warnings.js';
 
-/** A route that closes at once, under some options. */
+/** Serves a route that closes at once, with some options. */
 const serveRoute = (options?: WebsocketOptions) =>
   serve(requireWebsocket(({ websocket }) => void websocket.close(), options));
 
-/** The answer to a handshake that differs in some headers from the right one; `undefined` leaves one out. */
+/** Sends a handshake with some headers changed, and returns the response. `undefined` removes a header. */
 async function shakeHands(site: Site, headers: Record<string, string | undefined>, httpVersion = '1.1') {
   const client = await connectRaw(site.port, { headers, httpVersion });
   const response = await client.response();
@@ -21,7 +21,7 @@ async function shakeHands(site: Site, headers: Record<string, string | undefined
   return { status: response.status, headers: response.headers, body: response.body() };
 }
 
-test("the RFC's own example is answered as the RFC says", async () => {
+test('the response to the example handshake of the RFC is the one in the RFC', async () => {
   const { status, headers } = await shakeHands(await serveRoute(), {});
   expect(status).toBe(101);
   expect(headers.get('upgrade')).toBe('websocket');
@@ -32,18 +32,18 @@ test("the RFC's own example is answered as the RFC says", async () => {
 });
 
 test.for([
-  ['upper case', { Upgrade: 'WEBSOCKET', Connection: 'UPGRADE' }],
+  ['names in upper case', { Upgrade: 'WEBSOCKET', Connection: 'UPGRADE' }],
   ["Firefox's Connection", { Connection: 'keep-alive, Upgrade' }],
-  ['a body of no length', { 'Content-Length': '0' }],
-] as const)('%s is a handshake like any other', async ([, headers]) => {
+  ['a body of length 0', { 'Content-Length': '0' }],
+] as const)('a handshake with %s is accepted', async ([, headers]) => {
   expect((await shakeHands(await serveRoute(), headers)).status).toBe(101);
 });
 
-describe('a malformed handshake gets an answer with the reason, and the connection closes', () => {
+describe('a malformed handshake gets a response that says why, and the connection closes', () => {
   test.for([
     ['no key', { 'Sec-WebSocket-Key': undefined }, 400, 'Sec-WebSocket-Key'],
     [
-      'a key that is no base64',
+      'a key that is not base64',
       { 'Sec-WebSocket-Key': 'not base64 at all, sir!!' },
       400,
       'Sec-WebSocket-Key',
@@ -53,7 +53,7 @@ describe('a malformed handshake gets an answer with the reason, and the connecti
     ['no version', { 'Sec-WebSocket-Version': undefined }, 400, 'Sec-WebSocket-Version'],
     ['version 8', { 'Sec-WebSocket-Version': '8' }, 426, 'version 13'],
     ['version 14', { 'Sec-WebSocket-Version': '14' }, 426, 'version 13'],
-    ['a version that is no number', { 'Sec-WebSocket-Version': 'new' }, 426, 'version 13'],
+    ['a version that is not a number', { 'Sec-WebSocket-Version': 'new' }, 426, 'version 13'],
     ['an empty subprotocol', { 'Sec-WebSocket-Protocol': 'chat,,' }, 400, 'Sec-WebSocket-Protocol'],
     ['a subprotocol twice', { 'Sec-WebSocket-Protocol': 'chat, chat' }, 400, 'Sec-WebSocket-Protocol'],
     ['a subprotocol with a space', { 'Sec-WebSocket-Protocol': 'my chat' }, 400, 'Sec-WebSocket-Protocol'],
@@ -66,7 +66,7 @@ describe('a malformed handshake gets an answer with the reason, and the connecti
     expect(answer.headers.get('connection')).toBe('close');
   });
 
-  test('426 names the supported version', async () => {
+  test('a response with 426 names the supported version', async () => {
     const { headers } = await shakeHands(await serveRoute(), { 'Sec-WebSocket-Version': '7' });
     expect(headers.get('sec-websocket-version')).toBe('13');
   });
@@ -86,7 +86,7 @@ describe('a malformed handshake gets an answer with the reason, and the connecti
 });
 
 describe('protocols', () => {
-  test('that the route does not speak are told to the operator, once for the route and without their names', async () => {
+  test('that the route does not support cause one warning for the route, without their names', async () => {
     const warnings = watchWarnings();
     for (const options of [{}, { protocols: ['other'] }]) {
       const site = await serveRoute(options);
@@ -99,7 +99,7 @@ describe('protocols', () => {
       expect(message).toContain("protocols: ['chat.v1']");
       expect(message).not.toContain('secret-token');
     }
-    // The cures, followed; and a function, which has been asked.
+    // No warning comes after either remedy of the text, nor for a function, which may choose no protocol.
     for (const [options, offered] of [
       [{ protocols: ['chat.v1'] }, 'chat.v1, secret-token'],
       [{}, undefined],
@@ -114,28 +114,28 @@ describe('protocols', () => {
   test.for([
     ['the one in common', ['chat'], ['chat', 'superchat'], 'chat'],
     ["the server's first choice", ['v2', 'v1'], ['v1', 'v2'], 'v2'],
-    ['none where nothing is in common', ['chat'], ['mqtt'], ''],
+    ['none without a common one', ['chat'], ['mqtt'], ''],
     ['none by default', undefined, ['chat'], ''],
-    ['none where none is offered', ['chat'], [], ''],
-    ['what a function chooses', (offered: readonly string[]) => offered.at(-1)!, ['a', 'b', 'c'], 'c'],
-    ['none where a function says false', () => false as const, ['a'], ''],
+    ['none if the client offers none', ['chat'], [], ''],
+    ['the choice of a function', (offered: readonly string[]) => offered.at(-1)!, ['a', 'b', 'c'], 'c'],
+    ['none if a function returns false', () => false as const, ['a'], ''],
   ] as const)('%s', async ([, protocols, offered, agreed]) => {
     const client = await connect(await serveRoute({ protocols }), '/', { protocols: [...offered] }).catch(
       (error: unknown) => error as Error,
     );
-    // A client of ws gives up where it offered something and nothing was agreed on; browsers do, too.
+    // A client of ws fails if the server chooses none of its protocols, as browsers do.
     if (client instanceof Error) expect([agreed, client.message]).toEqual(['', 'Server sent no subprotocol']);
     else expect(client.ws.protocol).toBe(agreed);
   });
 
-  test('nothing in common lets the handshake go on without one', async () => {
+  test('none in common: the handshake succeeds without a protocol', async () => {
     const site = await serveRoute({ protocols: ['chat'] });
     const { status, headers } = await shakeHands(site, { 'Sec-WebSocket-Protocol': 'mqtt' });
     expect(status).toBe(101);
     expect(headers.has('sec-websocket-protocol')).toBe(false);
   });
 
-  test('a function is given what is offered and the request', async () => {
+  test('a function receives the offered protocols and the request', async () => {
     const calls = new Inbox<unknown[]>();
     const site = await serveRoute({
       protocols: (offered, req) => {
@@ -152,7 +152,7 @@ describe('protocols', () => {
     ['a promise', (() => Promise.resolve('a')) as never],
     ['true', (() => true) as never],
   ] as const)(
-    'a function that answers with %s fails the request in the app, naming the rule',
+    'a function that returns %s fails the request in the app, with an error that names the rule',
     async ([, protocols]) => {
       const errors = new Inbox<Error>();
       const app = express();
@@ -175,11 +175,11 @@ describe('origins', () => {
   const origin = (value: string) => ({ origin: value });
 
   test.for([
-    ['no Origin header, which is no browser', undefined, {}, 101],
+    ['no Origin header, because the client is not a browser', undefined, {}, 101],
     ['the same host', undefined, { Host: 'a.test', ...origin('http://a.test') }, 101],
     ['the same host with a port', undefined, { Host: 'a.test:81', ...origin('https://a.test:81') }, 101],
     [
-      'the same host, its default port written',
+      'the same host with its default port',
       undefined,
       { Host: 'a.test:443', ...origin('https://a.test') },
       101,
@@ -188,13 +188,13 @@ describe('origins', () => {
     ['another host', undefined, { Host: 'a.test', ...origin('http://b.test') }, 403],
     ['another port', undefined, { Host: 'a.test:80', ...origin('http://a.test:81') }, 403],
     [
-      'a host that only begins alike',
+      'a host that only begins with the same text',
       undefined,
       { Host: 'a.test', ...origin('http://a.test.evil.test') },
       403,
     ],
     ['the origin null of a sandboxed frame', undefined, { Host: 'a.test', ...origin('null') }, 403],
-    ['an origin that is none', undefined, { Host: 'a.test', ...origin('a.test') }, 403],
+    ['an invalid origin', undefined, { Host: 'a.test', ...origin('a.test') }, 403],
     [
       'localhost for 127.0.0.1',
       undefined,
@@ -210,36 +210,46 @@ describe('origins', () => {
     ],
     ['a loopback page on a public host', undefined, { Host: 'a.test', ...origin('http://localhost') }, 403],
     [
-      'a public page that is called like loopback',
+      'a public page whose name resembles loopback',
       undefined,
       { Host: 'localhost', ...origin('http://127.0.0.1.evil.test') },
       403,
     ],
     ["'any'", 'any', { Host: 'a.test', ...origin('http://b.test') }, 101],
-    ['a listed one', ['https://b.test'], origin('https://b.test'), 101],
-    ['a listed one, written in another case', ['https://B.test'], origin('https://b.test'), 101],
-    ['one that is not listed', ['https://b.test'], origin('https://c.test'), 403],
+    ['a listed origin', ['https://b.test'], origin('https://b.test'), 101],
+    ['a listed origin in another case', ['https://B.test'], origin('https://b.test'), 101],
+    ['an origin that is not listed', ['https://b.test'], origin('https://c.test'), 403],
     [
-      'its own host, where a list does not name it',
+      'the host of the request, missing from a list',
       ['https://b.test'],
       { Host: 'a.test', ...origin('https://a.test') },
       403,
     ],
-    ['no Origin header, where there is a list', ['https://b.test'], {}, 101],
-    ['no origin at all in the list', [], origin('http://127.0.0.1'), 403],
+    ['no Origin header, with a list', ['https://b.test'], {}, 101],
+    ['any origin, with an empty list', [], origin('http://127.0.0.1'), 403],
     ['a RegExp that matches', [/^https:\/\/[a-z]+\.b\.test$/], origin('https://www.b.test'), 101],
-    ['a RegExp that does not', [/^https:\/\/[a-z]+\.b\.test$/], origin('https://b.test.evil.test'), 403],
-    ['a function that says true', () => true, origin('https://c.test'), 101],
-    ['a function that says false', () => false, origin('http://127.0.0.1'), 403],
-    ['a function that says something truthy', (() => 'yes') as never, origin('http://127.0.0.1'), 403],
-    ['a function that says nothing', (() => undefined) as never, origin('http://127.0.0.1'), 403],
-    ['a function that refuses who has no Origin header', (value?: string) => value !== undefined, {}, 403],
+    [
+      'a RegExp that does not match',
+      [/^https:\/\/[a-z]+\.b\.test$/],
+      origin('https://b.test.evil.test'),
+      403,
+    ],
+    ['a function that returns true', () => true, origin('https://c.test'), 101],
+    ['a function that returns false', () => false, origin('http://127.0.0.1'), 403],
+    ['a function that returns a truthy value', (() => 'yes') as never, origin('http://127.0.0.1'), 403],
+    ['a function that returns undefined', (() => undefined) as never, origin('http://127.0.0.1'), 403],
+    [
+      'a function that refuses requests without an Origin header',
+      (value?: string) => value !== undefined,
+      {},
+      403,
+    ],
   ] as const)('%s', async ([, origins, headers, status]) => {
     watchWarnings();
     expect((await shakeHands(await serveRoute({ origins }), headers)).status).toBe(status);
   });
 
-  test('a foreign origin gets the cure in the body, and a warning tells the operator, once for each origin', async () => {
+  test('a foreign origin gets a body that says what to do, and each such origin causes one warning', async () => {
     const warnings = watchWarnings();
     const site = await serveRoute();
     for (let round = 0; round < 2; round++) {
@@ -262,7 +272,7 @@ describe('origins', () => {
     expect(warnings.rest()).toEqual([]);
   });
 
-  test('at most ten foreign origins are logged for each route, so that clients cannot fill a log', async () => {
+  test('a route warns of at most ten foreign origins, so that clients cannot fill a log', async () => {
     const warnings = watchWarnings();
     const sites = [await serveRoute(), await serveRoute()];
     for (const site of sites) {
@@ -287,7 +297,7 @@ describe('origins', () => {
       'https://[::1]:8443',
     ],
     ...['android-app://com.example', 'https://xn--mnchen-3ya.example', 'http://localhost:3000'],
-  ])('%s is let in when it is added to origins, as the 403 says', async (page) => {
+  ])('%s is accepted once it is added to origins, as the 403 says', async (page) => {
     const warnings = watchWarnings();
     const headers = { Host: 'a.test', origin: page };
     for (const options of [{}, { origins: ['https://b.test'] }]) {
@@ -311,13 +321,13 @@ describe('origins', () => {
     'http://a.test, http://b.test',
     'file',
     '',
-  ])('what is no origin (%j) is let in by a RegExp, as the 403 says', async (page) => {
+  ])('a header that is not an origin (%j) is accepted by a RegExp, as the 403 says', async (page) => {
     watchWarnings();
     const headers = { Host: 'own.test', origin: page };
     for (const options of [{}, { origins: ['https://b.test'] }]) {
       const { status, body } = await shakeHands(await serveRoute(options), headers);
       expect(status).toBe(403);
-      expect(body).toContain('add a RegExp that matches it to origins');
+      expect(body).toContain('add a RegExp that matches this text to origins');
       expect(body).not.toContain('add it to origins');
     }
     const escaped = page.replace(/[.*+?^${}()|[\]\\/]/g, String.raw`\$&`);
@@ -326,7 +336,7 @@ describe('origins', () => {
     expect(() => requireWebsocket(() => {}, { origins: [page] })).toThrow('an origin: scheme://host');
   });
 
-  test('a function is given the origin and the request', async () => {
+  test('a function receives the origin and the request', async () => {
     const calls = new Inbox<unknown[]>();
     const site = await serveRoute({
       origins: (value, req) => {
@@ -340,7 +350,7 @@ describe('origins', () => {
     expect(await calls.next()).toEqual([undefined, '/b']);
   });
 
-  test('a function that answers with a promise fails the request: it would let in everybody', async () => {
+  test('a function that returns a promise fails the request: a promise would allow every origin', async () => {
     const warnings = watchWarnings();
     const site = await serveRoute({ origins: (async () => false) as never });
     expect(await requestUpgrade(site, '/')).toMatchObject({ status: 500, body: 'Internal Server Error\n' });
@@ -362,14 +372,14 @@ describe('origins', () => {
       return serve(app);
     }
 
-    test('is that of X-Forwarded-Host where the app trusts the proxy', async () => {
+    test('is taken from X-Forwarded-Host if the app trusts the proxy', async () => {
       expect((await shakeHands(await serveExpress(true), behindProxy)).status).toBe(101);
       expect((await shakeHands(await serveExpress('loopback'), behindProxy)).status).toBe(101);
       const two = { ...behindProxy, 'x-forwarded-host': 'a.test, inner.test' };
       expect((await shakeHands(await serveExpress(true), two)).status).toBe(101);
     });
 
-    test('is not, where the app does not', async () => {
+    test('is not taken from X-Forwarded-Host if the app does not trust the proxy', async () => {
       watchWarnings();
       const answer = await shakeHands(await serveExpress(), behindProxy);
       expect(answer.status).toBe(403);
@@ -377,7 +387,7 @@ describe('origins', () => {
       expect((await shakeHands(await serveExpress('10.0.0.1'), behindProxy)).status).toBe(403);
     });
 
-    test('is not on a server without Express, where nothing says whom to trust', async () => {
+    test('is not taken from X-Forwarded-Host without Express, which has the setting for trusted proxies', async () => {
       watchWarnings();
       const { status, body } = await shakeHands(await serveRoute(), behindProxy);
       expect(status).toBe(403);

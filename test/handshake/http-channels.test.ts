@@ -17,7 +17,7 @@ interface Published {
   server: unknown;
 }
 
-/** What a tracer sees that listens to Node's channels and to 'request', in order. */
+/** Records, in order, the messages of Node's channels and the 'request' events. */
 function watchNode(app: express.Express) {
   const events = new Inbox<string>();
   const messages: Published[] = [];
@@ -65,27 +65,30 @@ describe("Node's channels", () => {
     ['/talk', 101],
     ['/fail', 101],
     ['/all', 101],
-  ] as const)('see %s as one request, which starts before "request" and finishes with %i', async ([path]) => {
-    const { app, events, messages } = build();
-    const site = await serve(app);
-    const client = await connect(site, path);
-    expect([await events.next(), await events.next()]).toEqual([`start ${path} 200`, `request ${path}`]);
-    if (path === '/talk') {
-      await client.flush();
-      expect(events.rest()).toEqual([]);
-      client.send('bye');
-    }
-    await client.closed();
-    expect(await events.next()).toBe(`finish ${path} 101`);
-    for (const message of messages) {
-      expect(message.server).toBe(site.server);
-      expect(message.socket).toBe(message.request.socket);
-      expect(message.response).toBe(messages[0]!.response);
-    }
-    expect(messages).toHaveLength(2);
-  });
+  ] as const)(
+    'report %s as one request, which starts before "request" and finishes with %i',
+    async ([path]) => {
+      const { app, events, messages } = build();
+      const site = await serve(app);
+      const client = await connect(site, path);
+      expect([await events.next(), await events.next()]).toEqual([`start ${path} 200`, `request ${path}`]);
+      if (path === '/talk') {
+        await client.flush();
+        expect(events.rest()).toEqual([]);
+        client.send('bye');
+      }
+      await client.closed();
+      expect(await events.next()).toBe(`finish ${path} 101`);
+      for (const message of messages) {
+        expect(message.server).toBe(site.server);
+        expect(message.socket).toBe(message.request.socket);
+        expect(message.response).toBe(messages[0]!.response);
+      }
+      expect(messages).toHaveLength(2);
+    },
+  );
 
-  test('see a handshake that the app or we answer with a status', async () => {
+  test('report a handshake that the app or this package answers with a status', async () => {
     watchWarnings();
     const { app, events } = build();
     const site = await serve(app);
@@ -108,11 +111,11 @@ describe("Node's channels", () => {
   });
 });
 
-describe('a replaced emit', () => {
+describe('code that replaces emit', () => {
   test.for([
     ['of ServerResponse.prototype', ServerResponse.prototype],
     ['of EventEmitter.prototype', EventEmitter.prototype],
-  ] as const)("%s sees 'finish' and 'close' of a websocket that nobody listens to", async ([, prototype]) => {
+  ] as const)("%s receives 'finish' and 'close' of a websocket without listeners", async ([, prototype]) => {
     const events = new Inbox<string>();
     const own = Object.getOwnPropertyDescriptor(prototype, 'emit');
 

@@ -21,7 +21,7 @@ const THIS_FILE = fileURLToPath(import.meta.url);
 
 type Use = (res: ServerResponse, websocket: Websocket) => unknown;
 
-/** Middleware that puts methods of its own on a response. */
+/** Middleware that replaces methods of a response. */
 const WRAPPING: readonly (readonly [string, () => readonly RequestHandler[]])[] = [
   ['nothing before it', () => []],
   [
@@ -55,7 +55,7 @@ describe.for(FRAMEWORKS)('on %s, with', ([, build]) => {
       ).map(([name, code, ends, use]) => [what, wrap, name, code, ends, use] as const),
     ),
   )(
-    '%s, a handler that ends its response with $2 closes with $3, and one warning names the cure',
+    '%s, a handler that ends its response with $2 closes with $3, and one warning says what to do',
     async ([, wrap, , code, ends, use]) => {
       const warnings = watchWarnings();
       const { use: mount, route, onError, app } = build();
@@ -87,7 +87,7 @@ describe.for(FRAMEWORKS)('on %s, with', ([, build]) => {
     },
   );
 
-  test("each route has its own warning, and 'finish' and 'close' come once", async () => {
+  test("each route has its own warning, and 'finish' and 'close' come once each", async () => {
     const warnings = watchWarnings();
     const { use, route, app } = build();
     const { events, watch } = watchExchange();
@@ -105,7 +105,7 @@ describe.for(FRAMEWORKS)('on %s, with', ([, build]) => {
     expect([events.rest(), warnings.rest()]).toEqual([[], []]);
   });
 
-  test('what is only written goes nowhere, and the websocket stays open', async () => {
+  test('text that a handler only writes is discarded, and the websocket stays open', async () => {
     const warnings = watchWarnings();
     const { route, app } = build();
     route(
@@ -138,7 +138,7 @@ describe.for(FRAMEWORKS)('on %s, with', ([, build]) => {
       },
     ],
   ] as readonly (readonly [string, Use])[])(
-    'a handler that ends its response when it %s is not warned',
+    'a handler that ends its response when it %s causes no warning',
     async ([, use]) => {
       const warnings = watchWarnings();
       const { use: mount, route, app } = build();
@@ -156,7 +156,7 @@ describe.for(FRAMEWORKS)('on %s, with', ([, build]) => {
     },
   );
 
-  test('res.setTimeout() does nothing', async () => {
+  test('res.setTimeout() has no effect, and does not throw', async () => {
     const { use, route, app } = build();
     const { events, watch } = watchExchange();
     use(watch);
@@ -174,7 +174,7 @@ describe.for(FRAMEWORKS)('on %s, with', ([, build]) => {
     expect(await events.next()).toBe('finish 101');
   });
 
-  test('a handler may set its status and return: the log says 101', async () => {
+  test('a handler may set its status and return: the log still says 101', async () => {
     const { use, route, app } = build();
     const { events, watch } = watchExchange();
     use(watch);
@@ -215,7 +215,7 @@ describe.for(EXPRESSES)('on %s', ([, express]) => {
     ['sendFile', (res) => res.sendFile(THIS_FILE)],
     ['download', (res) => res.download(THIS_FILE)],
   ] as readonly (readonly [string, (res: Response) => unknown])[])(
-    'res.%s() in a websocket throws at once, and says that this is a websocket and what to do',
+    'res.%s() in a websocket throws an error that says why and what to do',
     async ([, call]) => {
       for (const before of WRAPPING.map(([, wrap]) => [...wrap()])) {
         const site = await serveHandler(async (req, res) => {
@@ -231,13 +231,13 @@ describe.for(EXPRESSES)('on %s', ([, express]) => {
         const text = String(await client.next());
         expect(text).toMatch(/^ERR_HTTP_HEADERS_SENT: this request is a websocket/);
         expect(text).toContain('req.websocket.send()');
-        expect(text).toContain('req.isWebsocket() is false');
+        expect(text).toContain('req.isWebsocket() returns false');
         await client.close();
       }
     },
   );
 
-  test('uncaught, that error closes with 1011 and reaches the error handlers', async () => {
+  test('without a catch, that error closes with 1011 and reaches the error handlers', async () => {
     const errors = new Inbox<Error>();
     const app = express();
     app.get(
@@ -252,7 +252,7 @@ describe.for(EXPRESSES)('on %s', ([, express]) => {
     expect((await errors.next()).message).toContain('this request is a websocket');
   });
 
-  test('res.render() with a callback makes a text to send', async () => {
+  test('res.render() with a callback returns a text that the handler can send', async () => {
     const site = await serveHandler(async (req, res) => {
       const { websocket } = req as unknown as { websocket: Websocket };
       res.render('error', (_error: Error | null, html: string) => void websocket.send(html));
@@ -301,7 +301,7 @@ describe.for(EXPRESSES)('on %s', ([, express]) => {
     },
   );
 
-  test('a handler that only renders a page gets an error on a websocket', async () => {
+  test('a handler that renders a page gets an error when a websocket comes', async () => {
     const errors = new Inbox<Error>();
     const site = await serveHandler((_req, res) => res.render('error'), []);
     expect((await request(site, '/')).body).toContain('<h1>');
@@ -324,7 +324,7 @@ describe.for(EXPRESSES)('on %s', ([, express]) => {
     ['200', 1000, (res) => res.json({})],
     ['an error that destroys it', 1011, (res) => res.destroy(new Error('gone'))],
   ] as readonly (readonly [string, number, (res: Response) => unknown])[])(
-    'behind acceptAll, an answer of %s closes with %i, without a warning',
+    'with acceptAll, an answer with status %s closes with %i, without a warning',
     async ([, code, answer]) => {
       const warnings = watchWarnings();
       const app = express();
@@ -338,7 +338,7 @@ describe.for(EXPRESSES)('on %s', ([, express]) => {
     },
   );
 
-  test('passed on to a route that streams something that fails, it closes with 1011', async () => {
+  test('a websocket that is passed on to a route whose stream fails closes with 1011', async () => {
     const { events, watch } = watchExchange();
     const app = express();
     app.use(watch);
@@ -364,13 +364,16 @@ describe('a handler that is not async and returns at once', () => {
 
   test.for([
     ['does nothing', (): void => undefined],
-    ['returns something that is no promise', (): object => ({ then: 'not a function' })],
+    ['returns an object that is not a promise', (): object => ({ then: 'not a function' })],
     [
       'only listens',
       ({ websocket }: { websocket: Websocket }): void => void websocket.closed.then(() => undefined),
     ],
-    ['only looks for messages', ({ websocket }: { websocket: Websocket }): unknown => websocket.read()],
-  ] as const)('is warned of, once for its route, when it %s', async ([, handler]) => {
+    [
+      'only reads a message that is not there',
+      ({ websocket }: { websocket: Websocket }): unknown => websocket.read(),
+    ],
+  ] as const)('causes one warning for its route when it %s', async ([, handler]) => {
     for (const tls of [false, true]) {
       const { site, warnings } = await serveBoth(handler as never, {}, tls);
       for (let i = 0; i < 2; i++) expect((await (await connect(site, '/chat')).closed()).code).toBe(1000);
@@ -383,7 +386,7 @@ describe('a handler that is not async and returns at once', () => {
     }
   });
 
-  test('stays open after the change that the warning names', async () => {
+  test('stays open if it follows the advice of the warning', async () => {
     const { site, warnings } = await serveBoth(async (req) => {
       await req.websocket.closed;
     });
@@ -398,7 +401,7 @@ describe('a handler that is not async and returns at once', () => {
     ['has sent nothing but an empty message', {}, ({ websocket }) => void websocket.send('')],
     ['has sent bytes', {}, ({ websocket }) => void websocket.send(Buffer.from('x'))],
     [
-      'has sent, compressed',
+      'has sent a compressed message',
       { perMessageDeflate: true },
       ({ websocket }) => void websocket.send('x'.repeat(2_000)),
     ],
@@ -406,7 +409,7 @@ describe('a handler that is not async and returns at once', () => {
     ['is async', {}, async () => undefined],
     ['returns a promise', {}, () => Promise.resolve()],
   ] as readonly (readonly [string, object, (req: { websocket: Websocket }) => unknown])[])(
-    'is not warned of when it %s',
+    'causes no warning if it %s',
     async ([, options, handler]) => {
       for (const tls of [false, true]) {
         const { site, warnings } = await serveBoth(handler as never, options, tls);
@@ -417,7 +420,7 @@ describe('a handler that is not async and returns at once', () => {
     },
   );
 
-  test('causes no warning when it passes the websocket on, or fails', async () => {
+  test('causes no warning if it has passed the websocket on, or has failed', async () => {
     const warnings = watchWarnings();
     const pass = requireWebsocket((_req, _res, next) => next());
     const talk = requireWebsocket(async ({ websocket }) => void websocket.send('hello'));
@@ -482,7 +485,7 @@ describe('a thenable that a handler returns', () => {
     expect(await warnings.next()).toMatchObject({ code: 'WEBSOCKET_HANDLER_FAILED' });
   });
 
-  test('counts once when it calls back twice', async () => {
+  test('counts once if it calls back twice', async () => {
     const { events, watch } = watchExchange();
     const twice = {
       then: (resolve: (value: unknown) => void, reject: (error: Error) => void) => {
@@ -507,7 +510,7 @@ test.for([
     },
   ],
   ['a default value', (_req: unknown, _res = {}, next: () => void = () => undefined) => next()],
-] as const)('next() that a handler takes from %s hands the websocket on', async ([, handler]) => {
+] as const)('next() that a handler takes from %s passes the websocket on', async ([, handler]) => {
   for (const [, build] of FRAMEWORKS) {
     const { use, route, app } = build();
     route('/', requireWebsocket(handler as never));
@@ -522,7 +525,7 @@ test.for([
   }
 });
 
-test('a response with a frozen method stays as it is', async () => {
+test('a response with a frozen method stays unchanged', async () => {
   const site = await serve((req, res) => {
     Object.defineProperty(res, 'end', { value: res.end, writable: false });
     requireWebsocket(async ({ websocket }) => void websocket.send('hello'))(req, res);

@@ -75,7 +75,7 @@ describe.runIf(requirement('nginx', hasNginx))('behind nginx', () => {
     const { status, body } = await requestUpgrade(nginx, '/echo', { origin });
     expect(status).toBe(403);
     expect(body).toContain(`origin "${origin}" is not allowed here`);
-    expect(body).toContain('this request came for "app"');
+    expect(body).toContain('the host of this request is "app"');
     expect(body).toContain('nginx: proxy_set_header Host $http_host');
     expect((await warnings.next('warning')).message).toContain('proxy_set_header Host $http_host');
     // What is no browser sends no origin, and gets in.
@@ -106,7 +106,7 @@ describe.runIf(requirement('nginx', hasNginx))('behind nginx', () => {
     const nginx = await startNginx(await serve(build()), snippet);
     const { status, body } = await requestUpgrade(nginx, '/only');
     expect(status).toBe(400);
-    expect(body).toContain('a proxy on the way must forward both headers, Upgrade and Connection');
+    expect(body).toContain('make each proxy forward both headers, Upgrade and Connection');
   });
 
   test('without the line for HTTP/1.1 the answer is 400, and says so', async () => {
@@ -116,7 +116,7 @@ describe.runIf(requirement('nginx', hasNginx))('behind nginx', () => {
     );
     const { status, body } = await requestUpgrade(nginx, '/only');
     expect(status).toBe(400);
-    expect(body).toContain('a proxy may be speaking HTTP/1.0');
+    expect(body).toContain('make sure that no proxy uses HTTP/1.0');
   });
 
   const impatient = () => change(recommendedSnippet(), 'proxy_read_timeout 60s;', 'proxy_read_timeout 2s;');

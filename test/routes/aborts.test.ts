@@ -17,13 +17,13 @@ const MINUTE = 60_000;
 class APIUserAbortError extends Error {}
 class GaxiosError extends Error {}
 
-/** Waits for the signal and fails as code does that makes an error of its own of an abort. */
+/** Waits for the abort, and fails with another error, like a library that wraps the abort. */
 async function failWith(signal: AbortSignal, facts: object, Kind: new () => Error = Error): Promise<never> {
   await once(signal, 'abort');
   throw Object.assign(new Kind(), facts);
 }
 
-/** The reason of a controller that is aborted with ours. */
+/** Returns the signal of another controller, which aborts together with the given signal. */
 function follow(signal: AbortSignal, reason?: unknown): AbortSignal {
   const inner = new AbortController();
   signal.addEventListener('abort', () => inner.abort(reason));
@@ -36,10 +36,10 @@ type Way = (signal: AbortSignal, address: string) => Promise<unknown>;
 
 const WAYS: Readonly<Record<string, Way>> = {
   fetch: (signal, address) => fetch(`${address}/silent`, { signal }),
-  'fetch, half an answer': async (signal, address) => (await fetch(`${address}/half`, { signal })).text(),
+  'fetch, half a response': async (signal, address) => (await fetch(`${address}/half`, { signal })).text(),
   'http.get': (signal, address) =>
     new Promise((_resolve, reject) => get(`${address}/silent`, { signal }).on('error', reject)),
-  'http.get, half an answer': (signal) => failWith(signal, { code: 'ECONNRESET', message: 'aborted' }),
+  'http.get, half a response': (signal) => failWith(signal, { code: 'ECONNRESET', message: 'aborted' }),
   'events.once': (signal) => once(new EventEmitter(), 'nothing', { signal }),
   'events.on': async (signal) => {
     for await (const event of on(new EventEmitter(), 'nothing', { signal }))
@@ -60,7 +60,7 @@ const WAYS: Readonly<Record<string, Way>> = {
     await once(signal, 'abort');
     signal.throwIfAborted();
   },
-  'a controller of its own': (signal) => once(process, 'nothing', { signal: follow(signal) }),
+  'another controller': (signal) => once(process, 'nothing', { signal: follow(signal) }),
   'a controller with a text as its reason': (signal) =>
     once(process, 'nothing', { signal: follow(signal, 'the client has left') }),
   'a controller with an error as its reason': (signal) =>
@@ -70,7 +70,7 @@ const WAYS: Readonly<Record<string, Way>> = {
       timers.setTimeout(MINUTE, null, { signal }),
       once(new EventEmitter(), 'nothing', { signal }),
     ]),
-  // As they come from the latest versions of these packages.
+  // These are the errors of the latest versions of these packages.
   axios: (signal) => failWith(signal, { name: 'CanceledError', code: 'ERR_CANCELED', message: 'canceled' }),
   got: (signal) => failWith(signal, { name: 'AbortError', code: 'ERR_ABORTED', cause: {} }),
   'node-fetch': (signal) => failWith(signal, { name: 'AbortError', type: 'aborted' }),
@@ -92,12 +92,12 @@ const WAYS: Readonly<Record<string, Way>> = {
 };
 
 const FAILURES: Readonly<Record<string, Way>> = {
-  'an error of its own': (signal) => failWith(signal, { message: 'clean-up failed' }),
-  'a time-out': (signal) => failWith(signal, { name: 'TimeoutError', code: 23 }),
+  'its own error': (signal) => failWith(signal, { message: 'clean-up failed' }),
+  'a timeout': (signal) => failWith(signal, { name: 'TimeoutError', code: 23 }),
   'a time-out of axios': (signal) =>
     failWith(signal, { name: 'AxiosError', code: 'ECONNABORTED', message: 'timeout of 1000ms exceeded' }),
-  'a connection that was refused': (signal) => failWith(signal, { code: 'ECONNREFUSED' }),
-  'an aggregate of which one is no abort': async (signal) => {
+  'a refused connection': (signal) => failWith(signal, { code: 'ECONNREFUSED' }),
+  'an AggregateError that contains another failure': async (signal) => {
     await once(signal, 'abort');
     throw new AggregateError([signal.reason, new Error('and this')]);
   },
@@ -132,29 +132,26 @@ async function serveWays(
   return { site: await serve(app), errors };
 }
 
-/** Lets a client leave while its handler waits; resolves when the handler has ended. */
+/** Disconnects a client while its handler waits, and resolves when the handler has ended. */
 async function leave(site: Site, way: string): Promise<void> {
   const client = await connect(site, `/${encodeURIComponent(way)}`);
   await client.next();
   await client.close();
 }
 
-test.for(Object.keys(WAYS))(
-  'a handler that ends with what %s makes of the close is not in error',
-  async (way) => {
-    const { site, errors } = await serveWays(WAYS);
-    const ended = new Inbox<string>();
-    site.server.on('request', (_req, res) => {
-      res.once('finish', () => ended.push(`finish ${String(res.statusCode)}`));
-    });
-    await leave(site, way);
-    expect(await ended.next()).toBe('finish 101');
-    expect(errors.rest()).toEqual([]);
-  },
-);
+test.for(Object.keys(WAYS))('a handler has not failed if it ends with the abort error of %s', async (way) => {
+  const { site, errors } = await serveWays(WAYS);
+  const ended = new Inbox<string>();
+  site.server.on('request', (_req, res) => {
+    res.once('finish', () => ended.push(`finish ${String(res.statusCode)}`));
+  });
+  await leave(site, way);
+  expect(await ended.next()).toBe('finish 101');
+  expect(errors.rest()).toEqual([]);
+});
 
 test.for(Object.keys(FAILURES))(
-  'a handler that ends with %s is in error, though the peer has left',
+  'a handler that ends with %s has failed, although the peer has left',
   async (way) => {
     const { site, errors } = await serveWays(FAILURES);
     await leave(site, way);

@@ -21,8 +21,8 @@ import { CUT_OFF, expectEnd, watchExchange } from '../support/watch-exchange.js'
 
 const greet = requireWebsocket(({ websocket }) => void websocket.send('welcome'));
 
-describe('on the request', () => {
-  test('isWebsocket() is true and req.websocket is there for a WebSocket, false and null for plain HTTP', async () => {
+describe('on a request', () => {
+  test('isWebsocket() is true and req.websocket is set for a WebSocket; for plain HTTP they are false and null', async () => {
     const seen = new Inbox<unknown>();
     const site = await serve(
       acceptWebsocket((req, res) => {
@@ -47,8 +47,8 @@ describe('on the request', () => {
   });
 });
 
-describe('what is sent right behind the handshake', () => {
-  test('in the same segment is there when async middleware has decided', async () => {
+describe('data that is sent right behind the handshake', () => {
+  test('in the same segment arrives, even if async middleware delays the handshake', async () => {
     const mayGoOn = defer();
     const decides = defer();
     const app = express();
@@ -66,7 +66,7 @@ describe('what is sent right behind the handshake', () => {
     const early = Buffer.concat([text('first'), binary(Buffer.from([1, 2])), text(long), text('fourth')]);
     const client = await connectRaw((await serve(app)).port, { early });
     await decides.promise;
-    client.write(text('fifth')); // while the middleware still decides
+    client.write(text('fifth')); // while the middleware still waits
     mayGoOn.resolve();
     await client.until(() => client.framesOf(Opcode.text, Opcode.binary).length === 5, 'five echoes');
     expect(client.frames.map(({ payload }) => payload.toString('latin1'))).toEqual([
@@ -79,7 +79,7 @@ describe('what is sent right behind the handshake', () => {
     client.destroy();
   });
 
-  test('and a close frame as well: the messages are delivered first', async () => {
+  test('may include a close frame: the messages are delivered first', async () => {
     const seen = new Inbox<unknown>();
     const mayGoOn = defer();
     const app = express();
@@ -98,7 +98,7 @@ describe('what is sent right behind the handshake', () => {
     client.destroy();
   });
 
-  test('a handshake that comes byte by byte is one', async () => {
+  test('a handshake that arrives byte by byte is accepted', async () => {
     const client = await connectRaw((await serve(greet)).port, { request: '' });
     await client.writeSlowly(Buffer.from(handshakeRequest()));
     expect((await client.response()).status).toBe(101);
@@ -108,7 +108,7 @@ describe('what is sent right behind the handshake', () => {
 });
 
 describe('the headers of the 101', () => {
-  test('are those that middleware has put on the response', async () => {
+  test('are those that middleware has set on the response', async () => {
     const app = express();
     app.use((_req, res, next) => {
       res.cookie('a', '1').cookie('b', '2');
@@ -134,7 +134,7 @@ describe('the headers of the 101', () => {
     client.destroy();
   });
 
-  test('are not those of a body, of the connection, or of the handshake', async () => {
+  test('do not include headers of a body, of the connection, or of the handshake that the app has set', async () => {
     const app = express();
     app.use((_req, res, next) => {
       res.set({
@@ -168,7 +168,7 @@ describe('the headers of the 101', () => {
     const app = express();
     app.use((_req, res, next) => {
       const { writeHead } = res;
-      // eslint-disable-next-line @typescript-eslint/no-explicit-any -- as on-headers does it
+      // eslint-disable-next-line @typescript-eslint/no-explicit-any -- on-headers does the same
       res.writeHead = function (this: typeof res, ...args: any[]) {
         res.setHeader('X-Hooked', `at ${String(args[0])}`);
         return writeHead.apply(this, args as never);
@@ -179,7 +179,7 @@ describe('the headers of the 101', () => {
     expect((await connect(await serve(app))).headers['x-hooked']).toBe('at 101');
   });
 
-  test('a hook that fails is 500 for the client and an error of the app', async () => {
+  test('a hook that fails gives the client 500, and its error reaches the app', async () => {
     const errors = new Inbox<Error>();
     const app = express();
     app.use((_req, res, next) => {
@@ -217,7 +217,7 @@ describe('bytes beyond ASCII in a header', () => {
         '/',
         acceptWebsocket(async (req, res) => {
           if (!req.isWebsocket()) return void res.end();
-          // And what is sent stays what it is.
+          // Messages are still sent as UTF-8.
           req.websocket.send('José ✓');
         }),
       );
@@ -232,7 +232,7 @@ describe('bytes beyond ASCII in a header', () => {
   });
 });
 
-describe('a header hook that fails while the 101 is made', () => {
+describe('a header hook that fails before the 101', () => {
   async function serveFailing(hook: (res: express.Response) => void, onError?: express.ErrorRequestHandler) {
     const { watch, events } = watchExchange();
     const app = express();
@@ -246,7 +246,7 @@ describe('a header hook that fails while the 101 is made', () => {
     return { site: await serve(app), events };
   }
 
-  /** `when` the headers are made, before Node has made them or after. */
+  /** `when` says whether the hook fails before or after Node's own writeHead. */
   function failOnce(res: express.Response, when: 'before' | 'after'): void {
     const { writeHead } = res;
     res.writeHead = ((...args: Parameters<typeof writeHead>) => {
@@ -257,7 +257,7 @@ describe('a header hook that fails while the 101 is made', () => {
   }
 
   test.for(['before', 'after'] as const)(
-    "is answered by the app, and 'close' comes: it fails %s Node's own part",
+    "is answered by the app, and 'close' comes: it fails %s Node's own writeHead",
     async (when) => {
       const { site, events } = await serveFailing(
         (res) => failOnce(res, when),
@@ -271,13 +271,13 @@ describe('a header hook that fails while the 101 is made', () => {
     },
   );
 
-  test('is 500 where nobody handles it', async () => {
+  test('causes 500 if no error handler answers', async () => {
     const { site, events } = await serveFailing((res) => failOnce(res, 'before'));
     expect((await requestUpgrade(site, '/')).status).toBe(500);
     await expectEnd(events, ['finish 500', 'req closed', 'res closed']);
   });
 
-  test('each time ends the connection of a bare server, and not the process', async () => {
+  test('again and again ends the connection on a bare server, but not the process', async () => {
     const warnings = watchWarnings();
     const events = new Inbox<string>();
     const answerBoth = acceptWebsocket((_req, res) => void res.end());
@@ -299,7 +299,7 @@ describe('a header hook that fails while the 101 is made', () => {
     expect(await warnings.next()).toMatchObject({ code: 'WEBSOCKET_HANDLER_FAILED' });
   });
 
-  test('behind acceptAll leaves the route a websocket that has ended', async () => {
+  test('gives the route a closed websocket with acceptAll', async () => {
     watchWarnings();
     const events = new Inbox<string>();
     const app = express();
@@ -317,7 +317,7 @@ describe('a header hook that fails while the 101 is made', () => {
   });
 });
 
-test("a socket that somebody else has given to ws is an error of the app, and 'close' comes", async () => {
+test("a socket that other code has given to ws causes an error in the app, and 'close' comes", async () => {
   const others = new WebSocketServer({ noServer: true });
   const errors = new Inbox<Error>();
   const events = new Inbox<string>();
@@ -359,7 +359,7 @@ describe('a wrapper inside a wrapper', () => {
     expect(websockets[0]).toBe(websockets[1]);
   });
 
-  test('is plain HTTP for a plain request', async () => {
+  test('handles a plain request as plain HTTP', async () => {
     const inner = acceptWebsocket((req, res) => void res.end(JSON.stringify(req.websocket)));
     expect(await request(await serve(acceptWebsocket((req, res) => inner(req, res))), '/')).toMatchObject({
       status: 200,
@@ -368,7 +368,7 @@ describe('a wrapper inside a wrapper', () => {
   });
 });
 
-test('a client that resets while async middleware decides never reaches the handler, and nothing breaks', async () => {
+test('a client that resets the connection during async middleware never reaches the handler', async () => {
   const mayGoOn = defer();
   const events = new Inbox<string>();
   const app = express();
@@ -396,7 +396,7 @@ test('a client that resets while async middleware decides never reaches the hand
 });
 
 describe('a client that ends its side with FIN', () => {
-  /** A route behind middleware that goes on when it is told to, and what happens there. */
+  /** Serves a route behind middleware that waits for a call, and records the events of the route. */
   async function serveSlowly() {
     const mayGoOn = defer();
     const events = new Inbox<unknown>();
@@ -417,12 +417,12 @@ describe('a client that ends its side with FIN', () => {
     return { site: await serve(app), events, mayGoOn };
   }
 
-  test('while async middleware decides gets no 101, and its handler does not run', async () => {
+  test('during async middleware gets no 101, and its handler does not run', async () => {
     const { site, events, mayGoOn } = await serveSlowly();
     const client = await connectRaw(site.port);
     expect(await events.next()).toBe('in middleware');
     await new Promise<void>((resolve) => client.socket.end(resolve));
-    // What comes later has been answered, so the FIN has come as well.
+    // A later request has been answered, so the FIN has arrived, too.
     expect(await request(site, '/other')).toMatchObject({ status: 200 });
     mayGoOn.resolve();
     expect(await events.next()).toBe('res closed');
@@ -431,7 +431,7 @@ describe('a client that ends its side with FIN', () => {
     expect(events.rest()).toEqual([]);
   });
 
-  test('behind a message has the message read first', async () => {
+  test('behind a message: the handler reads the message first', async () => {
     const { site, events, mayGoOn } = await serveSlowly();
     const client = await connectRaw(site.port);
     expect(await events.next()).toBe('in middleware');
@@ -442,7 +442,7 @@ describe('a client that ends its side with FIN', () => {
     expect(await events.next()).toBe('res closed');
   });
 
-  test('when its websocket is open is seen to leave', async () => {
+  test('while its websocket is open: the handler sees it leave', async () => {
     const ends = new Inbox<unknown>();
     const site = await serve(
       requireWebsocket(async ({ websocket }) => {
@@ -474,8 +474,8 @@ test('a request that a middleware has answered before it calls next() is not acc
   expect(errors).toEqual([]);
 });
 
-describe('a connection that somebody else accepted and handed to the server', () => {
-  /** A TCP server that hands its connections over, as a TLS terminator or a balancer with sticky sessions does. */
+describe('a connection that other code accepted and passed to the server', () => {
+  /** Starts a TCP server that passes its connections on, like a TLS terminator or a balancer with sticky sessions. */
   async function serveBehind(handOver: (server: Server, socket: Socket) => void): Promise<Site> {
     const server = createServer(greet);
     const outer = createTcpServer((socket) => handOver(server, socket));
@@ -483,12 +483,12 @@ describe('a connection that somebody else accepted and handed to the server', ()
     return { server, port, tls, sockets };
   }
 
-  test('at once gets its websocket', async () => {
+  test('at once becomes a websocket', async () => {
     const site = await serveBehind((server, socket) => server.emit('connection', socket));
     expect(await (await connect(site)).next()).toBe('welcome');
   });
 
-  test('later gets 503 with the cure, and one warning tells the operator', async () => {
+  test('later gets 503 with what to do, and one warning says so, too', async () => {
     const warnings = watchWarnings();
     const site = await serveBehind((server, socket) => setImmediate(() => server.emit('connection', socket)));
     for (let i = 0; i < 3; i++) {
@@ -503,7 +503,7 @@ describe('a connection that somebody else accepted and handed to the server', ()
     expect(warnings.rest()).toEqual([]);
   });
 
-  test('later, to a server that is attached, gets its websocket', async () => {
+  test('later, on an attached server, becomes a websocket', async () => {
     const site = await serveBehind((server, socket) => {
       attachWebsocket(server);
       setImmediate(() => server.emit('connection', socket));

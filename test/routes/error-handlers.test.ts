@@ -16,7 +16,7 @@ import { CUT_OFF, FINISHED, expectEnd, waitTurns, watchExchange } from '../suppo
 
 type Next = (error?: unknown) => void;
 
-/** An error handler in Node's own words, for all frameworks. */
+/** An error handler that uses only Node's methods, for all frameworks. */
 type Handle = (error: Error, req: IncomingMessage, res: ServerResponse, next: Next) => unknown;
 
 const fail = requireWebsocket(async ({ websocket }) => {
@@ -34,7 +34,7 @@ function answerJson(res: ServerResponse, error: Error): void {
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
-/** As error handlers are written that have only plain HTTP in mind. */
+/** Error handlers that were written for plain HTTP only. */
 const HANDLERS: readonly (readonly [string, Handle])[] = [
   ['answers at once', (error, _req, res) => answerJson(res, error)],
   [
@@ -59,7 +59,7 @@ const HANDLERS: readonly (readonly [string, Handle])[] = [
     },
   ],
   [
-    'looks at headersSent, and calls next(error) where it is true',
+    'looks at headersSent, and calls next(error) if it is true',
     (error, _req, res, next) => {
       if (res.headersSent) next(error);
       else answerJson(res, error);
@@ -110,7 +110,7 @@ describe.for(FRAMEWORKS)('on %s', ([, build]) => {
 });
 
 describe.for(EXPRESSES)('on %s', ([, express]) => {
-  /** An app whose failing route stands in three routers, one in the other. */
+  /** Builds an app whose failing route is inside three nested routers. */
   function buildDeep() {
     const app = express();
     app.set('env', 'test');
@@ -150,13 +150,13 @@ describe.for(EXPRESSES)('on %s', ([, express]) => {
     expect(await events.next()).toBe('finish 101');
   });
 
-  test("'finish' and 'close' come where nobody handles the error", async () => {
+  test("'finish' and 'close' come without an error handler, too", async () => {
     const { app, events } = buildDeep();
     await meetFailure(app);
     await expectEnd(events, FINISHED);
   });
 
-  test('an app that is mounted in another one fails as it does on plain HTTP', async () => {
+  test('an error in a mounted app is handled as on plain HTTP', async () => {
     const { app, events } = buildDeep();
     const outer = express();
     outer.set('env', 'test');
@@ -196,7 +196,7 @@ describe.for(EXPRESSES)('on %s', ([, express]) => {
     ['redirects', (res) => res.redirect('/sorry')],
     ['sets a cookie', (res) => res.cookie('failed', '1').sendStatus(500)],
     [
-      'answers by the kind that is asked for',
+      'answers with the content type of the Accept header',
       (res) => res.format({ json: () => res.json({}), default: () => res.send('') }),
     ],
   ] as readonly (readonly [string, (res: import('express').Response) => unknown])[])(
@@ -234,7 +234,7 @@ describe.for(EXPRESSES)('on %s', ([, express]) => {
     expect(await events.next()).toBe('finish 101');
   });
 
-  test('an error handler may answer for a handler that fails after the client has vanished', async () => {
+  test('error handlers may answer after the client has vanished', async () => {
     const { events, watch } = watchExchange();
     const mayFail = defer();
     const handled = defer<boolean>();
@@ -262,7 +262,7 @@ describe.for(EXPRESSES)('on %s', ([, express]) => {
   });
 });
 
-test('an error handler that never answers holds up the end of the response for five seconds', async () => {
+test('an error handler that never answers delays the end of the response by five seconds', async () => {
   const { app, use, route } = FRAMEWORKS[0]![1]();
   const { events, watch } = watchExchange();
   use(watch);
@@ -282,7 +282,7 @@ test('an error handler that never answers holds up the end of the response for f
   expect(events.rest()).toEqual([]);
 });
 
-test('on a bare server, too, the response ends with 101 and the warning has come before', async () => {
+test('on a bare server the response also ends with 101, after the warning', async () => {
   const warnings = watchWarnings();
   const { events, watch } = watchExchange();
   const site = await serve((req, res) => watch(req, res, () => fail(req, res)));
@@ -300,7 +300,7 @@ describe('a third argument that is not a function', () => {
     (req: IncomingMessage, res: ServerResponse): void =>
       (route as (...args: unknown[]) => void)(req, res, { id: '7' }, null, {});
 
-  test('does not count as next(): a failure is 500, or 1011, and one warning', async () => {
+  test('is not used as next(): a failure causes 500 or 1011, and one warning', async () => {
     const warnings = watchWarnings();
     const site = await serve(callWithParams(acceptWebsocket(() => Promise.reject(new Error('no next')))));
     expect((await request(site, '/')).status).toBe(500);
@@ -309,7 +309,7 @@ describe('a third argument that is not a function', () => {
     expect(warnings.rest()).toEqual([]);
   });
 
-  test('leaves next() of a handler what it is on a bare server', async () => {
+  test('does not change the next() of a handler on a bare server', async () => {
     const site = await serve(callWithParams(acceptWebsocket((_req, _res, next) => next())));
     expect((await request(site, '/')).status).toBe(404);
     expect((await (await connect(site)).closed()).code).toBe(1000);

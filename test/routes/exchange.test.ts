@@ -18,7 +18,7 @@ import { CUT_OFF, FINISHED, expectEnd, waitTurns, watchExchange } from '../suppo
 const TEXTLESS: unknown = Object.create(null);
 
 describe.for(FRAMEWORKS)('on %s', ([, build]) => {
-  test('a handler that returns closes with 1000, and the response ends as any other', async () => {
+  test('a handler that returns closes with 1000, and its response ends like any other', async () => {
     const { use, route, app } = build();
     const { watch, events } = watchExchange();
     use(watch);
@@ -34,7 +34,7 @@ describe.for(FRAMEWORKS)('on %s', ([, build]) => {
     expect(events.rest()).toEqual([]);
   });
 
-  test('the error of a handler that was called by another with its own next() reaches the app once', async () => {
+  test('the error of a handler that another handler called with its own next() reaches the app once', async () => {
     const { route, onError, app } = build();
     const errors = new Inbox<Error>();
     const inner = requireWebsocket(() => Promise.reject(new Error('inner')));
@@ -68,7 +68,7 @@ describe.for(FRAMEWORKS)('on %s', ([, build]) => {
     ['throws', () => raise(new Error('secret'))],
     ['rejects', () => Promise.reject(new Error('secret'))],
     [
-      'gives an error to next()',
+      'passes an error to next()',
       (_req: unknown, _res: unknown, next: (error: Error) => void) => next(new Error('secret')),
     ],
   ] as const)(
@@ -84,7 +84,7 @@ describe.for(FRAMEWORKS)('on %s', ([, build]) => {
       const frame = (await client.nextFrame())!;
       expect(closeCodeOf(frame)).toBe(1011);
       expect(frame.payload).toHaveLength(2); // no reason, which could tell what went wrong
-      // The client has seen it, and has not yet answered: the app has not been told.
+      // The client has received the close frame, but not answered it. So the error has not reached the app yet.
       expect(errors.rest()).toEqual([]);
       client.write(close(1011));
       expect(await errors.next()).toMatchObject({ message: 'secret' });
@@ -140,7 +140,7 @@ describe.for(FRAMEWORKS)('on %s', ([, build]) => {
     expect(await client.closed()).toMatchObject({ code: 1000 });
   });
 
-  test('next(null) is no error, as when it is handed on as a callback', async () => {
+  test('next(null) is not an error, as when next is used as a callback', async () => {
     const { route, onError, app } = build();
     const errors: unknown[] = [];
     route(
@@ -182,7 +182,7 @@ describe.for(FRAMEWORKS)('on %s', ([, build]) => {
       );
       if (behind !== undefined) use((_req, res) => behind(res));
       const client = await connect(await serve(app));
-      // Somebody has answered by then.
+      // The next route has answered by now.
       await waitTurns();
       client.send('you');
       expect(await client.next()).toBe('still here for you');
@@ -191,7 +191,7 @@ describe.for(FRAMEWORKS)('on %s', ([, build]) => {
     },
   );
 
-  test('passed on to a route that is not wrapped, a websocket lives until that ends the response', async () => {
+  test('a websocket that is passed on to a plain route stays open until that route ends the response', async () => {
     const { use, route, app } = build();
     const { watch, events } = watchExchange();
     use(watch);
@@ -212,7 +212,7 @@ describe.for(FRAMEWORKS)('on %s', ([, build]) => {
     await expectEnd(events, FINISHED);
   });
 
-  test('passed on to another wrapped handler, the response is again one whose headers are sent', async () => {
+  test('the response has sent headers again if another wrapped handler gets the websocket', async () => {
     const { use, route, app } = build();
     const seen = new Inbox<unknown>();
     const passOn = requireWebsocket((_req, res, next) => {
@@ -239,7 +239,7 @@ describe.for(FRAMEWORKS)('on %s', ([, build]) => {
     expect(seen.rest()).toEqual([true, false, true, true]);
   });
 
-  test('passed on by two handlers, it closes with what was answered when both have ended', async () => {
+  test('a websocket that two handlers passed on closes by the status of the answer when both have ended', async () => {
     const { use, route, app } = build();
     for (let i = 0; i < 2; i++) {
       route(
@@ -257,7 +257,7 @@ describe.for(FRAMEWORKS)('on %s', ([, build]) => {
     expect(await client.closed()).toEqual({ code: 1011, reason: '' });
   });
 
-  test('a peer that leaves ends the exchange when no route answered the websocket that was passed on', async () => {
+  test('the exchange ends if the peer leaves after it was passed on to a route that never answers', async () => {
     const { use, route, app } = build();
     const { watch, events } = watchExchange();
     use(watch);
@@ -271,7 +271,7 @@ describe.for(FRAMEWORKS)('on %s', ([, build]) => {
     await expectEnd(events, FINISHED);
   });
 
-  test('the client sees 1011, too, where the app has no error handler', async () => {
+  test('the client sees 1011 even if the app has no error handler', async () => {
     const { use, route, app } = build();
     const { watch, events } = watchExchange();
     use(watch);
@@ -284,7 +284,7 @@ describe.for(FRAMEWORKS)('on %s', ([, build]) => {
     await expectEnd(events, FINISHED);
   });
 
-  test('next() hands the websocket on to the next route, which gets the same one', async () => {
+  test('next() passes the same websocket on to the next route', async () => {
     const { route, app } = build();
     const websockets: Websocket[] = [];
     route(
@@ -308,7 +308,7 @@ describe.for(FRAMEWORKS)('on %s', ([, build]) => {
     expect(websockets[0]).toBe(websockets[1]);
   });
 
-  test('the context of AsyncLocalStorage is there in the handler and after each await', async () => {
+  test('the context of AsyncLocalStorage exists in the handler and after each await', async () => {
     const { use, route, app } = build();
     const storage = new AsyncLocalStorage<string>();
     use((req, _res, next) => storage.run(String(req.headers['x-trace']), next));
@@ -336,7 +336,7 @@ describe.for(FRAMEWORKS)('on %s', ([, build]) => {
 });
 
 describe('the peer', () => {
-  test('closes: queued messages are still delivered, then the handler comes to its end', async () => {
+  test('closes: queued messages are still delivered, then the handler ends', async () => {
     const seen = new Inbox<unknown>();
     const mayRead = defer();
     const site = await serve(
@@ -395,7 +395,7 @@ describe('a handler that ends because the peer has left', () => {
     ['with the AbortError of its signal', ({ signal }) => once(process, 'nothing', { signal })],
   ];
 
-  test.for(quiet)('%s is not in error', async ([, handler]) => {
+  test.for(quiet)('%s has not failed', async ([, handler]) => {
     const warnings = watchWarnings();
     const { watch, events } = watchExchange();
     const errors: unknown[] = [];
@@ -410,7 +410,7 @@ describe('a handler that ends because the peer has left', () => {
     expect(warnings.rest()).toEqual([]);
   });
 
-  test('and fails of something else is in error', async () => {
+  test('but with another error has failed', async () => {
     const errors = new Inbox<unknown>();
     const route = requireWebsocket(({ websocket }) =>
       closedThen(websocket, () => raise(new Error('clean-up failed'))),
@@ -422,7 +422,7 @@ describe('a handler that ends because the peer has left', () => {
   });
 });
 
-test('an AbortError is an error where the signal has not been asked for, though the peer has left', async () => {
+test('an AbortError is a failure if the handler has not read the signal, although the peer has left', async () => {
   const errors = new Inbox<unknown>();
   const route = requireWebsocket(async ({ websocket }) => {
     await websocket.closed;
@@ -433,7 +433,7 @@ test('an AbortError is an error where the signal has not been asked for, though 
   expect(await errors.next()).toMatchObject({ name: 'AbortError' });
 });
 
-test('the WebsocketClosedError of another websocket is an error of this one', async () => {
+test('the WebsocketClosedError of another websocket is a failure of this handler', async () => {
   const errors = new Inbox<unknown>();
   const first = defer<Websocket>();
   const route = requireWebsocket(async ({ websocket, url }) => {
@@ -450,7 +450,7 @@ test('the WebsocketClosedError of another websocket is an error of this one', as
   expect(await errors.next()).toBeInstanceOf(WebsocketClosedError);
 });
 
-test('the AbortError of a signal that is not its own is an error', async () => {
+test('the AbortError of another signal is a failure', async () => {
   const errors = new Inbox<unknown>();
   const route = requireWebsocket(async ({ websocket }) => {
     expect(websocket.signal.aborted).toBe(false);
@@ -462,13 +462,13 @@ test('the AbortError of a signal that is not its own is an error', async () => {
   expect(await errors.next()).toMatchObject({ name: 'AbortError' });
 });
 
-test('a handler that has closed with a code of its own is seen to close with that', async () => {
+test('a handler that closes with its own code decides which code the client sees', async () => {
   const site = await serve(requireWebsocket(({ websocket }) => void websocket.close(4001, 'not today')));
   const client = await connect(site);
   expect(await client.closed()).toEqual({ code: 4001, reason: 'not today' });
 });
 
-test('a handler that fails after it has closed is in error all the same', async () => {
+test('a handler that fails after it has closed the websocket has failed nevertheless', async () => {
   const errors = new Inbox<unknown>();
   const route = requireWebsocket(async ({ websocket }) => {
     await websocket.close(4001);
@@ -480,7 +480,7 @@ test('a handler that fails after it has closed is in error all the same', async 
 });
 
 describe('on a bare server', () => {
-  test('a handler that fails on a websocket closes it with 1011, and one warning tells of what', async () => {
+  test('a handler that fails on a websocket closes it with 1011, and one warning shows the error', async () => {
     const warnings = watchWarnings();
     const site = await serve(requireWebsocket(() => Promise.reject(new Error('what went wrong'))));
     for (let i = 0; i < 3; i++) {
@@ -490,13 +490,13 @@ describe('on a bare server', () => {
     expect(warnings.rest()).toEqual([]);
   });
 
-  test('next() on a websocket closes it when the handler returns, for nothing comes after it', async () => {
+  test('next() on a websocket closes it when the handler returns, because no other handler follows', async () => {
     const site = await serve(requireWebsocket((_req, _res, next) => next()));
     expect(await (await connect(site)).closed()).toEqual({ code: 1000, reason: '' });
   });
 });
 
-test('after the 101 the response is one whose headers are sent', async () => {
+test('after the 101 headersSent of the response is true', async () => {
   const facts = defer<Record<string, unknown>>();
   const site = await serve(
     requireWebsocket(async ({ websocket }, res) => {

@@ -21,7 +21,7 @@ function guardReads() {
   return { calls, guard };
 }
 
-test('the function runs before a method of the class, which gets its receiver and its arguments', () => {
+test('the function runs before a method of the class, and the method gets its receiver and arguments', () => {
   const { calls, guard } = guardReads();
   const object = new Derived();
   guard.install(object);
@@ -32,7 +32,7 @@ test('the function runs before a method of the class, which gets its receiver an
   expect(Object.keys(object)).toEqual(['value']);
 });
 
-test('objects of one class share a prototype, and others of it are left alone', () => {
+test('guarded objects of one class share a prototype, and other objects of the class stay unchanged', () => {
   const { calls, guard } = guardReads();
   const [one, two, free] = [new Base(), new Base(), new Base()];
   guard.install(one);
@@ -43,7 +43,7 @@ test('objects of one class share a prototype, and others of it are left alone', 
   expect(calls).toEqual([]);
 });
 
-test('it runs once when the guard is installed twice, and before a method of the object itself, too', () => {
+test('it runs once if the guard is installed twice, and also before a method of the object itself', () => {
   const { calls, guard } = guardReads();
   const object = Object.assign(new Base(), { read: () => 7 });
   guard.install(object);
@@ -52,7 +52,7 @@ test('it runs once when the guard is installed twice, and before a method of the
   expect(calls).toHaveLength(1);
 });
 
-test('what it throws keeps the method from running', () => {
+test('the method does not run if the function throws', () => {
   const guard = new MethodGuard<{ run(): void }>(['run'], () => {
     throw new Error('not now');
   });
@@ -63,7 +63,7 @@ test('what it throws keeps the method from running', () => {
   expect(ran).toBe(false);
 });
 
-test('a method that is replaced on the class later is the one that is called', () => {
+test('a guarded method calls the current method of the class', () => {
   const { guard } = guardReads();
   class Traced extends Base {}
   const object = new Traced();
@@ -72,7 +72,7 @@ test('a method that is replaced on the class later is the one that is called', (
   expect(object.read()).toBe('traced');
 });
 
-test('a method that cannot be replaced stays as it is', () => {
+test('a method that cannot be replaced stays unchanged', () => {
   const { calls, guard } = guardReads();
   const object = new Base();
   Object.defineProperty(object, 'read', { value: () => 3 });

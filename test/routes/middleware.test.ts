@@ -18,7 +18,7 @@ import { serve } from '../support/serve.js';
 import { watchWarnings } from '../support/warnings.js';
 import { CUT_OFF, FINISHED, expectEnd, watchExchange } from '../support/watch-exchange.js';
 
-/** A handler of an ordinary route, behind the middleware. */
+/** Stands for a handler of an ordinary route behind the middleware. */
 type Handler = (req: express.Request & MaybeWebsocket, res: express.Response) => unknown;
 
 const fail = () => {
@@ -29,7 +29,7 @@ function answerWith(status: number): ErrorRequestHandler {
   return (_error, _req, res, _next) => void res.status(status).end();
 }
 
-/** Some turns of the event loop. */
+/** Resolves after some turns of the event loop. */
 async function nextTurns(): Promise<void> {
   for (let i = 0; i < 5; i++) await new Promise((resolve) => setImmediate(resolve));
 }
@@ -48,7 +48,7 @@ function build(create: typeof express, handler: Handler, options = {}) {
 }
 
 describe('without acceptAll', () => {
-  test('puts isWebsocket() and websocket on every request; only wrapped routes talk', async () => {
+  test('adds isWebsocket() and websocket to every request; only wrapped routes have a websocket', async () => {
     const seen: unknown[] = [];
     const { app } = build(express, (req, res) => {
       seen.push([req.isWebsocket(), req.websocket]);
@@ -70,7 +70,7 @@ describe('without acceptAll', () => {
 });
 
 test.for([{}, { acceptAll: true }])(
-  'leaves a request alone that a wrapped handler has passed on: %o',
+  'leaves a request unchanged that a wrapped handler has passed on: %o',
   async (options) => {
     const app = express();
     app.get(
@@ -88,7 +88,7 @@ test.for([{}, { acceptAll: true }])(
   },
 );
 
-test('a third argument that is not a function does not count as next()', async () => {
+test('a third argument that is not a function is not used as next()', async () => {
   const middleware = websocketMiddleware();
   const site = await serve((req, res) => {
     (middleware as (...args: unknown[]) => void)(req, res, { id: '7' });
@@ -100,7 +100,7 @@ test('a third argument that is not a function does not count as next()', async (
 describe.for(EXPRESSES)('with acceptAll on %s', ([, create]) => {
   const options = { acceptAll: true };
 
-  test('the 101 goes out when a route first touches req.websocket, and the websocket lives until res.end()', async () => {
+  test('the 101 is sent when a route first reads req.websocket, and the websocket stays open until res.end()', async () => {
     const mayTouch = defer();
     const mayEnd = defer();
     const { app, events } = build(
@@ -135,7 +135,7 @@ describe.for(EXPRESSES)('with acceptAll on %s', ([, create]) => {
     expect(await request(site, '/')).toMatchObject({ status: 200, body: 'plain' });
   });
 
-  test('a route that never touches it answers plain HTTP', async () => {
+  test('a route that never reads it answers over plain HTTP', async () => {
     const { app } = build(create, (_req, res) => res.status(418).send('no websocket here'), options);
     expect(await requestUpgrade(await serve(app), '/')).toMatchObject({
       status: 418,
@@ -148,7 +148,7 @@ describe.for(EXPRESSES)('with acceptAll on %s', ([, create]) => {
     expect(await requestUpgrade(await serve(app), '/')).toMatchObject({ status: 200, body: 'true' });
   });
 
-  test('the websocket outlives a handler that returns, as an HTTP answer does', async () => {
+  test('the websocket stays open after its handler returns, like an HTTP response', async () => {
     const stored = defer<{ websocket: Websocket; res: express.Response }>();
     const { app } = build(create, (req, res) => stored.resolve({ websocket: req.websocket!, res }), options);
     const client = await connect(await serve(app));
@@ -183,7 +183,7 @@ describe.for(EXPRESSES)('with acceptAll on %s', ([, create]) => {
     await client.end();
   });
 
-  test("a peer that leaves ends it, with 'close' on req and res, while the route still runs", async () => {
+  test("a peer that leaves causes 'close' on req and res while the route still runs", async () => {
     const mayReturn = defer();
     const ends = new Inbox<unknown>();
     const { app, events } = build(
@@ -201,7 +201,7 @@ describe.for(EXPRESSES)('with acceptAll on %s', ([, create]) => {
     mayReturn.resolve();
   });
 
-  test('req.websocket is the same each time, and what middleware set goes out with the 101', async () => {
+  test('req.websocket is the same object each time, and the 101 has the headers of the middleware', async () => {
     const seen = defer<boolean>();
     const app = create();
     app.use((_req, res, next) => {
@@ -218,7 +218,7 @@ describe.for(EXPRESSES)('with acceptAll on %s', ([, create]) => {
     expect(await seen.promise).toBe(true);
   });
 
-  test('a wrapped route behind it is a wrapped route, under its own options', async () => {
+  test('a wrapped route behind it works as usual, with its own options', async () => {
     const app = create();
     app.use(websocketMiddleware({ acceptAll: true, protocols: ['middleware'] }));
     app.get(
@@ -234,7 +234,7 @@ describe.for(EXPRESSES)('with acceptAll on %s', ([, create]) => {
     ['a malformed handshake', { 'sec-websocket-version': '8' }, 426],
     ['a foreign origin', { origin: 'https://evil.test' }, 403],
   ] as const)(
-    '%s is refused when the route touches it, and the route sees a client that has left at once',
+    '%s is refused when the route reads req.websocket, and the route gets a closed websocket',
     async ([, headers, status]) => {
       watchWarnings();
       const seen = new Inbox<unknown>();
@@ -259,7 +259,7 @@ describe.for(EXPRESSES)('with acceptAll on %s', ([, create]) => {
     },
   );
 
-  test('a function among the options that fails gives 500 and one warning, and the route a websocket that has ended', async () => {
+  test('an option function that fails causes 500 and one warning, and the route gets a closed websocket', async () => {
     const warnings = watchWarnings();
     const seen = new Inbox<unknown>();
     const { app, events } = build(create, async ({ websocket }) => seen.push(await websocket!.wait()), {
@@ -276,7 +276,7 @@ describe.for(EXPRESSES)('with acceptAll on %s', ([, create]) => {
     expect(warnings.rest()).toEqual([]);
   });
 
-  // Express 4 does not look at the promise: what these routes reject with would end the process (and here the run).
+  // Express 4 ignores the promise, so a rejection of these routes would end the process (and here the test run).
   test.for([
     ['waits', (websocket: Websocket): Promise<unknown> => websocket.wait()],
     [
@@ -292,7 +292,7 @@ describe.for(EXPRESSES)('with acceptAll on %s', ([, create]) => {
     ['looks at nothing', (websocket: Websocket): PromiseLike<unknown> => websocket.send('hello')],
     ['takes its time', (websocket: Websocket): Promise<unknown> => websocket.closed.then(nextTurns)],
   ] as const)(
-    'an async route that %s and then answers survives clients that are refused, and that leave',
+    'an async route that %s and then answers does not reject when clients are refused or leave',
     async ([, talk]) => {
       watchWarnings();
       const ends = new Inbox<string>();
@@ -350,7 +350,7 @@ describe.for(EXPRESSES)('with acceptAll on %s', ([, create]) => {
   });
 });
 
-test('is given options like a wrapper', async () => {
+test('takes the options of a wrapper', async () => {
   const app = express();
   app.use(websocketMiddleware({ acceptAll: true, messages: 'text', origins: 'any' }));
   app.get('/', (async (req: MaybeWebsocket) => {
@@ -372,7 +372,7 @@ test('refuses an acceptAll that is neither true nor false', () => {
   );
 });
 
-test('req.websocket has ended where the client has left before a route touches it', async () => {
+test('req.websocket is closed if the client left before a route reads it', async () => {
   const mayTouch = defer();
   const arrived = defer();
   const seen = defer<unknown>();
@@ -392,7 +392,7 @@ test('req.websocket has ended where the client has left before a route touches i
   expect(await within(seen.promise, 'touch')).toEqual([true, true, null]);
 });
 
-test('a route that touches it when the client has ended its side may still answer', async () => {
+test('a route that reads it after the client has ended its side may still answer', async () => {
   const mayTouch = defer();
   const arrived = defer();
   const seen = defer<unknown>();
@@ -416,7 +416,7 @@ test('a route that touches it when the client has ended its side may still answe
   expect(await client.end()).toBe('end');
 });
 
-test('a request whose response has begun is not a websocket, and the response goes on', async () => {
+test('a request whose response has begun gets no websocket, and the response continues', async () => {
   const app = express();
   app.use(websocketMiddleware({ acceptAll: true }));
   app.get('/', ((req: express.Request & MaybeWebsocket, res: express.Response) => {

@@ -13,7 +13,7 @@ const EXPRESSES = [
   ['Express 4', express4],
 ] as const;
 
-/** Says what it sees of the request, over either protocol. */
+/** Sends a part of the request, over either protocol. */
 const tell = (what: (req: express.Request) => unknown) =>
   acceptWebsocket((req, res) => {
     const text = JSON.stringify(what(req));
@@ -44,7 +44,7 @@ describe('the first example of the contract', () => {
       }),
     );
 
-    return listen(app.listen(0)); // nothing else: no wrapper around app, no server to patch, no attach call
+    return listen(app.listen(0)); // That is all: no wrapper around the app, no patched server, no attach call.
   }
 
   test('echoes over WebSocket and answers over HTTP on the same route', async () => {
@@ -58,7 +58,7 @@ describe('the first example of the contract', () => {
     expect(answer.headers['content-type']).toBe('text/plain; charset=utf-8');
   });
 
-  test('answers once and closes where a WebSocket is required', async () => {
+  test('answers once and closes on a route that requires a WebSocket', async () => {
     const site = await startExample();
     const client = await connect(site, '/once');
     client.send('hello', 'unheard');
@@ -85,7 +85,7 @@ describe.for([
     else res.end('plain');
   });
 
-  test.for(FRAMEWORKS)('%s talks, answers, and refuses', async ([, build]) => {
+  test.for(FRAMEWORKS)('%s echoes, answers plain HTTP, and refuses', async ([, build]) => {
     const { route, app } = build();
     route('/echo', handler);
     const site = await serve(app, { tls });
@@ -98,7 +98,7 @@ describe.for([
     expect((await requestUpgrade(site, '/echo', { 'sec-websocket-version': '8' })).status).toBe(426);
   });
 
-  test('the same on a bare server', async () => {
+  test('a bare server does so, too', async () => {
     const site = await serve(handler, { tls });
     const client = await connect(site, '/any/path');
     client.send('one', 'two');
@@ -112,7 +112,7 @@ describe.for([
 describe.for(EXPRESSES)('%s', ([, create]) => {
   const newRouter = () => create.Router() as Router;
 
-  test('gives params, query and the parts of the URL', async () => {
+  test('provides params, query and the parts of the URL', async () => {
     const app = create();
     app.get(
       '/room/:id/user/:name',
@@ -155,7 +155,7 @@ describe.for(EXPRESSES)('%s', ([, create]) => {
     expect(await ask('/prefix/deep/er')).toEqual({ baseUrl: '/prefix', url: '/deep/er' });
   });
 
-  test('runs router.param before the handler, and lets it refuse', async () => {
+  test('runs router.param before the handler, which may refuse', async () => {
     const app = create();
     const router = newRouter();
     router.param('user', (req: express.Request & { user?: unknown }, res, next, name) => {
@@ -173,7 +173,7 @@ describe.for(EXPRESSES)('%s', ([, create]) => {
     expect(await requestUpgrade(site, '/talk/nobody')).toMatchObject({ status: 404, body: 'no such user' });
   });
 
-  test('app.all takes a POST as the HTTP side of the same route', async () => {
+  test('app.all handles a POST as plain HTTP on the same route', async () => {
     const app = create();
     app.all(
       '/orders',
@@ -233,7 +233,7 @@ describe.for(EXPRESSES)('%s', ([, create]) => {
     expect(await (await connect(site, '/club?member=yes')).next()).toBe('welcome');
   });
 
-  test('a route that is not wrapped, a 404 handler and a failing middleware answer as to any request', async () => {
+  test('a plain route, a 404 handler and a failing middleware answer an upgrade request like any other', async () => {
     const app = create();
     app.get('/page', (_req, res) => void res.send('<h1>a page</h1>'));
     app.get('/broken', () => {
@@ -251,7 +251,7 @@ describe.for(EXPRESSES)('%s', ([, create]) => {
   });
 });
 
-test('wrapped routes work on a server made before the app, and on two servers of one app', async () => {
+test('wrapped routes work on a server that is created before the app, and on two servers of one app', async () => {
   const app = express();
   const early = http.createServer();
   early.on('request', app);

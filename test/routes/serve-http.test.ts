@@ -30,7 +30,7 @@ describe.for(FRAMEWORKS)('on %s', ([, build]) => {
     expect(errors.rest()).toEqual([]);
   });
 
-  test('next() goes on to the next route', async () => {
+  test('next() continues with the next route', async () => {
     const { route, app } = build();
     route(
       '/',
@@ -45,7 +45,7 @@ describe.for(FRAMEWORKS)('on %s', ([, build]) => {
 });
 
 describe('on a bare server', () => {
-  test('a handler that fails on plain HTTP gets 500 without its text, and one warning', async () => {
+  test('a handler that fails on plain HTTP causes 500 without the text of its error, and one warning', async () => {
     const warnings = watchWarnings();
     const site = await serve(acceptWebsocket(() => Promise.reject(new Error('secret'))));
     for (let i = 0; i < 3; i++) {
@@ -55,7 +55,7 @@ describe('on a bare server', () => {
     expect(warnings.rest()).toEqual([]);
   });
 
-  test('next() is 404 on plain HTTP, next(error) is 500', async () => {
+  test('on plain HTTP next() answers with 404, and next(error) with 500', async () => {
     const warnings = watchWarnings();
     const site = await serve(
       acceptWebsocket((req, _res, next) => next(req.url === '/' ? undefined : new Error('no'))),
@@ -65,7 +65,7 @@ describe('on a bare server', () => {
     expect((await warnings.next()).code).toBe('WEBSOCKET_HANDLER_FAILED');
   });
 
-  test('an answer that was begun is ended when its handler fails', async () => {
+  test('a response that has begun ends when its handler fails', async () => {
     watchWarnings();
     const site = await serve(
       acceptWebsocket(async (_req, res) => {

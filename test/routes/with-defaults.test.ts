@@ -4,7 +4,7 @@ import { withDefaults, WebsocketOptionError, type MaybeWebsocket } from 'dwebsoc
 import { connect } from '../support/client.js';
 import { serve } from '../support/serve.js';
 
-test('gives wrappers and a middleware with these options as defaults', async () => {
+test('returns wrappers and a middleware with these options as defaults', async () => {
   const { acceptWebsocket, requireWebsocket, websocketMiddleware } = withDefaults({
     protocols: ['v1'],
     messages: 'text',
@@ -33,7 +33,7 @@ test('gives wrappers and a middleware with these options as defaults', async () 
   }
 });
 
-test('what a route gives itself comes first; undefined leaves the default', async () => {
+test('the options of a route override the defaults; undefined keeps the default', async () => {
   const { requireWebsocket } = withDefaults({ protocols: ['v1'], maxPayload: 10 });
   const app = express();
   const handler = async ({ websocket }: { websocket: { wait(): Promise<unknown> } }) => {

@@ -17,10 +17,10 @@ describe('requireWebsocket', () => {
     const site = await serve(app);
     for (const method of ['GET', 'POST', 'PUT', 'DELETE']) {
       const { status, headers, body } = await request(site, '/', { method });
-      // The client has said that it closes.
+      // The client has announced that it closes the connection.
       expect([status, headers.upgrade, headers.connection]).toEqual([400, 'websocket', 'Upgrade, close']);
       expect(headers['content-type']).toBe('text/plain; charset=utf-8');
-      expect(body).toBe('this address speaks WebSocket only: connect with a WebSocket client\n');
+      expect(body).toBe('this route accepts only WebSocket requests; connect with a WebSocket client\n');
     }
     const head = await request(site, '/', { method: 'HEAD' });
     expect([head.status, head.body]).toEqual([400, '']);
@@ -33,11 +33,11 @@ describe('requireWebsocket', () => {
     ['HTTP/1.0', 'Connection: keep-alive\r\n', 'Upgrade, keep-alive', true],
     ['HTTP/1.1', 'X-Last: yes\r\n', 'Upgrade, close', false],
   ] as const)(
-    'leaves the connection open or closes it as any answer does: %s, %j',
+    'keeps the connection open or closes it like any response: %s, %j',
     async ([version, header, connection, staysOpen]) => {
       const app = express();
       app.use((req, res, next) => {
-        // As http-terminator does while a server closes.
+        // http-terminator does this while a server closes.
         if (req.get('X-Last') !== undefined) res.set('Connection', 'close');
         next();
       });
@@ -61,13 +61,13 @@ describe('requireWebsocket', () => {
     },
   );
 
-  test('tells of a proxy that has dropped half of the handshake', async () => {
+  test('mentions the proxy if half of the handshake is missing', async () => {
     const site = await serve(requireWebsocket(() => {}));
     const { status, body } = await request(site, '/', {
       headers: { upgrade: 'websocket', connection: 'close' },
     });
     expect(status).toBe(400);
-    expect(body).toContain('a proxy on the way must forward both headers, Upgrade and Connection');
+    expect(body).toContain('make each proxy forward both headers, Upgrade and Connection');
   });
 
   test.for([
@@ -76,7 +76,7 @@ describe('requireWebsocket', () => {
     ['HTTP/1.0', '1.0', undefined, 'Upgrade, close', false],
     ['HTTP/1.0 that is kept', '1.0', 'keep-alive', 'Upgrade, keep-alive', true],
   ] as const)(
-    'keeps or closes the connection as any answer does: %s',
+    'keeps or closes the connection like any response: %s',
     async ([, httpVersion, connection, answered, isKept]) => {
       const site = await serve(requireWebsocket(() => {}));
       const headers = {
@@ -98,7 +98,7 @@ describe('requireWebsocket', () => {
     },
   );
 
-  test('closes the connection with the last request that it may bring', async () => {
+  test('closes the connection after its last allowed request', async () => {
     const site = await serve(requireWebsocket(() => {}));
     site.server.maxRequestsPerSocket = 1;
     const headers = { Upgrade: undefined, Connection: undefined };
@@ -107,7 +107,7 @@ describe('requireWebsocket', () => {
     expect(await client.ended).toBe('end');
   });
 
-  test('says no more than one thing: Express adds no body of its own', async () => {
+  test('answers with one body: Express adds none', async () => {
     const app = express();
     app.get(
       '/',
@@ -118,7 +118,7 @@ describe('requireWebsocket', () => {
   });
 });
 
-test('a wrapper around an async handler gives Express nothing to wait for or to fail on', async () => {
+test('a wrapper around an async handler returns no promise to Express', async () => {
   const rejected = acceptWebsocket(() => Promise.reject(new Error('for next() only')));
   const errors: unknown[] = [];
   const site = await serve((req, res) => {
@@ -132,7 +132,7 @@ test('a wrapper around an async handler gives Express nothing to wait for or to 
   expect(errors).toHaveLength(1);
 });
 
-test('one handler wrapped twice serves two routes with options of their own', async () => {
+test('one handler that is wrapped twice serves two routes with different options', async () => {
   watchWarnings();
   const handler = () => {};
   const app = express();

@@ -16,7 +16,7 @@ const echo = requireWebsocket(async ({ websocket }) => {
   for await (const message of websocket) websocket.send(`ours: ${String(message)}`);
 });
 
-/** A library beside us, which takes all upgrade requests of its path and none else. */
+/** Adds another library, which handles all upgrade requests of its path and no others. */
 function addNeighbour(server: Server, path = '/theirs') {
   const wss = new WebSocketServer({ noServer: true });
   const asked = new Inbox<string>();
@@ -36,7 +36,7 @@ async function say(site: Site, path: string): Promise<unknown> {
   return client.next();
 }
 
-describe('without a call', () => {
+describe('without a call of attachWebsocket', () => {
   test('a server is attached when the first client connects', async () => {
     const server = createServer(echo);
     expect(server.listenerCount('upgrade')).toBe(0);
@@ -44,7 +44,7 @@ describe('without a call', () => {
     expect(server.listenerCount('upgrade')).toBe(1);
   });
 
-  test('beside another library its requests are left to it, ours too, and one warning shows the line to add', async () => {
+  test('another library on the server handles all upgrade requests, and one warning shows the line to add', async () => {
     const warnings = watchWarnings();
     const server = createServer(echo);
     addNeighbour(server);
@@ -61,7 +61,7 @@ describe('without a call', () => {
     expect(warnings.rest()).toEqual([]);
   });
 
-  test('another library that attaches later gets what is its own, too', async () => {
+  test('another library that attaches later handles its own requests, too', async () => {
     watchWarnings();
     const site = await serve(echo);
     expect(await say(site, '/theirs')).toBe('ours: hello');
@@ -73,8 +73,8 @@ describe('without a call', () => {
 describe('owns', () => {
   test.for([
     ['we attach first', true],
-    ['the other library does', false],
-  ] as const)('tells whose a request is, where %s', async ([, first]) => {
+    ['the other library attaches first', false],
+  ] as const)('says whose a request is, if %s', async ([, first]) => {
     const warnings = watchWarnings();
     const server = createServer(echo);
     const owns = ({ url }: { url?: string | undefined }) => url!.startsWith('/ours');
@@ -89,7 +89,7 @@ describe('owns', () => {
     expect(warnings.rest()).toEqual([]);
   });
 
-  test("requests that are ours get the app's answer, whatever it is", async () => {
+  test('our requests get the answer of the app, with any status', async () => {
     const app = express();
     app.get('/ours/login', (_req, res) => res.redirect('/'));
     const server = createServer(app);
@@ -100,7 +100,7 @@ describe('owns', () => {
     expect((await requestUpgrade(site, '/ours/nowhere')).status).toBe(404);
   });
 
-  test('all others never enter the app', async () => {
+  test('other requests never reach the app', async () => {
     const entered: string[] = [];
     const server = createServer((req, res) => {
       entered.push(req.url!);
@@ -114,39 +114,42 @@ describe('owns', () => {
     expect(entered).toEqual(['/plain']);
   });
 
-  test('what nobody has answered by handshakeTimeout gets 503', async () => {
+  test('a request without an answer gets 503 after handshakeTimeout', async () => {
     watchWarnings();
     const server = createServer(echo);
     addNeighbour(server);
     attachWebsocket(server, { handshakeTimeout: 20 });
     const { status, body } = await requestUpgrade(await listen(server), '/nobodys');
     expect(status).toBe(503);
-    expect(body).toContain('nobody');
+    expect(body).toContain('no listener on this server');
   });
 
   test.for([
     ['throws', () => JSON.parse('') as never, /threw SyntaxError/],
-    ['answers with a promise', (async () => true) as never, /returned an instance of Promise/],
-    ['answers with nothing', (() => undefined) as never, /returned undefined/],
-  ] as const)('a function that %s leaves the request to others, with one warning', async ([, owns, text]) => {
-    const warnings = watchWarnings();
-    const server = createServer(echo);
-    addNeighbour(server);
-    attachWebsocket(server, { owns });
-    const site = await listen(server);
-    expect(await say(site, '/theirs')).toBe('theirs: hello');
-    expect(await say(site, '/theirs')).toBe('theirs: hello');
-    const { code, message } = await warnings.next();
-    expect([code, text.test(message)]).toEqual(['WEBSOCKET_OWNS', true]);
-    expect(message).toContain('it must return true or false at once');
-    expect(warnings.rest()).toEqual([]);
-  });
+    ['returns a promise', (async () => true) as never, /returned an instance of Promise/],
+    ['returns undefined', (() => undefined) as never, /returned undefined/],
+  ] as const)(
+    'a function that %s leaves the request to other listeners, with one warning',
+    async ([, owns, text]) => {
+      const warnings = watchWarnings();
+      const server = createServer(echo);
+      addNeighbour(server);
+      attachWebsocket(server, { owns });
+      const site = await listen(server);
+      expect(await say(site, '/theirs')).toBe('theirs: hello');
+      expect(await say(site, '/theirs')).toBe('theirs: hello');
+      const { code, message } = await warnings.next();
+      expect([code, text.test(message)]).toEqual(['WEBSOCKET_OWNS', true]);
+      expect(message).toContain('return true or false, and no promise');
+      expect(warnings.rest()).toEqual([]);
+    },
+  );
 });
 
-describe('beside another library that cannot be kept away by any order of listeners', () => {
+describe('on a server with another library that handles all requests, in any order of listeners', () => {
   const owns = ({ url }: { url?: string | undefined }) => url!.startsWith('/ours');
 
-  test('owns is asked once for each request', async () => {
+  test('owns is called once for each request', async () => {
     const server = createServer(echo);
     addNeighbour(server);
     const asked: string[] = [];
@@ -162,7 +165,7 @@ describe('beside another library that cannot be kept away by any order of listen
     expect(asked).toEqual(['/ours', '/theirs']);
   });
 
-  test('an upgrade to something else that is ours is handled as plain HTTP, and keep-alive goes on', async () => {
+  test('our upgrade request to another protocol is handled as plain HTTP, and keep-alive still works', async () => {
     const server = createServer((req, res) => res.end(`plain ${req.url!}`));
     const asked = addNeighbour(server);
     attachWebsocket(server, { owns });
@@ -177,7 +180,7 @@ describe('beside another library that cannot be kept away by any order of listen
     expect(asked.rest()).toEqual([]);
   });
 
-  test('a handshake behind a request that is answered later leaves that answer whole', async () => {
+  test('a pipelined handshake does not cut off the response to the request before it', async () => {
     const server = createServer((req, res) => {
       if (req.headers.upgrade === undefined) setImmediate(() => res.end('the first answer'));
       else echo(req, res);
@@ -194,7 +197,7 @@ describe('beside another library that cannot be kept away by any order of listen
     client.destroy();
   });
 
-  test('somebody who calls the listeners one by one gets an answer for our requests, too', async () => {
+  test('code that calls each listener directly gets an answer for our requests, too', async () => {
     const outer = createServer();
     const server = createServer(echo);
     attachWebsocket(server);
@@ -204,7 +207,7 @@ describe('beside another library that cannot be kept away by any order of listen
     expect(await say(await listen(outer), '/ours')).toBe('ours: hello');
   });
 
-  test('when all listeners were removed, the next request of ours is refused and the one after it accepted', async () => {
+  test('if all listeners are removed, our next request is refused, and the one after it is accepted', async () => {
     watchWarnings();
     const app = express();
     app.get('/ours', echo);
@@ -216,8 +219,8 @@ describe('beside another library that cannot be kept away by any order of listen
   });
 });
 
-describe('a server whose emit somebody else has replaced', () => {
-  /** As tracing agents do: it sees each event and passes it on. */
+describe('a server whose emit other code has replaced', () => {
+  /** Replaces emit as tracing agents do: records each event, and passes it on. */
   function traceEvents(server: Server): Inbox<string> {
     const traced = new Inbox<string>();
     const emit = server.emit.bind(server) as (...args: unknown[]) => boolean;
@@ -228,7 +231,7 @@ describe('a server whose emit somebody else has replaced', () => {
     return traced;
   }
 
-  test.for(['before us', 'after us'])('%s still shows it what it saw', async (order) => {
+  test.for(['before us', 'after us'])('%s: that code still sees every event', async (order) => {
     const server = createServer(echo);
     if (order === 'after us') attachWebsocket(server, { owns: ({ url }) => url === '/ours' });
     const traced = traceEvents(server);
@@ -243,7 +246,7 @@ describe('a server whose emit somebody else has replaced', () => {
     );
   });
 
-  test('after us can be detached and attached again, and owns is still asked once', async () => {
+  test('after us: the server can be detached and attached again, and owns is still called once', async () => {
     const server = createServer(echo);
     const asked: string[] = [];
     const owns = ({ url }: { url: string }) => {
@@ -268,7 +271,7 @@ describe('the function that detaches', () => {
   test.for([
     ['http', () => createServer(echo)],
     ['https', () => createTlsServer(CERTIFICATE, echo)],
-  ] as const)('leaves an %s server as it was, and its open websockets open', async ([, create]) => {
+  ] as const)('restores the methods of an %s server, and leaves its websockets open', async ([, create]) => {
     const server = create();
     const own = Object.getOwnPropertyNames(server);
     const detach = attachWebsocket(server);
@@ -283,13 +286,13 @@ describe('the function that detaches', () => {
     await client.close();
     await websocket!.closed;
     await new Promise((resolve) => setImmediate(resolve));
-    // The methods are those of the class again.
+    // The server has the methods of its class again.
     expect(
       Object.getOwnPropertyNames(server).filter((name) => !own.includes(name) && !name.startsWith('_')),
     ).toEqual([]);
   });
 
-  test('leaves it to server.close() to end the websockets that are open, or still become so', async () => {
+  test('does not close websockets: server.close() closes the open ones and those that open later', async () => {
     const mayGoOn = defer();
     const arrived = new Inbox<void>();
     const app = express();
@@ -313,7 +316,7 @@ describe('the function that detaches', () => {
     await within(closed, 'callback');
   });
 
-  test('and attached again while websockets are open, a server has one close() to give back', async () => {
+  test('restores the original close(), even if the server was attached again while websockets were open', async () => {
     const server = createServer(echo);
     const detach = attachWebsocket(server);
     const client = await connect(await listen(server));
@@ -328,7 +331,7 @@ describe('the function that detaches', () => {
     expect(Object.hasOwn(server, 'close')).toBe(false);
   });
 
-  test('keeps later upgrade requests out, also when further clients connect', async () => {
+  test('stops later upgrade requests, also when new clients connect', async () => {
     watchWarnings();
     const app = express();
     app.get('/page', (_req, res) => res.send('a page'));
@@ -344,7 +347,7 @@ describe('the function that detaches', () => {
     expect(await say(site, '/echo')).toBe('ours: hello');
   });
 
-  test('can be had again and called in any order', async () => {
+  test('may be called several times and in any order', async () => {
     const server = createServer(echo);
     const [first, second] = [attachWebsocket(server), attachWebsocket(server)];
     expect(server.listenerCount('upgrade')).toBe(1);
@@ -357,7 +360,7 @@ describe('the function that detaches', () => {
     expect(server.listenerCount('upgrade')).toBe(0);
   });
 
-  test('does not undo what somebody has put in the place of our close()', () => {
+  test('keeps a close() with which other code has replaced ours', () => {
     const server = createServer();
     const detach = attachWebsocket(server);
     const theirs = () => server;
@@ -367,7 +370,7 @@ describe('the function that detaches', () => {
   });
 });
 
-test('a second call changes the options that it gives and keeps the others', async () => {
+test('a second call changes the options in it, and keeps the others', async () => {
   const server = createServer(echo);
   addNeighbour(server);
   attachWebsocket(server, { owns: ({ url }) => url === '/ours', handshakeTimeout: 60_000 });
@@ -405,10 +408,10 @@ describe('refuses', () => {
     expect(server.listenerCount('upgrade')).toBe(0);
   });
 
-  test('what is no server, and says what to pass', () => {
+  test('a value that is not a server, and says what to pass', () => {
     const attach = (server: unknown) => () => attachWebsocket(server as never);
     expect(attach(undefined)).toThrow('attachWebsocket takes an http.Server or https.Server; got undefined');
     expect(attach(8000)).toThrow(TypeError);
-    expect(attach(express())).toThrow('an Express app is no server: app.listen() returns one');
+    expect(attach(express())).toThrow('for an Express app, pass what app.listen() returns');
   });
 });

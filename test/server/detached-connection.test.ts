@@ -13,16 +13,16 @@ import { listen, serve, type App, type Site } from '../support/serve.js';
 const greet = acceptWebsocket(({ websocket }) => void websocket?.send('welcome'));
 const plainRequest = (path: string) => `GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`;
 
-/** What must be the same whether a request asks for an upgrade or not: without, Node does it. */
+/** Requests with and without an upgrade. All must behave alike; for a request without one, Node does the work. */
 const REQUESTS = [
   ['without an upgrade', plainRequest],
   ['with "Upgrade: websocket"', (path: string) => handshakeRequest({ path })],
   [
-    'with "Upgrade: websocket", behind a request on the same connection',
+    'with "Upgrade: websocket", after a request on the same connection',
     (path: string) => plainRequest('/short') + handshakeRequest({ path }),
   ],
   [
-    'in front of a handshake on the same connection',
+    'before a handshake on the same connection',
     (path: string) => plainRequest(path) + handshakeRequest({ path: '/echo' }),
   ],
 ] as const;
@@ -43,7 +43,7 @@ async function ask(site: Site, request: string, socket?: Socket): Promise<RawCli
   return client;
 }
 
-/** Opens `/events` and waits for the first; `more` waits for further ones. */
+/** Opens `/events` and waits for the first event; `more` waits for further ones. */
 async function listenToEvents(
   site: Site,
   request: string,
@@ -59,7 +59,7 @@ async function listenToEvents(
   return { client, more };
 }
 
-/** `/events` answers for ever, `/short` at once, `/silent` begins and then says nothing, `/echo` is a websocket, and so on. */
+/** Adds routes: `/events` never ends, `/short` answers at once, `/silent` only begins, `/echo` is a websocket, and so on. */
 function addRoutes(
   route: (path: string, handler: (req: IncomingMessage, res: ServerResponse) => void) => void,
 ) {
@@ -109,9 +109,9 @@ const SERVERS = [
   ['a bare https server', buildBare, true],
 ] as const;
 
-describe.for(REQUESTS)('a long answer to a request %s', ([, format]) => {
+describe.for(REQUESTS)('a long response to a request %s', ([, format]) => {
   test.for(SERVERS)(
-    'is left to the app by close() and closeWebsockets(), and cut by closeAllConnections(), on %s',
+    'survives close() and closeWebsockets(), and is destroyed by closeAllConnections(), on %s',
     async ([, build, tls]) => {
       const { site, told } = await serveRoutes({ build, tls });
       const { client, more } = await listenToEvents(site, format('/events'));
@@ -136,14 +136,14 @@ describe.for(REQUESTS)('a long answer to a request %s', ([, format]) => {
     },
   );
 
-  test('does not keep later handshakes out when closeWebsockets() is over', async () => {
+  test('does not prevent later handshakes after closeWebsockets()', async () => {
     const { site } = await serveRoutes();
     await listenToEvents(site, format('/events'));
     await within(closeWebsockets(site.server), 'end of closeWebsockets');
     expect(await (await connect(site, '/echo')).next()).toBe('welcome');
   });
 
-  test('is cut by closeAllConnections() when its client reads nothing', async () => {
+  test('is destroyed by closeAllConnections() even if its client reads nothing', async () => {
     const { site, told } = await serveRoutes();
     const client = await ask(site, format('/large'));
     client.socket.pause();
@@ -154,7 +154,7 @@ describe.for(REQUESTS)('a long answer to a request %s', ([, format]) => {
     expect(await told.next('end of the response')).toBe('res closed');
   });
 
-  test('ends at the time-out of the server when nobody listens to that', async () => {
+  test("ends at the timeout of the server if there is no 'timeout' listener", async () => {
     const { site, told } = await serveRoutes();
     site.server.setTimeout(50);
     const client = await ask(site, format('/silent'));
@@ -163,7 +163,7 @@ describe.for(REQUESTS)('a long answer to a request %s', ([, format]) => {
     await client.end();
   });
 
-  test("is left open at a time-out that the server's listener is told of", async () => {
+  test("stays open at a timeout if the server has a 'timeout' listener", async () => {
     const { site } = await serveRoutes();
     const timedOut = new Inbox<Socket>();
     site.server.setTimeout(50, (socket: Socket) => timedOut.push(socket));
@@ -173,7 +173,7 @@ describe.for(REQUESTS)('a long answer to a request %s', ([, format]) => {
     expect(socket.destroyed).toBe(false);
   });
 
-  test("is left open at a time-out that the response's listener is told of", async () => {
+  test("stays open at a timeout if the response has a 'timeout' listener", async () => {
     const { site, told } = await serveRoutes();
     await ask(site, format('/timed'));
     expect(await told.next('time-out')).toBe('res timed out');
@@ -189,7 +189,7 @@ describe.for(REQUESTS)('a long answer to a request %s', ([, format]) => {
     await client.end();
   });
 
-  test('is told to the app when its client resets the connection', async () => {
+  test('emits events in the app when its client resets the connection', async () => {
     const { site, told } = await serveRoutes();
     const client = await ask(site, format('/silent'));
     await client.response();
@@ -198,7 +198,7 @@ describe.for(REQUESTS)('a long answer to a request %s', ([, format]) => {
   });
 });
 
-test('a client that sent more behind its upgrade request, got an answer that never ends, and left is noticed at handshakeTimeout', async () => {
+test('a client that sent data behind its upgrade request and left during an endless response is noticed at handshakeTimeout', async () => {
   const { site, told } = await serveRoutes();
   attachWebsocket(site.server, { handshakeTimeout: 20 });
   const client = await connectRaw(site.port, { path: '/silent', early: Buffer.alloc(300_000) });
@@ -208,7 +208,7 @@ test('a client that sent more behind its upgrade request, got an answer that nev
   await client.end();
 });
 
-test('a request behind which a handshake waits is told that its client has left, as Node tells it', async () => {
+test('a request with a pipelined handshake behind it emits the events of Node when its client leaves', async () => {
   const { site, told } = await serveRoutes();
   site.server.on('request', (req) => req.on('aborted', () => told.push('req aborted')));
   const client = await ask(site, plainRequest('/silent') + handshakeRequest({ path: '/echo' }));
@@ -218,7 +218,7 @@ test('a request behind which a handshake waits is told that its client has left,
 });
 
 test.for(['closeIdleConnections', 'closeAllConnections'] as const)(
-  'a connection whose client has its answer and stays is ended by %s()',
+  '%s() ends a connection whose client keeps it open after the response',
   async (method) => {
     const { site } = await serveRoutes();
     const client = await connectRaw(site.port, { path: '/short', allowHalfOpen: true });
@@ -231,7 +231,7 @@ test.for(['closeIdleConnections', 'closeAllConnections'] as const)(
   },
 );
 
-test('a connection that got 503 and stays does not keep close() from calling back', async () => {
+test('a client that keeps its connection open after a 503 does not stop close() from calling back', async () => {
   const site = await serve(() => {});
   attachWebsocket(site.server, { handshakeTimeout: 20 });
   const client = await connectRaw(site.port, { allowHalfOpen: true });
@@ -241,7 +241,7 @@ test('a connection that got 503 and stays does not keep close() from calling bac
   client.destroy();
 });
 
-test('an upgrade request that no route has answered yet is no idle connection', async () => {
+test('a connection with an unanswered upgrade request is not idle', async () => {
   const asked = new Inbox<ServerResponse>();
   const site = await serve((_req, res) => asked.push(res));
   const client = await ask(site, handshakeRequest());
@@ -253,7 +253,7 @@ test('an upgrade request that no route has answered yet is no idle connection', 
   expect(response.body()).toContain('an answer');
 });
 
-test("a websocket is not cut by the server's time-out, nor by closeAllConnections(), as in Node", async () => {
+test("neither the server's timeout nor closeAllConnections() destroys a websocket, as in Node", async () => {
   const site = await serve(
     requireWebsocket(async ({ websocket }) => {
       for await (const message of websocket) websocket.send(message);
@@ -270,7 +270,7 @@ test("a websocket is not cut by the server's time-out, nor by closeAllConnection
   expect(await client.next()).toBe('still there');
 });
 
-test('of a server that is detached, closeAllConnections() reaches what was taken before, and then is what it was', async () => {
+test('after detaching, closeAllConnections() still reaches earlier connections, and then is the original again', async () => {
   const { route, app } = buildBare();
   addRoutes((path, handler) => route(path, handler as never));
   const server = createServer(app);

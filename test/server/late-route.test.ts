@@ -10,7 +10,7 @@ import { requestUpgrade } from '../support/request.js';
 import { CERTIFICATE, listen, serve } from '../support/serve.js';
 import { watchWarnings } from '../support/warnings.js';
 
-/** A route that is loaded by its first request, as frameworks that compile routes when they are asked for do it. */
+/** Loads a route at its first request, as frameworks do that compile routes on demand. */
 function lazily(load: () => Promise<RequestHandler>): RequestHandler {
   let loaded: Promise<RequestHandler> | undefined;
   return (req, res, next) => {
@@ -26,8 +26,8 @@ async function loadGreeting(): Promise<RequestHandler> {
   return requireWebsocket(({ websocket }) => void websocket.send('welcome'));
 }
 
-// Of this file the first test: later ones find a process in which a route has been wrapped.
-test('a server that is met by the first request of a route is attached at once, and that request is told so', async () => {
+// This test must be the first of the file: in later ones the process has wrapped a route before.
+test('a request that loads the first route attaches its server, and its answer says so', async () => {
   const warnings = watchWarnings();
   const app = express();
   app.get('/page', (_req, res) => res.send('a page'));
@@ -49,7 +49,7 @@ test('a server that is met by the first request of a route is attached at once, 
   const both = await Promise.all([requestUpgrade(site, '/greeting'), requestUpgrade(site, '/greeting')]);
   for (const { status, headers, body } of both) {
     expect([status, headers.connection]).toEqual([503, 'close']);
-    expect(body).toContain('It has them now: try again');
+    expect(body).toContain('It can now: try again');
     expect(body).not.toContain('server.emit');
   }
   expect(await (await connect(site, '/greeting')).next()).toBe('welcome');
@@ -59,7 +59,7 @@ test('a server that is met by the first request of a route is attached at once, 
   expect(warnings.rest()).toEqual([]);
 });
 
-/** As in a runtime that does not announce its connections. */
+/** Simulates a runtime that does not publish its connections. */
 function announceNothing(): () => void {
   const accepted = 'net.server.socket';
   const holder = channel(accepted) as unknown as Record<symbol, (message: unknown) => void>;
@@ -70,7 +70,7 @@ function announceNothing(): () => void {
   };
 }
 
-test('websocketMiddleware attaches a server that it meets, too', async () => {
+test('websocketMiddleware attaches an unknown server, too', async () => {
   const announceAgain = announceNothing();
   const app = express();
   app.use(websocketMiddleware({ acceptAll: true }));
@@ -86,7 +86,7 @@ test('websocketMiddleware attaches a server that it meets, too', async () => {
   expect(await client.next()).toBe('welcome');
 });
 
-test('a connection that is older than the first route has websockets, too', async () => {
+test('a connection from before the first route can become a websocket, too', async () => {
   const announceAgain = announceNothing();
   watchWarnings();
   const app = express();
@@ -109,7 +109,7 @@ test('a connection that is older than the first route has websockets, too', asyn
   agent.destroy();
 });
 
-test('a server that was detached is told to be attached again, and stays as it is', async () => {
+test('a detached server stays detached, and the answer says to attach it again', async () => {
   watchWarnings();
   const server = createServer(requireWebsocket(() => {}) as never);
   attachWebsocket(server)();
@@ -122,7 +122,7 @@ test('a server that was detached is told to be attached again, and stays as it i
   }
 });
 
-test('a server of node:http2 is told to be attached, and that helps', async () => {
+test('the answer of a node:http2 server says to attach it, which solves the problem', async () => {
   watchWarnings();
   const route = requireWebsocket(({ websocket }) => void websocket.send('welcome'));
   const server = createSecureServer({ ...CERTIFICATE, allowHTTP1: true }, route as never);

@@ -10,7 +10,7 @@ import { Inbox, within } from '../support/inbox.js';
 import { connectRaw, handshakeRequest, RFC_KEY } from '../support/raw-client.js';
 import { listen, serve, type Site } from '../support/serve.js';
 
-/** Tells what a request was, and a WebSocket that it is one. */
+/** Answers with the parts of a request, or sends a message on a websocket. */
 const app = express();
 app.use(
   acceptWebsocket(async (req, res) => {
@@ -27,8 +27,8 @@ async function openSocket(site: Site): Promise<Socket> {
 }
 
 /**
- * Sends requests one after the other on one connection, each piece in a segment of its own, and gives their answers;
- * the last asks for the end. (What is pipelined behind an upgrade is lost in newer versions of Node, without us, too.)
+ * Sends requests one after the other on one connection, each piece in its own segment, and returns their answers. The
+ * last request closes the connection. (Newer versions of Node lose data that is pipelined behind an upgrade, also without us.)
  */
 async function talk(site: Site, ...requests: (string | readonly string[])[]): Promise<unknown[]> {
   const socket = await openSocket(site);
@@ -68,7 +68,7 @@ describe.for([
   ['http', false],
   ['https', true],
 ] as const)('over %s', ([, tls]) => {
-  test('an upgrade to h2c is handled as plain HTTP, and keep-alive goes on', async () => {
+  test('an upgrade to h2c is handled as plain HTTP, and keep-alive still works', async () => {
     const site = await serve(app, { tls });
     const h2c = `GET /h2c HTTP/1.1\r\nHost: a\r\n${H2C}\r\n\r\n`;
     expect(await talk(site, h2c, h2c)).toEqual([
@@ -117,7 +117,7 @@ test.for([
   ]);
 });
 
-test('headers come through unchanged, but for those of the upgrade', async () => {
+test('headers arrive unchanged, except those of the upgrade', async () => {
   const site = await serve(
     acceptWebsocket((req, res) => {
       const { host, cookie, 'x-mixed': mixed, 'x-two': two } = req.headers;
@@ -136,7 +136,7 @@ test('headers come through unchanged, but for those of the upgrade', async () =>
   });
 });
 
-describe('more headers than the server keeps', () => {
+describe('a request with many headers', () => {
   const SMUGGLED = 'GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n';
   const LENGTHS = [
     ['Content-Length', `Content-Length: ${SMUGGLED.length}`, SMUGGLED],
@@ -154,7 +154,7 @@ describe('more headers than the server keeps', () => {
       ),
     ),
   )(
-    'make no request of a body: an upgrade to %s, the %s behind them',
+    'does not let a body pass as a request: an upgrade to %s, with the %s behind the limit',
     async ([, , head, length, body, max]) => {
       const seen: string[] = [];
       const server = createServer((req, res) => {
@@ -165,14 +165,14 @@ describe('more headers than the server keeps', () => {
       const site = await listen(server);
       const filler = 'a:b\r\n'.repeat(max ?? 1_000);
       const client = await connectRaw(site.port, { request: `${head}\r\n${filler}${length}\r\n\r\n${body}` });
-      // Newer versions of Node refuse some of these themselves.
+      // Newer versions of Node refuse some of these requests themselves.
       expect((await client.response()).status).toBe(431);
       await client.end();
       expect(seen).toEqual([]);
     },
   );
 
-  test('let no browser in whose Origin is among those that are dropped', async () => {
+  test('is refused if its Origin header is among the dropped ones', async () => {
     const site = await serve(app);
     site.server.maxHeadersCount = 6;
     const headers = { a: 'b', Origin: 'https://evil.test' };
@@ -180,17 +180,17 @@ describe('more headers than the server keeps', () => {
     const response = await client.response();
     await client.end();
     expect(response.status).toBe(431);
-    // Newer versions of Node refuse it themselves, without a word.
+    // Newer versions of Node refuse it themselves, with an empty body.
     expect([
       '',
-      'this request has more headers than the server keeps; send fewer, or raise server.maxHeadersCount\n',
+      'this request has more headers than server.maxHeadersCount allows; send fewer, or raise that limit\n',
     ]).toContain(response.body());
   });
 
   test.for([
-    ['fewer than that', 8],
-    ['any, where there is no limit,', 0],
-  ] as const)('%s are no hindrance', async ([, max]) => {
+    ['fewer headers than the limit', 8],
+    ['any number of headers without a limit', 0],
+  ] as const)('is accepted with %s', async ([, max]) => {
     const site = await serve(app);
     site.server.maxHeadersCount = max;
     const client = await connectRaw(site.port, { headers: { a: 'b', c: 'd' } });
@@ -201,19 +201,19 @@ describe('more headers than the server keeps', () => {
   });
 });
 
-test('a head of nearly maxHeaderSize is not too long when it is handled as plain HTTP', async () => {
+test('headers of almost maxHeaderSize are not too long when the request is handled as plain HTTP', async () => {
   const site = await listen(createServer({ maxHeaderSize: 1_024 }, app));
   const request = `GET / HTTP/1.1\r\nHost: a\r\n${'a:b\r\n'.repeat(165)}${H2C}\r\n\r\n`;
   expect(request.length).toBeGreaterThan(900);
   expect(await talk(site, request)).toEqual([plain('GET', '/'), plain('GET', '/last')]);
 });
 
-test('other listeners see a connection once, however many of its requests ask for an upgrade', async () => {
+test("other 'connection' listeners see a connection once, even if many of its requests ask for an upgrade", async () => {
   const server = createServer(app);
   let seen = 0;
   server.on('connection', (socket: Socket) => {
     seen++;
-    // Node would warn of a leak.
+    // Otherwise Node would warn of a leak.
     socket.on('close', () => {});
   });
   const site = await listen(server);
@@ -222,7 +222,7 @@ test('other listeners see a connection once, however many of its requests ask fo
   expect(seen).toBe(1);
 });
 
-test('maxRequestsPerSocket holds for requests that ask for an upgrade, too', async () => {
+test('maxRequestsPerSocket also limits requests that ask for an upgrade', async () => {
   const seen: string[] = [];
   const server = createServer((req, res) => {
     seen.push(req.url!);
@@ -240,7 +240,7 @@ test('maxRequestsPerSocket holds for requests that ask for an upgrade, too', asy
   expect(seen.length).toBeLessThanOrEqual(2);
 });
 
-describe('behind a request on the same connection', () => {
+describe('after a request on the same connection', () => {
   const get = 'GET /first HTTP/1.1\r\nHost: a\r\n\r\n';
   const post = `POST /second HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n${H2C}\r\n\r\nbody`;
 
@@ -263,7 +263,7 @@ describe('behind a request on the same connection', () => {
     client.destroy();
   });
 
-  test('a request is answered when the client begins to read a long answer late', async () => {
+  test('a request is answered even if the client reads the long answer before it late', async () => {
     const site = await serve((req, res) => {
       if (req.url === '/first') res.end(Buffer.alloc(20_000_000, 'x'));
       else void text(req).then((body) => res.end(`second: ${body}`));
@@ -289,7 +289,7 @@ describe('behind a request on the same connection', () => {
           setImmediate(() => res.end('first'));
           return;
         }
-        // Node gives an idle connection a second more than it says.
+        // Node closes an idle connection a second after keepAliveTimeout.
         await req.websocket.sleep(1_200);
         req.websocket.send('still there');
       }),

@@ -16,7 +16,7 @@ const louder = (target: object) =>
         `${String(original.apply(target, args))}!`,
   );
 
-test('a replacement stands in for the method until it is removed; both can be said twice', () => {
+test('a replacement replaces the method until it is removed; both calls may be repeated', () => {
   const greeter = new Greeter();
   const replacement = louder(greeter);
   replacement.install();
@@ -39,7 +39,7 @@ test('a method of the object itself is restored', () => {
   expect(greeter.greet).toBe(own);
 });
 
-test('what somebody has put in its place since is kept, and the replacement below it is not doubled', () => {
+test('a later replacement by other code is kept, and ours is not installed twice', () => {
   const greeter = new Greeter();
   const replacement = louder(greeter);
   replacement.install();
@@ -52,7 +52,7 @@ test('what somebody has put in its place since is kept, and the replacement belo
   expect(greeter.greet('ada')).toBe('<hello ada!>');
 });
 
-test('a method that an object does not have is left out', () => {
+test('a method that the object does not have is not added', () => {
   const target: Partial<Greeter> = {};
   const replacement = louder(target);
   replacement.install();
@@ -60,7 +60,7 @@ test('a method that an object does not have is left out', () => {
   replacement.remove();
 });
 
-test('a method of the class that is replaced later, as agents do, is the one that is called', () => {
+test('a replacement calls the current method of the class, which an agent may replace later', () => {
   const greeter = new Greeter();
   const replacement = louder(greeter);
   replacement.install();

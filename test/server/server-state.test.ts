@@ -4,7 +4,7 @@ import * as first from 'dwebsocket';
 import { connect } from '../support/client.js';
 import { serve } from '../support/serve.js';
 
-/** The package loaded anew, as a second installed copy is, or as Jest does it for each test file. */
+/** Loads the package again, like a second installed copy, or like Jest for each test file. */
 async function loadAgain(): Promise<typeof first> {
   vi.resetModules();
   return import('dwebsocket');
@@ -35,7 +35,7 @@ test('two copies of the package in one process share the state of a server', asy
   expect(first.openWebsockets(site.server).size).toBe(0);
 });
 
-test('a server is attached once, however often the package is loaded', async () => {
+test('a server is attached once, even if the package is loaded several times', async () => {
   const copies = [first, await loadAgain(), await loadAgain()];
   const app = express();
   copies.forEach(({ requireWebsocket }, i) => {
@@ -49,7 +49,7 @@ test('a server is attached once, however often the package is loaded', async () 
   expect(site.server.listenerCount('upgrade')).toBe(1);
 });
 
-test('errors of one copy are known to the other', async () => {
+test('instanceof recognizes errors of the other copy', async () => {
   const second = await loadAgain();
   expect(new second.WebsocketClosedError(1000, '')).toBeInstanceOf(first.WebsocketClosedError);
   expect(() => second.attachWebsocket({} as never)).toThrow(first.WebsocketError);

@@ -37,7 +37,7 @@ describe('openWebsockets', () => {
     expect([...open].map(({ request }) => request.url)).toEqual(['/b']);
   });
 
-  test('does not hold a websocket that has been refused or whose client has left', async () => {
+  test('does not contain a websocket that was refused or whose client has left', async () => {
     const site = await serve(waiting);
     await requestUpgrade(site, '/', { 'sec-websocket-version': '8' });
     const client = await connect(site);
@@ -80,7 +80,7 @@ describe('server.close()', () => {
     await late.close();
   });
 
-  test('cuts off who does not answer when the closeTimeout of its route has passed', async () => {
+  test('destroys the connection of a client that does not answer within the closeTimeout of its route', async () => {
     const site = await serve(requireWebsocket(({ websocket }) => websocket.closed, { closeTimeout: 30 }));
     const client = await openRaw(site.port);
     const closed = new Promise((resolve) => site.server.close(resolve));
@@ -89,7 +89,7 @@ describe('server.close()', () => {
     await client.end();
   });
 
-  test('of a server without websockets is what it always was', async () => {
+  test('works as before on a server without websockets', async () => {
     const server = createServer(waiting);
     attachWebsocket(server);
     const error = await new Promise<Error | undefined>((resolve) => server.close(resolve));
@@ -98,7 +98,7 @@ describe('server.close()', () => {
 });
 
 describe('closeWebsockets', () => {
-  test('closes with 1001, or with the code and reason that are given, and leaves the server listening', async () => {
+  test('closes with 1001, or with the given code and reason, and leaves the server listening', async () => {
     const site = await serve(waiting);
     const first = await connect(site);
     await within(closeWebsockets(site.server), 'end');
@@ -110,7 +110,7 @@ describe('closeWebsockets', () => {
     await (await connect(site)).close();
   });
 
-  test('cuts off who does not answer when the timeout has passed', async () => {
+  test('destroys the connection of a client that does not answer within the timeout', async () => {
     const site = await serve(waiting);
     const client = await openRaw(site.port);
     await within(closeWebsockets(site.server, { timeout: 20 }), 'end');
@@ -146,7 +146,7 @@ describe('closeWebsockets', () => {
     expect(await websocket!.closed).toEqual({ code: 1001, reason: '', wasClean: true });
   });
 
-  test('resolves at once where there is nothing to close', async () => {
+  test('resolves at once if no websocket is open', async () => {
     await within(closeWebsockets(createServer()), 'end');
   });
 
@@ -171,9 +171,9 @@ describe('closeWebsockets', () => {
 test.for([
   ['openWebsockets', openWebsockets],
   ['closeWebsockets', closeWebsockets],
-] as const)('%s refuses what is no server: an app has no websockets that could be closed', ([name, take]) => {
+] as const)('%s refuses a value that is not a server, such as an app', ([name, take]) => {
   expect(() => take(express() as never)).toThrow(
-    `${name} takes an http.Server or https.Server; got the function app (an Express app is no server: app.listen() returns one)`,
+    `${name} takes an http.Server or https.Server; got the function app; for an Express app, pass what app.listen() returns`,
   );
   expect(() => take(undefined as never)).toThrow(TypeError);
 });

@@ -14,26 +14,29 @@ import { CERTIFICATE, listen, serve } from '../support/serve.js';
 import { CUT_OFF, expectEnd, watchExchange } from '../support/watch-exchange.js';
 
 const MB = 10 ** 6;
-// Servers are attached as soon as a route is wrapped, wherever it is.
+// Once any route of the process is wrapped, all its servers are attached.
 requireWebsocket(() => {});
 
 /** Resolves when all these sockets have closed. */
 const allClosed = (sockets: Iterable<Socket>) =>
   within(Promise.all([...sockets].map((socket) => once(socket, 'close'))), 'end of all sockets');
 
-test.for(FRAMEWORKS)('an answer of 20 MB to an upgrade request arrives whole, on %s', async ([, build]) => {
-  const { use, route, app } = build();
-  use((_req, res, next) => {
-    res.setHeader('X-Request-Id', '1');
-    next();
-  });
-  const page = Buffer.alloc(20 * MB, 'a long page. ');
-  route('/', (_req, res) => void res.end(page));
-  const { status, headers, body } = await requestUpgrade(await serve(app), '/');
-  expect([status, headers['x-request-id'], headers.connection]).toEqual([200, '1', 'close']);
-  expect(body.length).toBe(page.length);
-  expect(body === page.toString()).toBe(true);
-});
+test.for(FRAMEWORKS)(
+  'a response of 20 MB to an upgrade request arrives complete, on %s',
+  async ([, build]) => {
+    const { use, route, app } = build();
+    use((_req, res, next) => {
+      res.setHeader('X-Request-Id', '1');
+      next();
+    });
+    const page = Buffer.alloc(20 * MB, 'a long page. ');
+    route('/', (_req, res) => void res.end(page));
+    const { status, headers, body } = await requestUpgrade(await serve(app), '/');
+    expect([status, headers['x-request-id'], headers.connection]).toEqual([200, '1', 'close']);
+    expect(body.length).toBe(page.length);
+    expect(body === page.toString()).toBe(true);
+  },
+);
 
 test.for([
   ['http', (options: object, app: RequestListener) => createServer(options, app)],
@@ -49,7 +52,7 @@ test.for([
   expect(await requestUpgrade(site, '/')).toMatchObject({ status: 200, body: 'hello from true' });
 });
 
-test('an answer of 20 MB that is written piece by piece as the client reads arrives whole', async () => {
+test('a response of 20 MB that is written in pieces as the client reads arrives complete', async () => {
   const site = await serve(async (_req, res) => {
     const piece = Buffer.alloc(64 * 1024, 'x');
     for (let i = 0; i < 320; i++) if (!res.write(piece)) await once(res, 'drain');
@@ -60,7 +63,7 @@ test('an answer of 20 MB that is written piece by piece as the client reads arri
   expect(body.length).toBe(320 * 64 * 1024);
 });
 
-test("a client that leaves in the middle of a long answer is told to the app by 'close' on the response", async () => {
+test("the response emits 'close' if the client leaves during a long response", async () => {
   const events = new Inbox<string>();
   const site = await serve((_req, res) => {
     res.on('close', () => events.push('res closed'));
@@ -72,7 +75,7 @@ test("a client that leaves in the middle of a long answer is told to the app by 
   expect(await events.next()).toBe('res closed');
 });
 
-test('50 refused upgrades whose clients had sent 300 KB get their answer and leave no socket', async () => {
+test('50 refused clients that had sent 300 KB get their response, and no socket stays open', async () => {
   const mayAnswer = defer();
   const waiting = new Inbox<void>();
   const app = express();
@@ -100,7 +103,7 @@ test('50 refused upgrades whose clients had sent 300 KB get their answer and lea
   expect(site.sockets.size).toBe(0);
 });
 
-test('a client that is refused while it sends 8 MB is heard out, so that the answer is not lost in a reset', async () => {
+test('the server reads all of 8 MB from a refused client, so that no reset destroys the response', async () => {
   const site = await serve((_req, res) => res.writeHead(401).end('who are you?'));
   const client = await connectRaw(site.port, { early: Buffer.alloc(8 * MB) });
   const closed = once(client.socket, 'close');
@@ -109,7 +112,7 @@ test('a client that is refused while it sends 8 MB is heard out, so that the ans
   expect([client.socket.bytesWritten > 8 * MB, isReset]).toEqual([true, false]);
 });
 
-test('a client that neither reads its refusal to the end nor leaves is cut off', async () => {
+test('a client that neither reads its refusal to the end nor leaves is disconnected', async () => {
   const app = express();
   app.use((_req, res) => res.sendStatus(404));
   const site = await serve(app);

@@ -35,14 +35,14 @@ test(
     expect(texts[0]).toBe('attached to a server with 0 other upgrade listeners');
     expect(texts).toEqual(
       expect.arrayContaining([
-        '/talk: accepted, speaking chat',
+        '/talk: accepted with subprotocol chat',
         '/talk: closed with 1000 "" by this side',
         '/talk: closed with 4001 "enough" by the peer',
         '/talk: closed with 1006 "" by neither side: the connection was lost',
         '/fail: accepted',
         '/fail: the handler failed: Error: the reason',
         '/fail: closed with 1011 "" by this side',
-        '/talk: refused with 426, this server speaks version 13 of the WebSocket protocol (RFC 6455)',
+        '/talk: refused with 426, this server supports only version 13 of the WebSocket protocol (RFC 6455)',
         '/nowhere: answered by the app with 404',
       ]),
     );

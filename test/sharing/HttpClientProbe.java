@@ -15,7 +15,7 @@ import javax.net.ssl.X509ExtendedTrustManager;
 
 /**
  * Java's HttpClient as people use it: it asks for HTTP/2, which over plain HTTP means "Upgrade: h2c" on every request.
- * Prints one line for each answer. Usage: java HttpClientProbe.java http://127.0.0.1:8000/echo
+ * Prints one line for each response. Usage: java HttpClientProbe.java http://127.0.0.1:8000/echo
  */
 public class HttpClientProbe {
   public static void main(String[] args) throws Exception {
@@ -27,7 +27,7 @@ public class HttpClientProbe {
     for (int i = 0; i < 2; i++) {
       print(client, HttpRequest.newBuilder(url).GET());
       print(client, HttpRequest.newBuilder(url).POST(BodyPublishers.ofString("a body")));
-      // Chunked, for its length is not known.
+      // Sent with chunked encoding, because its length is unknown.
       String large = "x".repeat(200_000);
       print(client, HttpRequest.newBuilder(url).POST(BodyPublishers.ofInputStream(() ->
           new java.io.ByteArrayInputStream(large.getBytes()))));
@@ -53,7 +53,7 @@ public class HttpClientProbe {
     System.out.println(response.version() + " " + response.statusCode() + " " + response.body());
   }
 
-  /** The certificate of the test is signed by nobody. */
+  /** Trusts every certificate, because that of the test is self-signed. */
   private static class TrustsAll extends X509ExtendedTrustManager {
     @Override public void checkClientTrusted(X509Certificate[] chain, String type) {}
     @Override public void checkServerTrusted(X509Certificate[] chain, String type) {}

@@ -12,7 +12,7 @@ import { serve, type Site } from '../support/serve.js';
 const run = promisify(execFile);
 const PROBE = fileURLToPath(new URL('./HttpClientProbe.java', import.meta.url));
 
-/** A route for both protocols that answers with what it has got, and how many connections there were. */
+/** Serves a route for both protocols that answers with the request and the number of new connections. */
 async function serveEcho({
   tls,
 }: {
@@ -31,7 +31,7 @@ async function serveEcho({
     }),
   );
   const site = await serve(app, { tls });
-  // By identity: where Node hands an upgrade over, a connection is seen again for each.
+  // Counts different sockets: with upgrades, Node may emit 'connection' again for the same socket.
   const connections = new Set<Socket>();
   site.server.on(tls ? 'secureConnection' : 'connection', (socket: Socket) => connections.add(socket));
   return { site, url: `${tls ? 'https' : 'http'}://127.0.0.1:${site.port}/echo`, connections };
@@ -42,21 +42,21 @@ const hasCurl = requirement('curl', /HTTP2/.test(String(spawnSync('curl', ['--ve
 
 describe.runIf(hasJava)("Java's HttpClient", () => {
   test.for([{ tls: false }, { tls: true }])(
-    'gets plain answers on one connection, and then makes a websocket of it, %o',
+    'gets plain responses on one connection, and then opens a websocket on it, %o',
     { timeout: 120_000 },
     async ({ tls }) => {
       const { url, connections } = await serveEcho({ tls });
       const { stdout } = await run('java', ['-Xshare:auto', '-XX:TieredStopAtLevel=1', PROBE, url]);
       const answers = ['HTTP_1_1 200 GET ', 'HTTP_1_1 200 POST a body', 'HTTP_1_1 200 POST 200000'];
       expect(stdout.trimEnd().split('\n')).toEqual([...answers, ...answers, 'WebSocket from Java']);
-      // Java even makes its websocket of the connection that its requests have kept alive.
+      // Java even opens its websocket on the connection that its requests have kept alive.
       expect(connections.size).toBe(1);
     },
   );
 });
 
 describe.runIf(hasCurl)('curl --http2', () => {
-  test.for([{ tls: false }, { tls: true }])('gets plain answers on one connection, %o', async ({ tls }) => {
+  test.for([{ tls: false }, { tls: true }])('gets plain responses on one connection, %o', async ({ tls }) => {
     const { url, connections } = await serveEcho({ tls });
     const format = ' HTTP/%{http_version} %{http_code} new connections: %{num_connects}\\n';
     const common = ['--silent', '--insecure', '--http2', '--write-out', format];

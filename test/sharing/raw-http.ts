@@ -6,12 +6,12 @@ import type { Site } from '../support/serve.js';
 
 export interface RawAnswer {
   status: number;
-  /** The head as it came, but for the date. */
+  /** The head as received, without the date. */
   head: string;
   body: string;
 }
 
-/** One connection, on which requests are written as bytes, so that it is seen whether it stays open. */
+/** Writes requests as bytes to one connection, so that a test sees whether it stays open. */
 export class RawHttp {
   readonly socket: Socket;
   #text = '';
@@ -31,14 +31,14 @@ export class RawHttp {
     });
   }
 
-  /** Whether the server has ended the connection; resolves when nothing more can be expected of the last answer. */
+  /** Resolves with whether the server has ended the connection, once the last response is complete. */
   async isOpen(): Promise<boolean> {
     this.socket.write('GET /still-open HTTP/1.1\r\nHost: a.test\r\n\r\n');
     const answer = await this.next();
     return answer?.status === 200;
   }
 
-  /** The next answer, or `undefined` when the server ends the connection instead. */
+  /** Resolves with the next response, or with `undefined` if the server ends the connection instead. */
   next(): Promise<RawAnswer | undefined> {
     const answer = new Promise<RawAnswer | undefined>((resolve) => {
       this.#look = () => {
@@ -74,7 +74,7 @@ export async function connectHttp({ port, tls }: Site): Promise<RawHttp> {
   return new RawHttp(socket);
 }
 
-/** A request as bytes. */
+/** Returns a request as text. */
 export function formatRequest(
   method: string,
   path: string,

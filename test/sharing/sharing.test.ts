@@ -21,9 +21,9 @@ import { serveInVite, vite } from './neighbours/vite.js';
 const NEIGHBOURS: Neighbour[] = [
   plainWs({ path: '/plain' }),
   plainWs(),
-  asyncListener('destroys what is not its own'),
-  asyncListener('answers 404 to what is not its own'),
-  asyncListener('takes all'),
+  asyncListener('destroys the sockets of others'),
+  asyncListener('answers the requests of others with 404'),
+  asyncListener('accepts all requests'),
   crossWs,
   expressWsNeighbour,
   socketIo({ transports: ['websocket'] }),
@@ -35,11 +35,11 @@ const NEIGHBOURS: Neighbour[] = [
   proxy({ byHand: false, all: true }),
 ];
 
-// Longer than any test may take: whoever waits for it fails.
+// Longer than the limit of a test, so a test that waits for it fails.
 const handshakeTimeout = 60_000;
 const owns = (req: http.IncomingMessage) => req.url!.startsWith('/chat/');
 
-/** Our own routes; the middleware before them takes a turn of the event loop, as one that asks a database does. */
+/** Adds our routes. The middleware before them takes a turn of the event loop, like one that queries a database. */
 function addChat(app: Express): { handled: () => number } {
   let handled = 0;
   app.get(
@@ -62,7 +62,7 @@ async function visitChat(site: Site, room: string): Promise<void> {
   expect((await client.close(4000)).code).toBe(4000);
 }
 
-/** What becomes of a client of ours. */
+/** Connects a client of ours, and returns the result. */
 async function knock(site: Site): Promise<string> {
   try {
     return String((await requestUpgrade(site, '/chat/a')).status);
@@ -71,9 +71,9 @@ async function knock(site: Site): Promise<string> {
   }
 }
 
-describe.each(NEIGHBOURS)('beside $name', (neighbour) => {
+describe.each(NEIGHBOURS)('on a server with $name', (neighbour) => {
   test.for(['we come first', 'the neighbour comes first'])(
-    'each client reaches its own; %s',
+    'each client reaches its own library; %s',
     async (order) => {
       const warnings = watchWarnings();
       const app = express();
@@ -94,7 +94,7 @@ describe.each(NEIGHBOURS)('beside $name', (neighbour) => {
     },
   );
 
-  test('without owns its clients reach it, ours do not, and one warning shows the line to add', async () => {
+  test('without owns its clients reach it, ours fail, and one warning shows the line to add', async () => {
     const warnings = watchWarnings();
     const app = express();
     const server = http.createServer(app);
@@ -104,7 +104,7 @@ describe.each(NEIGHBOURS)('beside $name', (neighbour) => {
 
     await guest.visit(site);
     guest.expectUndisturbed();
-    // From now on it is known that routes of ours are behind this server.
+    // From now on the server is known to have our routes.
     attachWebsocket(server, { handshakeTimeout: 50 });
     expect(await knock(site)).toMatch(
       { leaves: /^503$/, refuses: /^400|404|socket hang up$/, takes: /become a websocket/ }[
@@ -122,26 +122,29 @@ describe.each(NEIGHBOURS)('beside $name', (neighbour) => {
   });
 });
 
-// Only those that leave to others what is not their own.
-test.for([{ tls: false }, { tls: true }])('beside all of them at once, %o', async ({ tls }) => {
-  const app = express();
-  const server = tls ? https.createServer(CERTIFICATE, app) : http.createServer(app);
-  const guests: Guest[] = [];
-  guests.push(await socketIo({ transports: ['polling', 'websocket'] }).join(server, app));
-  guests.push(await proxy({ byHand: true }).join(server, app));
-  attachWebsocket(server, { owns, handshakeTimeout });
-  addChat(app);
-  guests.push(await vite.join(server, app));
-  const site = await listen(server);
-  await Promise.all([
-    visitChat(site, 'a'),
-    ...guests.map((guest) => guest.visit(site)),
-    visitChat(site, 'b'),
-  ]);
-  for (const guest of guests) guest.expectUndisturbed();
-});
+// Only libraries that ignore the requests of others.
+test.for([{ tls: false }, { tls: true }])(
+  'with all of them on one server, each client reaches its own library, %o',
+  async ({ tls }) => {
+    const app = express();
+    const server = tls ? https.createServer(CERTIFICATE, app) : http.createServer(app);
+    const guests: Guest[] = [];
+    guests.push(await socketIo({ transports: ['polling', 'websocket'] }).join(server, app));
+    guests.push(await proxy({ byHand: true }).join(server, app));
+    attachWebsocket(server, { owns, handshakeTimeout });
+    addChat(app);
+    guests.push(await vite.join(server, app));
+    const site = await listen(server);
+    await Promise.all([
+      visitChat(site, 'a'),
+      ...guests.map((guest) => guest.visit(site)),
+      visitChat(site, 'b'),
+    ]);
+    for (const guest of guests) guest.expectUndisturbed();
+  },
+);
 
-test('inside the dev server of Vite the line that its warning shows is enough', async () => {
+test('inside the dev server of Vite the line from the warning is enough', async () => {
   const app = express();
   const { handled } = addChat(app);
   const { site, guest } = await serveInVite(app, (server) => {
@@ -154,12 +157,12 @@ test('inside the dev server of Vite the line that its warning shows is enough', 
   guest.expectUndisturbed();
 });
 
-test('inside the dev server of Vite, without that line, our clients get 503 and the line in a warning', async () => {
+test('inside the dev server of Vite, without that line, our clients get 503, and a warning shows the line', async () => {
   const warnings = watchWarnings();
   const app = express();
   addChat(app);
   const { site, guest } = await serveInVite(app, () => {});
-  // A plain request shows that our routes are behind this server.
+  // A plain request shows that the server has our routes.
   expect((await request(site, '/chat/a')).status).toBe(400);
   await guest.visit(site);
   const waiting = connectRaw(site.port, { path: '/chat/a' });
@@ -172,7 +175,7 @@ test('inside the dev server of Vite, without that line, our clients get 503 and 
   expect((await requestUpgrade(site, '/chat/a')).status).toBe(503);
 });
 
-test('socket.io ends what is not its own after a while, but no socket of ours, however slow its middleware', async () => {
+test('socket.io ends foreign sockets after a while, but never ours, even if our middleware is slow', async () => {
   const app = express();
   const server = http.createServer(app);
   await socketIo({ transports: ['websocket'], destroyUpgradeTimeout: 20 }).join(server, app);
@@ -194,7 +197,7 @@ test('socket.io ends what is not its own after a while, but no socket of ours, h
   await ours;
 });
 
-test('what is not ours, on a server where nobody else listens, is answered at once', async () => {
+test('a foreign request gets an answer at once if no other library listens', async () => {
   const app = express();
   const server = http.createServer(app);
   attachWebsocket(server, { owns, handshakeTimeout });
@@ -203,6 +206,6 @@ test('what is not ours, on a server where nobody else listens, is answered at on
   const answer = await requestUpgrade(site, '/backend');
   expect(answer).toMatchObject({
     status: 503,
-    body: 'nobody on this server has answered this upgrade request\n',
+    body: 'no listener on this server has answered this upgrade request; check its path\n',
   });
 });

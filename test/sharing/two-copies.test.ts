@@ -12,7 +12,7 @@ import { watchWarnings } from '../support/warnings.js';
 
 type Copy = typeof first;
 
-// The package once more, as a second folder of node_modules has it, or as Jest loads it for each test file.
+// Loads the package again, like a second folder of node_modules, or like Jest for each test file.
 vi.resetModules();
 const second: Copy = await import('dwebsocket');
 const secondGroups = await import('dwebsocket/groups');
@@ -32,13 +32,13 @@ describe.for(ways)('two copies of the package in one process, $name', ({ one, ot
     for await (const message of websocket) websocket.send(message);
   });
 
-  test('closeWebsockets of one cuts a websocket of the other that does not answer in time', async () => {
+  test('closeWebsockets of one destroys a websocket of the other whose client does not answer in time', async () => {
     const site = await serve(echo);
     const silent = await openRaw(site.port);
     await other.closeWebsockets(site.server, { code: 4000, timeout: 20 });
     expect(closeCodeOf((await silent.nextFrame())!)).toBe(4000);
     await silent.end();
-    // It is over, so the next client is let in.
+    // closeWebsockets() has ended, so the next client is accepted.
     const client = await connect(site);
     client.send('hello');
     expect(await client.next()).toBe('hello');
@@ -68,7 +68,7 @@ describe.for(ways)('two copies of the package in one process, $name', ({ one, ot
     expect(await finished.next('finish')).toBe(101);
   });
 
-  test('the outer one may still talk when the inner one has ended', async () => {
+  test('the outer handler may still use the websocket when the inner one has ended', async () => {
     const innerEnded = defer();
     const inner = one.requireWebsocket(async ({ websocket }) => {
       websocket.send(`inner: ${String(await websocket.wait())}`);
@@ -101,7 +101,7 @@ describe.for(ways)('two copies of the package in one process, $name', ({ one, ot
     expect(await client.next()).toBe('hello');
   });
 
-  test('a handler of one that ends with the signal of a websocket of the other has not failed', async () => {
+  test('a handler of one that ends because of the signal of a websocket of the other has not failed', async () => {
     const errors: unknown[] = [];
     const ended = defer();
     const waiting = one.requireWebsocket(
@@ -127,7 +127,7 @@ describe.for(ways)('two copies of the package in one process, $name', ({ one, ot
     expect(errors).toEqual([]);
   });
 
-  test('instanceof knows the websockets of both', async () => {
+  test('instanceof recognizes the websockets of both', async () => {
     const seen = defer<unknown>();
     const site = await serve(
       one.requireWebsocket(({ websocket }) => {
@@ -145,7 +145,7 @@ describe.for(ways)('two copies of the package in one process, $name', ({ one, ot
   describe('groups of one with websockets of the other', () => {
     const { createGroups } = other === first ? firstGroups : secondGroups;
 
-    test('get the messages, leave when they close, and are closed with the group', async () => {
+    test('get the messages, leave when they close, and close with the group', async () => {
       const group = createGroups().group('all');
       const site = await serve(
         one.requireWebsocket(async ({ websocket }) => {
@@ -179,15 +179,15 @@ describe.for(ways)('two copies of the package in one process, $name', ({ one, ot
       const send = await added.promise;
       group.send('hello');
       expect(await client.next()).toBe('hello');
-      // It went out as the frame of the group.
+      // It was sent as the encoded frame of the group.
       expect(send).not.toHaveBeenCalled();
     });
   });
 });
 
-describe('a websocket that no copy can have made', () => {
+describe('a websocket of an unknown version of the package', () => {
   const route = first.requireWebsocket(() => expect.unreachable());
-  /** As another version does that has accepted the request. */
+  /** Marks a request as another version does after it has accepted the request. */
   const takeAway = (req: IncomingMessage): void => {
     const upgrade = upgradeOf(req)!;
     const { socket } = upgrade.accept();
@@ -195,7 +195,7 @@ describe('a websocket that no copy can have made', () => {
     socket.end('HTTP/1.1 101 Switching Protocols\r\n\r\n');
   };
 
-  test('is an error with the cure, for the error handlers', async () => {
+  test('causes an error that says what to do, for the error handlers', async () => {
     const errors = new Inbox<unknown>();
     const site = await serve((req, res) => {
       takeAway(req);
@@ -211,7 +211,7 @@ describe('a websocket that no copy can have made', () => {
     });
   });
 
-  test('is one warning on a bare server', async () => {
+  test('causes one warning on a bare server', async () => {
     const warnings = watchWarnings();
     const site = await serve((req, res) => {
       takeAway(req);

@@ -42,7 +42,7 @@ const REQUESTS: [string, string][] = [
   ['a header Connection without Upgrade', formatRequest('GET', '/', { Connection: 'Upgrade' })],
 ];
 
-/** Answers with what it has got. */
+/** Answers with the parts of the request. */
 function listener(req: http.IncomingMessage, res: http.ServerResponse): void {
   void text(req).then((content) => {
     const body = `${req.method!} ${req.url!} ${content}`;
@@ -51,7 +51,7 @@ function listener(req: http.IncomingMessage, res: http.ServerResponse): void {
   });
 }
 
-// Wrapping a route is what makes the package look at the servers of the process.
+// After a route is wrapped, the package attaches the servers of the process.
 beforeAll(() => {
   requireWebsocket(() => {});
 });
@@ -63,7 +63,7 @@ async function exchange(site: Site, request: string) {
   return { answer, isOpen: await connection.isOpen() };
 }
 
-/** The same server, but for the package: it has been told to leave this one alone. */
+/** Returns a server that the package ignores, because it was detached. */
 function withoutUs<S extends http.Server | https.Server>(server: S): S {
   attachWebsocket(server)();
   return server;
@@ -73,15 +73,18 @@ describe.each([
   ['http', (handler: http.RequestListener) => http.createServer(handler)],
   ['https', (handler: http.RequestListener) => https.createServer(CERTIFICATE, handler)],
 ] as const)('an unrelated %s server in the process', (_name, create) => {
-  test.for(REQUESTS)('without upgrade listeners answers %s as if we were not there', async ([, request]) => {
-    const expected = await exchange(await listen(withoutUs(create(listener))), request);
-    const site = await listen(create(listener));
-    const seen = await exchange(site, request);
-    // We are there: what follows says something.
-    expect(site.server.listenerCount('upgrade')).toBe(1);
-    expect(expected.answer?.status).toBe(200);
-    expect(seen).toEqual(expected);
-  });
+  test.for(REQUESTS)(
+    'without upgrade listeners answers %s as it does without the package',
+    async ([, request]) => {
+      const expected = await exchange(await listen(withoutUs(create(listener))), request);
+      const site = await listen(create(listener));
+      const seen = await exchange(site, request);
+      // The package has attached this server, so the comparison is meaningful.
+      expect(site.server.listenerCount('upgrade')).toBe(1);
+      expect(expected.answer?.status).toBe(200);
+      expect(seen).toEqual(expected);
+    },
+  );
 
   const HANDSHAKES: typeof REQUESTS = [
     ['a handshake', formatRequest('GET', '/', HANDSHAKE)],
@@ -89,7 +92,7 @@ describe.each([
   ];
 
   test.for([...REQUESTS, ...HANDSHAKES])(
-    'with an upgrade listener does with %s what it did',
+    'with an upgrade listener handles %s as it does without the package',
     async ([, request]) => {
       const addListener = (server: http.Server | https.Server) =>
         server.on(
@@ -108,7 +111,7 @@ describe.each([
     },
   );
 
-  test('that is a ws server talks to its clients as if we were not there', async () => {
+  test('of ws serves its clients as it does without the package', async () => {
     const server = create((_req, res) => void res.writeHead(426).end());
     const wss = new WebSocketServer({ server });
     wss.on('connection', (ws) => ws.on('message', (data: Buffer) => ws.send(`ws: ${data.toString()}`)));
@@ -120,7 +123,7 @@ describe.each([
   });
 });
 
-test('requests with a body that come in pieces, one after the other, are answered on one connection', async () => {
+test('consecutive requests whose bodies arrive in pieces are answered on one connection', async () => {
   const site = await serve(listener);
   const connection = await connectHttp(site);
   for (const path of ['/first', '/second', '/third']) {
@@ -137,14 +140,14 @@ test('requests with a body that come in pieces, one after the other, are answere
 describe('a handshake on a server that has no websockets and no upgrade listeners', () => {
   const handshake = formatRequest('GET', '/', HANDSHAKE);
 
-  test('gets the answer of that server, and the connection closes', async () => {
+  test('gets the response of that server, and the connection closes', async () => {
     const { answer, isOpen } = await exchange(await listen(http.createServer(listener)), handshake);
     expect(answer).toMatchObject({ status: 200, body: 'GET / ' });
     expect(answer?.head).toMatch(/^connection: close$/im);
     expect(isOpen).toBe(false);
   });
 
-  test('is a plain request, and the connection stays, where the server has been given back', async () => {
+  test('is a plain request if the server was detached, and the connection stays open', async () => {
     const { answer, isOpen } = await exchange(
       await listen(withoutUs(http.createServer(listener))),
       handshake,

@@ -178,9 +178,9 @@ describe('dwebsocket.refused has the request, the status and the reason of', () 
     [
       400,
       { 'sec-websocket-key': 'short' },
-      'the header Sec-WebSocket-Key is missing or is not 16 bytes in base64',
+      'the header Sec-WebSocket-Key is missing or invalid; send 16 bytes in base64',
     ],
-    [426, { 'sec-websocket-version': '8' }, 'this server speaks version 13'],
+    [426, { 'sec-websocket-version': '8' }, 'this server supports only version 13'],
   ] as const)('a handshake that gets %i', async ([status, headers, reason]) => {
     const refused = listenTo('dwebsocket.refused');
     expect((await requestUpgrade(await serve(nothing), '/path', headers)).status).toBe(status);

@@ -3,12 +3,13 @@ import { WebSocketServer } from 'ws';
 import { CountingGuest, type Neighbour } from './neighbour.js';
 
 const WAYS = {
-  'destroys what is not its own': (socket: Duplex) => void socket.destroy(),
-  'answers 404 to what is not its own': (socket: Duplex) => void socket.end('HTTP/1.1 404 Not Found\r\n\r\n'),
-  'takes all': undefined,
+  'destroys the sockets of others': (socket: Duplex) => void socket.destroy(),
+  'answers the requests of others with 404': (socket: Duplex) =>
+    void socket.end('HTTP/1.1 404 Not Found\r\n\r\n'),
+  'accepts all requests': undefined,
 };
 
-/** An 'upgrade' listener that awaits before it acts, as one that asks who the user is. */
+/** An 'upgrade' listener that awaits before it acts, like one that authenticates the user. */
 export function asyncListener(how: keyof typeof WAYS): Neighbour {
   const turnAway = WAYS[how];
   return {

@@ -3,7 +3,7 @@ import { expect } from 'vitest';
 import { connect } from '../../support/client.js';
 import type { Neighbour } from './neighbour.js';
 
-/** crossws as its documentation shows it for Node: it takes all that comes, after an `await`. */
+/** crossws as its documentation shows it for Node: it accepts all requests, after an `await`. */
 export const crossWs: Neighbour = {
   name: 'crossws',
   strangers: 'takes',

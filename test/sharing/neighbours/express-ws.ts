@@ -2,7 +2,7 @@ import expressWs from 'express-ws';
 import { onTestFinished } from 'vitest';
 import { CountingGuest, type Neighbour } from './neighbour.js';
 
-/** express-ws, which accepts all that comes before it looks for a route. */
+/** express-ws, which accepts all requests before it looks for a route. */
 export const expressWsNeighbour: Neighbour = {
   name: 'express-ws',
   strangers: 'takes',

@@ -5,24 +5,24 @@ import type { WebSocket } from 'ws';
 import { connect } from '../../support/client.js';
 import type { Site } from '../../support/serve.js';
 
-/** Another library that upgrades connections on a server. */
+/** Describes another library that upgrades connections on a server. */
 export interface Neighbour {
   readonly name: string;
-  /** What it does with a request that is not its own. */
+  /** How it handles a request that is not its own. */
   readonly strangers: 'leaves' | 'refuses' | 'takes';
-  /** Puts it on a server, and on the app behind that server where it is middleware, too. */
+  /** Adds it to a server, and also to the app of that server if it is middleware. */
   join(server: Server, app: Express): Promise<Guest>;
 }
 
-/** A neighbour on a server; it leaves with the test. */
+/** Stands for a library on a server. The end of the test removes it. */
 export interface Guest {
-  /** A client of its own connects, talks, is answered, and leaves. */
+  /** Connects a client of the library, which sends a message, gets an answer, and leaves. */
   visit(site: Site): Promise<void>;
-  /** Fails when the neighbour has noticed anything but the visits of its own clients. */
+  /** Fails if the library has seen anything except the visits of its own clients. */
   expectUndisturbed(): void;
 }
 
-/** A guest that answers its clients on one path with its name, and counts what reaches it. */
+/** Creates a guest that answers its clients on one path with its name, and counts their requests. */
 export class CountingGuest implements Guest {
   readonly #path: string;
   #visits = 0;
@@ -33,7 +33,7 @@ export class CountingGuest implements Guest {
     this.#path = path;
   }
 
-  /** For the websockets that reach the neighbour. */
+  /** Handles the websockets that reach the library. */
   readonly welcome = (ws: WebSocket): void => {
     this.#connections++;
     ws.on('error', () => this.#errors++);

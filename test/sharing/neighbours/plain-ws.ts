@@ -2,7 +2,7 @@ import { onTestFinished } from 'vitest';
 import { WebSocketServer } from 'ws';
 import { CountingGuest, type Neighbour } from './neighbour.js';
 
-/** `ws` on a path, where it answers 400 to what is for another path; or on none, where it takes all that comes. */
+/** `ws` on a path, where it answers other paths with 400; or without a path, where it accepts all requests. */
 export function plainWs({ path }: { path?: string } = {}): Neighbour {
   return {
     name: `a plain ws server ${path === undefined ? 'without' : 'with'} a path`,

@@ -9,13 +9,13 @@ import { listen } from '../../support/serve.js';
 import type { Neighbour } from './neighbour.js';
 
 interface Options {
-  /** Whether it is given the server's upgrades by hand, or begins to listen with its first HTTP request. */
+  /** Whether the test adds its 'upgrade' listener, or it begins to listen with its first HTTP request. */
   byHand: boolean;
   /** Whether it forwards all upgrades, also those of other paths. */
   all?: boolean;
 }
 
-/** http-proxy-middleware with `ws: true` before a server of its own, which counts what arrives. */
+/** http-proxy-middleware with `ws: true` before its own server, which counts the requests. */
 export function proxy({ byHand, all = false }: Options): Neighbour {
   return {
     name: `http-proxy-middleware that ${byHand ? 'is given' : 'begins with its first request to listen for'} ${all ? 'all' : 'its'} upgrades`,
@@ -25,7 +25,7 @@ export function proxy({ byHand, all = false }: Options): Neighbour {
       let websockets = 0;
       const backend = await listen(http.createServer((_req, res) => res.end('backend')));
       const wss = new WebSocketServer({ server: backend.server as http.Server });
-      // It is in this process, too, and has nothing of ours.
+      // This server is in the same process, but has no routes of this package.
       attachWebsocket(backend.server, { owns: () => false });
       wss.on('connection', (ws) => {
         websockets++;

@@ -6,7 +6,7 @@ import type { Neighbour } from './neighbour.js';
 
 interface Options {
   transports: ('polling' | 'websocket')[];
-  /** After how many milliseconds it ends a socket that is not its own, if nothing was written to it. */
+  /** Milliseconds after which it ends a foreign socket to which nothing was written. */
   destroyUpgradeTimeout?: number;
 }
 

@@ -24,7 +24,7 @@ export const vite: Neighbour = {
   },
 };
 
-/** The dev server of Vite on a port of its own, with an app inside. */
+/** The dev server of Vite on its own port, with an app inside. */
 export async function serveInVite(
   app: Express,
   onServer: (server: Server) => void,
@@ -56,7 +56,7 @@ async function startVite(config: InlineConfig): Promise<{ dev: ViteDevServer; gu
     writeFileSync(file, `export const value = ${value};\nimport.meta.hot?.accept();\n`);
   };
   write(0);
-  // Without a watcher of files, so that the test tells when one has changed.
+  // Without a file watcher, so that the test decides when a file changes.
   const dev = await createServer({
     root,
     configFile: false,
@@ -71,7 +71,7 @@ async function startVite(config: InlineConfig): Promise<{ dev: ViteDevServer; gu
     rmSync(root, { recursive: true });
   });
 
-  /** What Vite's own client in the browser sends along. */
+  /** The token that Vite's own client in the browser sends. */
   async function readToken(site: Site): Promise<string> {
     const { body } = await request(site, '/@vite/client');
     const [, token] = /wsToken = "([^"]+)"/.exec(body) ?? [];

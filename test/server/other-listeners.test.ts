@@ -17,7 +17,7 @@ const greet = requireWebsocket(({ websocket }) => void websocket.send('ours'));
 
 type UpgradeListener = (socket: Duplex, path: string) => void;
 
-/** A server with a route of ours at /ours and, before us, another 'upgrade' listener. */
+/** Starts a server with another 'upgrade' listener, and then our route at /ours. */
 async function serveBeside(listener: UpgradeListener) {
   const app = express();
   app.get('/ours', greet);
@@ -30,7 +30,7 @@ async function serveBeside(listener: UpgradeListener) {
   return { site: await listen(server), server, left };
 }
 
-/** Shortens the time that neighbours have, as `attachWebsocket` would, without saying that the server is ours. */
+/** Shortens the time of other listeners as `attachWebsocket` does, but does not mark the server as ours. */
 function hurry(server: Server, handshakeTimeout: number): void {
   const key = Object.getOwnPropertySymbols(server).find(
     ({ description }) => description === 'dwebsocket.server.1',
@@ -42,7 +42,7 @@ function hurry(server: Server, handshakeTimeout: number): void {
 }
 
 describe('on a server that is not known to be ours', () => {
-  test('no warning comes for what another library accepts: it may have a port of its own', async () => {
+  test('a request that another library accepts causes no warning: the port may belong to that library', async () => {
     const warnings = watchWarnings();
     const ours = await listen(createServer(greet));
     const theirs = createServer();
@@ -66,38 +66,41 @@ describe('on a server that is not known to be ours', () => {
     ['ends', (socket) => void socket.end('HTTP/1.1 404 Not Found\r\n\r\n')],
     ['destroys', (socket) => void socket.destroy()],
     ['ends later', (socket: Duplex) => void setImmediate(() => socket.end('HTTP/1.1 404 Not Found\r\n\r\n'))],
-  ])('a request that a neighbour %s is warned of, with a line for each neighbour', async ([, listener]) => {
-    const warnings = watchWarnings();
-    const { site } = await serveBeside(listener);
-    for (let i = 0; i < 2; i++) await requestUpgrade(site, '/ours?secret=1').catch(() => {});
-    const { code, message } = await warnings.next();
-    expect(code).toBe('WEBSOCKET_SHARED_SERVER');
-    expect(message).toContain('the request for /ours was left to it');
-    for (const line of [
-      "attachWebsocket(server, { owns: (req) => req.url.startsWith('/your/path') })",
-      "Next.js: owns: (req) => !req.url.includes('/_next/')",
-      "Vite, Astro, SvelteKit: owns: (req) => !String(req.headers['sec-websocket-protocol']).startsWith('vite-')",
-      "webpack-dev-server: owns: (req) => req.url !== '/ws'",
-      'owns: () => false',
-    ])
-      expect(message).toContain(line);
-    expect(warnings.rest()).toEqual([]);
-  });
+  ])(
+    'a request that another library %s causes a warning, with a line for each known library',
+    async ([, listener]) => {
+      const warnings = watchWarnings();
+      const { site } = await serveBeside(listener);
+      for (let i = 0; i < 2; i++) await requestUpgrade(site, '/ours?secret=1').catch(() => {});
+      const { code, message } = await warnings.next();
+      expect(code).toBe('WEBSOCKET_SHARED_SERVER');
+      expect(message).toContain('this app did not handle the request for /ours');
+      for (const line of [
+        "attachWebsocket(server, { owns: (req) => req.url.startsWith('/your/path') })",
+        "Next.js: owns: (req) => !req.url.includes('/_next/')",
+        "Vite, Astro, SvelteKit: owns: (req) => !String(req.headers['sec-websocket-protocol']).startsWith('vite-')",
+        "webpack-dev-server: owns: (req) => req.url !== '/ws'",
+        'owns: () => false',
+      ])
+        expect(message).toContain(line);
+      expect(warnings.rest()).toEqual([]);
+    },
+  );
 
-  test('a request that nobody answers is warned of, and gets 503 where nobody listens to its socket', async () => {
+  test('an unanswered request causes a warning, and gets 503 if no other code listens to its socket', async () => {
     const warnings = watchWarnings();
-    // As Vite does with what is not its own.
+    // Vite does this on sockets that it ignores.
     const { site, server } = await serveBeside((socket) => socket.on('error', () => {}));
     await request(site, '/nowhere');
     hurry(server, 30);
     expect(await requestUpgrade(site, '/ours')).toMatchObject({
       status: 503,
-      body: 'nobody on this server has answered this upgrade request\n',
+      body: 'no listener on this server has answered this upgrade request; check its path\n',
     });
     expect((await warnings.next()).code).toBe('WEBSOCKET_SHARED_SERVER');
   });
 
-  test('a neighbour that listens to the socket may take its time', async () => {
+  test('another library that listens to the socket has no deadline', async () => {
     watchWarnings();
     const { site, server, left } = await serveBeside((socket, path) => {
       if (path !== '/ignored') socket.on('data', () => {});
@@ -114,7 +117,7 @@ describe('on a server that is not known to be ours', () => {
     expect([response.status, response.body()]).toEqual([200, 'late']);
   });
 
-  test('a client that resets the connection before anybody listens does not end the process', async () => {
+  test("a client that resets the connection before the first 'error' listener does not end the process", async () => {
     watchWarnings();
     const { site, left } = await serveBeside(() => {});
     const client = await connectRaw(site.port);
@@ -124,11 +127,11 @@ describe('on a server that is not known to be ours', () => {
   });
 });
 
-describe('on a server where a request has reached a route of ours', () => {
-  test('one warning comes at once, whatever the neighbour does', async () => {
+describe('on a server whose requests have reached our routes', () => {
+  test('one warning comes at once, even if the other library accepts the request', async () => {
     const warnings = watchWarnings();
     const { site, left } = await serveBeside(() => {});
-    // A plain request is enough.
+    // A plain request also shows that the server has our routes.
     expect((await request(site, '/ours')).status).toBe(400);
     const client = await connectRaw(site.port, { path: '/ours' });
     await left.next();
@@ -136,14 +139,14 @@ describe('on a server where a request has reached a route of ours', () => {
     client.destroy();
   });
 
-  test('what nobody answers by handshakeTimeout gets 503, also where a neighbour listens to the socket', async () => {
+  test('an unanswered request gets 503 after handshakeTimeout, even if another library listens to the socket', async () => {
     watchWarnings();
     const { site, server } = await serveBeside((socket) => socket.on('data', () => {}));
     attachWebsocket(server, { handshakeTimeout: 30 });
     expect((await requestUpgrade(site, '/ours')).status).toBe(503);
   });
 
-  test('a websocket of a neighbour stays open on a stream that does not count its bytes', async () => {
+  test('a websocket of another library stays open on a stream that does not count its bytes', async () => {
     watchWarnings();
     const server = createServer();
     const wss = new WebSocketServer({ server });
