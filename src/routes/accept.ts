@@ -1,8 +1,8 @@
 import type { IncomingMessage, OutgoingHttpHeader, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
-import { judgeHandshake, refusal, type Verdict } from '../handshake/handshake.js';
 import { refuse } from '../handshake/answer.js';
+import { judgeHandshake, refusal, type Verdict } from '../handshake/handshake.js';
 import { SWITCHING_PROTOCOLS } from '../handshake/response.js';
 import { forgetHeaders, markHeadersSent, rawHeaderNames } from '../internals/node.js';
 import type { ServerOptions } from '../internals/ws.js';

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { isWebsocketUpgrade } from '../handshake/handshake.js';
 import { answer, connectionWithUpgrade } from '../handshake/answer.js';
+import { isWebsocketUpgrade } from '../handshake/handshake.js';
 import { checkHandler } from '../options/checks.js';
 import type { MessageKind, WebsocketOptions } from '../options/options.js';
 import { resolveOptions, type Policy } from '../options/policy.js';

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { isWebsocketUpgrade, refusal, type Refusal } from '../handshake/handshake.js';
 import { reportRefusal } from '../handshake/answer.js';
+import { isWebsocketUpgrade, refusal, type Refusal } from '../handshake/handshake.js';
 import { DEFAULT_HANDSHAKE_TIMEOUT } from '../options/policy.js';
 import { describe } from '../shared/errors.js';
 import { debug, warnOnce } from '../shared/notices.js';

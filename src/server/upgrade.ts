@@ -1,16 +1,16 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { reportRefusal } from '../handshake/answer.js';
 import { refusal, type Refusal } from '../handshake/handshake.js';
 import { publishFinish, publishStart } from '../handshake/http-channels.js';
-import { reportRefusal } from '../handshake/answer.js';
 import { closeExchange } from '../handshake/response.js';
 import { learnRouterSymbols, reserveFields } from '../internals/express.js';
 import { createResponse } from '../internals/node.js';
 import { debug } from '../shared/notices.js';
 import { clearTimeout, nextTick, setTimeout } from '../shared/real-timers.js';
+import type { Websocket } from '../websocket/websocket.js';
 import { DetachedConnection } from './detached-connection.js';
 import { stateOf, type PendingUpgrade, type Server } from './server-state.js';
-import type { Websocket } from '../websocket/websocket.js';
 
 // The key is versioned and shared: a route of another copy of the package finds the upgrade that this copy has attached.
 const KEY = Symbol.for('dwebsocket.upgrade.1');

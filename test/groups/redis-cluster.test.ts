@@ -3,9 +3,9 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { backplaneContract } from 'dwebsocket/testing';
 import { clusterKinds, type OpenClient } from './support/clients.js';
 import { FakeMember } from './support/members.js';
+import { RecordedEvents } from './support/recorded-events.js';
 import { RedisCluster } from './support/redis-cluster.js';
 import { hasRedis } from './support/redis-server.js';
-import { RecordedEvents } from './support/recorded-events.js';
 
 // Outages of a cluster take long. So the older client versions are tested only if CI is set.
 const kinds =

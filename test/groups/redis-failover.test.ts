@@ -9,8 +9,8 @@ import { createSentinel } from 'redis';
 import { describe, test } from 'vitest';
 import type { OpenClient } from './support/clients.js';
 import { FakeMember } from './support/members.js';
-import { findFreePort, hasRedis, RedisServer } from './support/redis-server.js';
 import { RecordedEvents } from './support/recorded-events.js';
+import { findFreePort, hasRedis, RedisServer } from './support/redis-server.js';
 
 // A master, its replica, and a sentinel that promotes the replica. The sentinel takes some seconds.
 

@@ -15,8 +15,8 @@ import { watchWarnings } from '../support/warnings.js';
 import { clientKinds } from './support/clients.js';
 import { FakeMember } from './support/members.js';
 import { Proxy } from './support/proxy.js';
-import { findFreePort, hasRedis, RedisServer } from './support/redis-server.js';
 import { RecordedEvents } from './support/recorded-events.js';
+import { findFreePort, hasRedis, RedisServer } from './support/redis-server.js';
 
 /** Clients of both packages without an 'error' listener. */
 const makes = [

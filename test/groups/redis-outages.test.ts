@@ -6,8 +6,8 @@ import { within } from '../support/inbox.js';
 import { clientKinds } from './support/clients.js';
 import { FakeMember } from './support/members.js';
 import { Proxy } from './support/proxy.js';
-import { hasRedis, RedisServer } from './support/redis-server.js';
 import { RecordedEvents } from './support/recorded-events.js';
+import { hasRedis, RedisServer } from './support/redis-server.js';
 
 /** Longer than a busy machine pauses a process: a late reply would count as another outage. */
 const TIMEOUT = 3_000;
