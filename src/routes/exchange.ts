@@ -127,7 +127,8 @@ export class Exchange implements EndListener {
     // that loggers and clean-up code for HTTP need not wait for it.
     setImmediate(() => {
       if (this.#running > 0) closeExchange(this.#req, this.#res);
-      else if (this.#phase === 'passed on') this.#endPassedOn();
+      // After a failure, the error handlers end it.
+      else if (this.#phase === 'passed on' && this.#failure === undefined) this.#endPassedOn();
     });
   }
 

@@ -130,6 +130,29 @@ describe.for(EXPRESSES)('on %s', ([, express]) => {
     expect((await client.closed()).code).toBe(1011);
   }
 
+  test('error handlers may answer late for a handler that fails after next()', async () => {
+    const app = express();
+    const { events, watch } = watchExchange();
+    app.use(watch);
+    app.get(
+      '/fail',
+      requireWebsocket((_req, _res, next) => {
+        next();
+        throw new Error('asked for');
+      }),
+    );
+    // This route never answers.
+    app.get('/fail', () => undefined);
+    app.use((async (_error, _req, res, _next) => {
+      await waitTurns();
+      events.push(`ended before: ${String(res.writableEnded)}`);
+      res.status(500).json({ error: 'internal' });
+    }) as ErrorRequestHandler);
+    await meetFailure(app, '/fail');
+    expect(await events.next()).toBe('ended before: false');
+    await expectEnd(events, FINISHED);
+  });
+
   test("'finish' comes after the error handlers of all routers", async () => {
     const { app, events, routers } = buildDeep();
     const passOn: ErrorRequestHandler = (_error, req, _res, next) => {
