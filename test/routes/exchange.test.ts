@@ -109,8 +109,12 @@ describe.for(FRAMEWORKS)('on %s', ([, build]) => {
 
   test.for([
     // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- that is the case
-    ['rejects with nothing', () => Promise.reject(), new Error('the handler failed with undefined')],
-    ['throws null', () => raise(null), new Error('the handler failed with null')],
+    [
+      'rejects with nothing',
+      () => Promise.reject(),
+      new Error('the handler failed with undefined; throw an Error'),
+    ],
+    ['throws null', () => raise(null), new Error('the handler failed with null; throw an Error')],
     ['throws what has no text', () => raise(TEXTLESS), TEXTLESS],
   ] as const)('a handler that %s is in error all the same', async ([, handler, failure]) => {
     const { route, onError, app } = build();
