@@ -131,7 +131,7 @@ test('what no route answers within handshakeTimeout gets 503, and the app sees a
   attachWebsocket(site.server, { handshakeTimeout: 20 });
   const { status, body } = await requestUpgrade(site, '/');
   expect(status).toBe(503);
-  expect(body).toContain('does a middleware forget to call next()?');
+  expect(body).toContain('make sure that each middleware calls next() or answers');
   await expectEnd(events, CUT_OFF);
 });
 
