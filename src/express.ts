@@ -2,8 +2,8 @@
  * Adds the types of `req.isWebsocket()` and `req.websocket` to plain routes behind `websocketMiddleware`. To use them, write
  * `import 'dwebsocket/express'`.
  *
- * It contains only types, and the package does not load it itself. Wrapped handlers have these types already, and without
- * the middleware plain routes do not have these properties.
+ * It contains only types, and is a separate import: plain routes have these properties only behind the middleware. Wrapped
+ * handlers have these types without it.
  *
  * @module dwebsocket/express
  */

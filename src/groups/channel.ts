@@ -42,7 +42,7 @@ export class Channel {
   setWanted(wanted: boolean): void {
     this.#wanted = wanted;
     if (!wanted) {
-      // While this process has no members, missing messages are not lost ones.
+      // While this process has no members, it does not want the messages. So they do not count as lost.
       this.sequences.expectGaps();
       clearTimeout(this.#retry);
       this.#retry = undefined;

@@ -95,7 +95,7 @@ export function readEnvelope(data: Buffer): Envelope | string {
 function readClose(header: EnvelopeHeader, body: Buffer): Envelope | string {
   const code = body.length < 2 ? undefined : body.readUInt16BE();
   const reason = body.subarray(2);
-  if (!isSendableCloseCode(code)) return 'its close code may not be sent';
-  if (reason.length > MAX_REASON_BYTES || !isUtf8(reason)) return 'its close reason may not be sent';
+  if (!isSendableCloseCode(code)) return 'its close code must not be sent';
+  if (reason.length > MAX_REASON_BYTES || !isUtf8(reason)) return 'its close reason must not be sent';
   return { ...header, kind: 'close', code, reason: reason.toString() };
 }

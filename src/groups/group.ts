@@ -144,7 +144,7 @@ export class Group {
    * Resolves when the members in this process have closed and the backplane has accepted or refused the request. You need
    * not await the promise; it never rejects. A member without a `close()` method only leaves the group.
    *
-   * @throws {RangeError} The code may not be sent, or the reason is too long.
+   * @throws {RangeError} The code must not be sent, or the reason is too long.
    */
   close(code = 1000, reason = ''): PromiseLike<Sent> {
     checkClose(code, reason);

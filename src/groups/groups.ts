@@ -261,7 +261,7 @@ export class Groups extends EventEmitter<GroupsEvents> {
     this.#emitSoon('back', { after });
   }
 
-  /** Handles a loss that the backplane reports. The gaps that it causes need no second report. */
+  /** Handles a loss that the backplane reports. The gaps in the numbers that it causes are not reported again. */
   #missed(group: string, count: number | undefined): void {
     this.#channels.get(group)?.sequences.expectGaps();
     this.#emitMissed(group, count);
@@ -280,20 +280,20 @@ export class Groups extends EventEmitter<GroupsEvents> {
   }
 
   /**
-   * Emits an event on the next tick. If the event has no listener, warns once with the text `unheard`.
+   * Emits an event on the next tick. If the event has no listener, warns once with the text `warning`.
    *
-   * The next tick, because a listener that throws must not throw inside an event of a network client. And listeners that
-   * are added right after `createGroups` must receive events of the start.
+   * It waits for the next tick, so that a listener that throws does not do so inside an event of a network client. And
+   * listeners that are added right after `createGroups` must receive events of the start.
    */
   #emitSoon<Name extends keyof GroupsEvents>(
     name: Name,
     fact: GroupsEvents[Name][0],
-    unheard?: string,
+    warning?: string,
   ): void {
     process.nextTick(() => {
-      const isHeard = (this as EventEmitter).emit(name, fact);
-      if (isHeard || unheard === undefined) return;
-      const text = `${unheard}; to handle this, add groups.on('${name}', …)`;
+      const hasListener = (this as EventEmitter).emit(name, fact);
+      if (hasListener || warning === undefined) return;
+      const text = `${warning}; to handle this, add groups.on('${name}', …)`;
       warnOnce(this, `WEBSOCKET_GROUPS_${name.toUpperCase()}`, text);
     });
   }

@@ -56,7 +56,7 @@ class MemoryBackplane implements Backplane {
       const receivers = [...this.#backplanes].filter(
         (backplane) => backplane !== this && backplane.#channels.has(channel),
       );
-      // After the call of the sender, as over a network.
+      // Delivers after the sender's call has returned, as a network does.
       process.nextTick(() => {
         for (const backplane of receivers) backplane.#receive(channel, data);
       });

@@ -43,7 +43,7 @@ export class SequenceTracker {
     return lost;
   }
 
-  /** Ignores the next gap of each process: its messages are reported as lost, or were not for us. */
+  /** Ignores the next gap of each process: the messages are reported as lost already, or were not for us. */
   expectGaps(): void {
     this.#period++;
   }

@@ -118,7 +118,8 @@ function areExtensionsValid(header: string | undefined, policy: Policy): boolean
     const offers = extension.parse(header)['permessage-deflate'];
     if (offers !== undefined && policy.perMessageDeflate !== false) {
       const settings = policy.perMessageDeflate === true ? {} : policy.perMessageDeflate;
-      // ws repeats this check during the upgrade. There a failure bypasses the response and writes to the socket.
+      // ws repeats this check during the upgrade. If the check failed there, ws would write its refusal directly to the
+      // socket, without our response.
       new PerMessageDeflate({ ...settings, isServer: true, maxPayload: policy.maxPayload }).accept(offers);
     }
     return true;
@@ -161,7 +162,7 @@ function judgeOrigin(req: IncomingMessage, { origins }: Policy): Refusal | undef
       `origin ${quote(origin)} is not allowed here; the function given as origins refused it`,
     );
   }
-  // Not a browser: the check of the Origin header protects the users of browsers (RFC 6455, 10.2).
+  // The client is not a browser, and the check of the Origin header protects only users of browsers (RFC 6455, 10.2).
   if (origin === undefined) return undefined;
   if (origins === SAME_ORIGIN) return judgeSameOrigin(req, origin);
   if (origins.some((allowed) => matches(allowed, origin))) return undefined;

@@ -1,5 +1,5 @@
 /**
- * Holds everything that the package uses of Express without documentation. No other file in `src` may use such names.
+ * Holds all undocumented names of Express that the package uses. No other file in `src` may use such names.
  * test/internals/express.test.ts checks that Express still has them.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -34,8 +34,8 @@ interface RoutedRequest extends IncomingMessage {
  * and their middleware treat such a property like an absent one.
  *
  * Express changes the prototype of both objects. Each property that is added later makes V8 create a hidden class for
- * this single object. Properties that were added before share the hidden classes of all other requests. This saves 2 KB
- * of 10 while a websocket is open.
+ * this single object. Properties that were added before share the hidden classes of all other requests. This saves 2
+ * of the 10 KB that an open websocket would take.
  */
 export function reserveFields(req: IncomingMessage, res: ServerResponse): void {
   const routed = req as RoutedRequest;

@@ -1,6 +1,6 @@
 /**
- * Holds everything that the package uses of `ws` without a public name or a type. No other file in `src` may use such
- * names. test/internals/ws.test.ts checks that `ws` still has them.
+ * Holds all names of `ws` that the package uses although they are private or have no type. No other file in `src` may use
+ * such names. test/internals/ws.test.ts checks that `ws` still has them.
  */
 import type { Writable } from 'node:stream';
 import * as ws from 'ws';

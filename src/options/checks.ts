@@ -71,7 +71,7 @@ function unknownOption(parent: string, name: string, names: readonly string[], v
   return unknownOptionError(option, `one of ${known}`, value, advice);
 }
 
-/** Returns the most similar name if at most a third of the letters is wrong. Ignores upper and lower case. */
+/** Returns the most similar name if at most a third of the letters are wrong. Does not distinguish upper and lower case. */
 function findSimilar(name: string, names: readonly string[]): string | undefined {
   let similar: string | undefined;
   let least = name.length / 3;

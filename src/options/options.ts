@@ -17,7 +17,8 @@ export type MessageKind = keyof MessageKinds;
 export type ProtocolChooser = (offered: readonly string[], req: IncomingMessage) => string | false;
 
 /**
- * Decides whether a page of this origin may connect. Only `true` accepts the page; a promise throws.
+ * Decides whether a page of this origin may connect. Only `true` accepts the page. A function that returns a
+ * promise causes an error.
  *
  * `origin` is `undefined` when the request has no `Origin` header. Then the client is not a browser.
  */
@@ -48,9 +49,10 @@ export interface WebsocketOptions<Kind extends MessageKind = MessageKind> {
   /**
    * Sets which web pages may connect (RFC 6455, 10.2). All other pages get 403.
    *
-   * By default pages of the request's own host may connect. Express determines this host: behind a proxy, set
-   * `trust proxy`. `'any'` accepts all pages. A list accepts its origins: `'https://a.test'`, `'file://'`, `'null'`, or a
-   * RegExp without the flags `g` and `y`, which is tested against the whole origin. A function decides for each request.
+   * By default pages of the request's own host may connect. The host is the one that Express reports: behind a
+   * proxy, set `trust proxy`. `'any'` accepts all pages. A list accepts its origins: `'https://a.test'`, `'file://'`,
+   * `'null'`, or a RegExp without the flags `g` and `y`, which is tested against the whole origin. A function decides for
+   * each request.
    *
    * A client that sends no `Origin` header is not a browser. It may connect unless a function refuses it.
    *
@@ -59,16 +61,16 @@ export interface WebsocketOptions<Kind extends MessageKind = MessageKind> {
   origins?: 'any' | readonly (string | RegExp)[] | OriginJudge | undefined;
   /**
    * Limits the bytes of a received message. A larger one closes the websocket with 1009; the reason states the limit.
-   * With compression, the limit also applies to each frame before it is inflated. A text message is at most 512 MiB
-   * long, because Node has no longer strings.
+   * With compression, the limit also applies to each compressed frame. A text message may have at most 512 MiB, which is
+   * the size of the longest string in Node.
    *
    * @default 1_048_576 (1 MiB)
    */
   maxPayload?: number | undefined;
   /**
-   * Limits the bytes that are received and that the handler has not read. Above the limit, reading from the socket
-   * pauses until the handler has read half of it. The limit bounds memory: each message counts as its payload and
-   * 144 bytes more, a small binary one 344 more.
+   * Limits the bytes of received messages that the handler has not read. Above the limit, reading from the socket pauses
+   * until the unread messages take at most half of the limit. The limit bounds memory: each message counts as its payload
+   * plus 144 bytes, and a small binary message as its payload plus 344 bytes.
    *
    * @default 1_048_576 (1 MiB)
    */

@@ -98,7 +98,8 @@ function checkOrigins(value: unknown, name: string): void {
   if (!Array.isArray(value)) throw optionError(TypeError, name, rule, value);
   for (const item of value as unknown[]) {
     if (item instanceof RegExp) {
-      // A RegExp with g or y starts where its last match ended, so it would refuse every other request.
+      // A RegExp with g or y starts where its last match ended. So it would refuse an allowed origin at every second
+      // request.
       if (item.global || item.sticky)
         throw optionError(TypeError, name, 'a RegExp without the flags g and y', item);
     } else if (typeof item !== 'string') {

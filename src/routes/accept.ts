@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
 import { refuse } from '../handshake/answer.js';
 import { judgeHandshake, refusal, type Verdict } from '../handshake/handshake.js';
-import { SWITCHING_PROTOCOLS } from '../handshake/response.js';
+import { SWITCHING_PROTOCOLS } from '../handshake/websocket-response.js';
 import { forgetHeaders, markHeadersSent, rawHeaderNames } from '../internals/node.js';
 import type { ServerOptions } from '../internals/ws.js';
 import type { Policy } from '../options/policy.js';
@@ -28,7 +28,8 @@ const NO_COMMON_PROTOCOL =
 export class Acceptor {
   readonly policy: Policy;
   readonly #server: WebSocketServer;
-  // Values of the current handshake for the hooks of ws. ws completes a handshake synchronously, so there is only one.
+  // Values of the current handshake, for the hooks of ws. ws completes a handshake synchronously, so there is only one at a
+  // time.
   #protocol = '';
   #headers: readonly string[] = [];
 
@@ -79,7 +80,7 @@ export class Acceptor {
     return this.#accept(upgrade as Upgrade, verdict.protocol, listener);
   }
 
-  /** Returns the verdict on a request, and warns if the operator can correct it. */
+  /** Returns the verdict on a request, and warns if the operator can correct the cause. */
   #judge(req: IncomingMessage): Verdict {
     const upgrade = upgradeOf(req);
     if (upgrade === undefined) {
@@ -156,7 +157,8 @@ export class Acceptor {
 }
 
 /**
- * Runs the hooks of middleware that run before the headers are sent. For example, express-session sets its cookie in one.
+ * Calls the hooks that middleware has set for the moment before the headers are sent. For example, express-session sets its
+ * cookie in one.
  *
  * It calls `writeHead`, which writes nothing to the socket yet. If a hook throws, it resets the response, so that the app
  * can answer.

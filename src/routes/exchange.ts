@@ -1,13 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { refuse } from '../handshake/answer.js';
 import {
-  closeExchange,
   closeRequest,
+  closeRequestAndResponse,
   discardOutput,
   endResponse,
   reopenResponse,
   SWITCHING_PROTOCOLS,
-} from '../handshake/response.js';
+} from '../handshake/websocket-response.js';
 import { hasSharedHeader, markHeadersSent } from '../internals/node.js';
 import { upgradeOf } from '../server/upgrade.js';
 import { CloseCode, closeCodeBehind, closeCodeFor } from '../shared/close-codes.js';
@@ -23,7 +23,7 @@ import { MethodGuard } from './method-guard.js';
 import { answerFailure, asError, isError, textOf, type AnyHandler } from './serve-http.js';
 import type { Next } from './types.js';
 
-/** Milliseconds in which error handlers must answer. After it the response ends without their answer. */
+/** Milliseconds in which error handlers must answer. Then the response ends without their answer. */
 const ERROR_HANDLER_TIMEOUT = 5_000;
 
 /** The size of a close frame without a reason, in bytes (RFC 6455, 5.2 and 5.5.1). */
@@ -123,11 +123,11 @@ export class Exchange implements EndListener {
   websocketEnded(): void {
     // If all handlers have ended, #handlerEnded ends the response.
     if (this.#running === 0 && this.#phase === 'handling') return;
-    // A handler that ends together with the websocket ends the response first. If a handler still runs, 'close' comes now, so
-    // that loggers and clean-up code for HTTP need not wait for it.
+    // Waits for one turn, because a handler that ends together with the websocket must end the response itself. If a handler
+    // runs longer, 'close' comes now, so that loggers and clean-up code for HTTP need not wait for that handler.
     setImmediate(() => {
-      if (this.#running > 0) closeExchange(this.#req, this.#res);
-      // After a failure, the error handlers end it.
+      if (this.#running > 0) closeRequestAndResponse(this.#req, this.#res);
+      // After a failure, the error handlers end the response.
       else if (this.#phase === 'passed on' && this.#failure === undefined) this.#endPassedOn();
     });
   }
@@ -142,7 +142,7 @@ export class Exchange implements EndListener {
     if (method === 'render' && typeof args.at(-1) === 'function') return;
     if (this.#running > 0 && this.#phase === 'handling' && this.#failure === undefined)
       this.#usedByHandler(method);
-    // The handler has ended, but an operation that it began still runs. It may answer late, as on any route.
+    // The handler has ended, but an operation that it began still runs. That operation may answer late, as on any route.
     else if (this.#phase !== 'ended' && hasSharedHeader(this.#res)) this.#reopenResponse();
   }
 
@@ -191,7 +191,7 @@ export class Exchange implements EndListener {
     if (this.#running === 0 || !isPassedOn) void this.websocket.close(this.#closeCode);
   }
 
-  /** Warns if a synchronous handler has sent nothing: it probably should not have closed the websocket. */
+  /** Warns if a synchronous handler has sent nothing: probably the websocket should have stayed open. */
   #handlerReturned(bytesWritten: number): void {
     const isIdle =
       this.#running === 1 &&

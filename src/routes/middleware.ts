@@ -17,7 +17,8 @@ import type { WebsocketRoute } from './types.js';
 /** Lists the options of {@link websocketMiddleware}: those of the wrappers, and `acceptAll`. */
 export interface WebsocketMiddlewareOptions extends WebsocketOptions {
   /**
-   * Allows all later routes to use the websocket, wrapped or not: dwebsocket's `WEBSOCKET_ACCEPT_ALL`.
+   * Allows all later routes to use the websocket, wrapped or not, like `WEBSOCKET_ACCEPT_ALL` of Python's
+   * dwebsocket.
    *
    * @default false
    */
@@ -25,7 +26,7 @@ export interface WebsocketMiddlewareOptions extends WebsocketOptions {
 }
 
 /**
- * Adds `req.isWebsocket()` and `req.websocket` to every request, like dwebsocket's middleware.
+ * Adds `req.isWebsocket()` and `req.websocket` to every request, like the middleware of Python's dwebsocket.
  *
  * Without `acceptAll` only wrapped routes have a websocket. In other routes `req.isWebsocket()` says whether the client asks
  * for a websocket, and `req.websocket` is `null`.
@@ -65,6 +66,7 @@ export function createMiddleware(options: WebsocketMiddlewareOptions, defaults?:
     if (!isWebsocketUpgrade(req)) {
       markRequest(req, null);
     } else if (upgradeOf(req) === undefined) {
+      // Also attaches an unknown server, for later requests.
       const { text } = judgeWithoutUpgrade(req);
       debug('%s: handled as plain HTTP, %s', req.url, text);
       markRequest(req, null);
@@ -87,8 +89,8 @@ function logNull(req: IncomingMessage): null {
  * Opens the websocket of a request when a route first reads it. If the request is refused or its client has disconnected,
  * returns a websocket that has ended, and discards the response.
  *
- * Never throws and never returns `null`: in an async route, that could cause a rejection. Express 4 and Connect do not handle
- * rejections, so a client could end the process.
+ * Never throws and never returns `null`. An error or a `null` could make an async route reject. Express 4 and Connect do not
+ * handle rejections, so a client could end the process.
  */
 function open(acceptor: Acceptor, req: IncomingMessage, res: ServerResponse): Websocket {
   if (upgradeOf(req)?.state !== 'pending') return setEndedWebsocket(acceptor, req);

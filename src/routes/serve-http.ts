@@ -26,12 +26,12 @@ export async function serveHttp(
   }
 }
 
-/** Returns the `next` of a router, or `undefined` without one: a bare server passes nothing, and find-my-way the params. */
+/** Returns the `next` that a router passes, or `undefined`: a bare server passes nothing, and find-my-way passes params. */
 export function asNext(next: unknown): Next | undefined {
   return typeof next === 'function' ? (next as Next) : undefined;
 }
 
-/** Returns whether an argument of `next` is an error. With any other one Express and Connect run the next handler. */
+/** Returns whether an argument of `next` is an error. With any other value, Express and Connect run the next handler. */
 export function isError(error: unknown): boolean {
   return Boolean(error) && error !== 'route' && error !== 'router';
 }

@@ -34,8 +34,8 @@ export type Next = (error?: any) => void;
 /** Describes the properties that `acceptWebsocket` and `websocketMiddleware` add to a request. */
 export interface MaybeWebsocket<M extends Message = Message> {
   /**
-   * Returns `true` for a WebSocket request, and `false` for plain HTTP. It is a method, as in dwebsocket. If it returns
-   * `true`, TypeScript knows that `req.websocket` is not `null`.
+   * Returns `true` for a WebSocket request, and `false` for plain HTTP. It is a method, as in Python's dwebsocket. If it
+   * returns `true`, TypeScript knows that `req.websocket` is not `null`.
    */
   // The guard names `WithWebsocket`: without `strictNullChecks` every request matches `{ websocket: Websocket }`, and the
   // other branch would be `never`.

@@ -9,13 +9,13 @@ import { wrapAccepting, wrapRequiring, type AcceptWebsocket, type RequireWebsock
 export interface WebsocketWrappers<Default extends MessageKind = 'both'> {
   acceptWebsocket: AcceptWebsocket<Default>;
   requireWebsocket: RequireWebsocket<Default>;
-  /** Is like the export of the same name, but with the other defaults. */
+  /** Works like the export of the same name, but with the defaults that were given to {@link withDefaults}. */
   websocketMiddleware: (options?: WebsocketMiddlewareOptions) => WebsocketRoute;
 }
 
 /**
- * Returns the wrappers with other defaults, for an app whose routes share options. The options of a single route override
- * these defaults.
+ * Returns the wrappers with `options` as their defaults, for an app whose routes share options. The options of a single
+ * route override these defaults.
  *
  * @throws {WebsocketOptionError} An option is wrong or unknown.
  * @example const { acceptWebsocket, requireWebsocket } = withDefaults({ messages: 'text', heartbeat: 10_000 });

@@ -60,7 +60,8 @@ export interface RequireWebsocket<Default extends MessageKind = 'both'> {
 }
 
 /**
- * Wraps a handler for a route that serves both plain HTTP and WebSocket, like dwebsocket's `accept_websocket`.
+ * Wraps a handler for a route that serves both plain HTTP and WebSocket, like `accept_websocket` of Python's
+ * dwebsocket.
  *
  * The handler receives both kinds of request; `req.isWebsocket()` distinguishes them. The handshake is complete when the
  * handler runs. To refuse a websocket with a status, answer in a middleware before it. When the handler returns, or its
@@ -91,7 +92,7 @@ export const acceptWebsocket: AcceptWebsocket = (handler: AnyHandler, options?: 
   wrapAccepting(handler, options);
 
 /**
- * Wraps a handler for a route that serves WebSockets only, like dwebsocket's `require_websocket`.
+ * Wraps a handler for a route that serves WebSockets only, like `require_websocket` of Python's dwebsocket.
  *
  * It works like {@link acceptWebsocket}, but plain HTTP gets 400 with `Upgrade: websocket` and never reaches the handler.
  *

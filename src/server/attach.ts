@@ -6,14 +6,14 @@ import { checkServer, type Server } from './server-state.js';
 export type { AttachOptions, UpgradeRequest } from './attachment.js';
 
 /**
- * Attaches this package to a server. On a server that is shared with other WebSocket libraries, its option `owns` names the
+ * Attaches this package to a server. On a server that is shared with other WebSocket libraries, the option `owns` names the
  * upgrade requests of your app.
  *
  * A server of `app.listen()` or `http.createServer(app)` needs no such call. You may call it at any time, before or after
  * other listeners are added, and again to change an option.
  *
- * @returns A function that detaches the package from the server. It leaves open websockets open until the server closes, and
- *   later upgrade requests alone. You may call it twice.
+ * @returns A function that detaches the package from the server. Websockets that are open stay open until the server closes.
+ *   The package ignores later upgrade requests. You may call the function twice.
  * @throws {WebsocketOptionError} An option is wrong or unknown.
  * @throws {TypeError} `server` is not a server.
  * @example attachWebsocket(server, { owns: (req) => req.url.startsWith('/chat/') });

@@ -19,8 +19,9 @@ export type UpgradeRequest = IncomingMessage & { url: string };
 /** Lists the options of {@link attachWebsocket}. */
 export interface AttachOptions {
   /**
-   * Returns whether an upgrade request belongs to this app. If other libraries listen to 'upgrade' on the server, the other
-   * requests never reach the app, and this package writes nothing to their sockets.
+   * Returns whether an upgrade request belongs to this app. If other libraries listen to 'upgrade' on the server, they get
+   * each request for which this function returns `false`. Such a request never reaches the app, and this package writes
+   * nothing to its socket.
    *
    * @default all requests if no other library listens to 'upgrade'; no request if one does
    */
@@ -49,7 +50,7 @@ const TOO_MANY_HEADERS = refusal(
  * Says who handles an upgrade request: `ours` reaches the app as a WebSocket request, and `plain` as a plain HTTP request.
  * `theirs` goes to the other listeners. A request of `nobody` is refused.
  */
-type Verdict = 'ours' | 'plain' | 'theirs' | 'nobody';
+type Destination = 'ours' | 'plain' | 'theirs' | 'nobody';
 
 /** Attaches this package to a server, and detaches it: adds an 'upgrade' listener, and replaces methods of the server. */
 export class Attachment {
@@ -59,8 +60,8 @@ export class Attachment {
   isExplicit = false;
   #isActive = false;
   #isRestoring = false;
-  /** The verdict on the current request, so that `owns` is called once for each request. */
-  #current: { readonly req: IncomingMessage; readonly verdict: Verdict } | undefined;
+  /** The destination of the current request, so that `owns` is called once for each request. */
+  #current: { readonly req: IncomingMessage; readonly destination: Destination } | undefined;
   readonly #server: Server;
   readonly #upgradeMethods: MethodReplacement[];
   readonly #closingMethods: MethodReplacement[];
@@ -149,27 +150,31 @@ export class Attachment {
    */
   #answerBeforeUpgrade(): MethodReplacement {
     return new MethodReplacement(this.#server, 'shouldUpgradeCallback', (original) => (req) => {
-      const isPlain = this.#isActive && this.#judge(req as IncomingMessage) === 'plain';
+      const isPlain = this.#isActive && this.#destinationOf(req as IncomingMessage) === 'plain';
       const isUpgraded = !isPlain && original.call(this.#server, req);
       if (!isUpgraded) this.#current = undefined;
       return isUpgraded;
     });
   }
 
-  #judge(req: IncomingMessage): Verdict {
-    if (this.#current?.req !== req) this.#current = { req, verdict: this.#decide(req) };
-    return this.#current.verdict;
+  #destinationOf(req: IncomingMessage): Destination {
+    if (this.#current?.req !== req) this.#current = { req, destination: this.#decide(req) };
+    return this.#current.destination;
   }
 
-  #decide(req: IncomingMessage): Verdict {
+  /**
+   * Decides the destination of a request. If there are other listeners, a request is for this app only if `owns` says so. If
+   * there are none, `owns` can exclude only WebSocket requests: no other code would answer a plain one.
+   */
+  #decide(req: IncomingMessage): Destination {
     const kind = isWebsocketUpgrade(req) ? 'ours' : 'plain';
     if (this.#others() > 0) return this.owns !== undefined && this.#isOwn(req) ? kind : 'theirs';
     return kind === 'plain' || this.owns === undefined || this.#isOwn(req) ? kind : 'nobody';
   }
 
-  /** Acts on the verdict. Returns `false` if the other listeners must handle the request. */
+  /** Sends a request to its destination. Returns `false` if the other listeners must handle it. */
   #handle(req: IncomingMessage, socket: Duplex, head: Buffer): boolean {
-    switch (this.#judge(req)) {
+    switch (this.#destinationOf(req)) {
       case 'theirs':
         if (this.owns === undefined) this.#watch(req, socket);
         return false;
@@ -247,7 +252,7 @@ export function attachmentOf(server: Server): Attachment {
 }
 
 /** Refuses a request that never reaches the app. */
-function refuse(req: IncomingMessage, connection: DetachedConnection, verdict: Refusal): void {
-  reportRefusal(req, verdict.status, verdict.text);
-  connection.answer(verdict);
+function refuse(req: IncomingMessage, connection: DetachedConnection, refused: Refusal): void {
+  reportRefusal(req, refused.status, refused.text);
+  connection.answer(refused);
 }

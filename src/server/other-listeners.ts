@@ -21,8 +21,8 @@ export interface SharedServer {
 /**
  * Watches an upgrade request that the other 'upgrade' listeners of a server handle. Call it before them.
  *
- * Calls `onUnanswered` if no listener answers within `handshakeTimeout`. If the server is not known to be ours, it calls
- * `onUnanswered` only if no other code listens to the socket. Another library may take longer there.
+ * Calls `onUnanswered` if no listener answers within `handshakeTimeout`. On a server that is not known to be ours, it does
+ * so only if no other code listens to the socket. If other code listens, that library may take longer.
  *
  * Warns once for each server. If the server is ours, it warns at once. If not, it warns when a request is refused or gets no
  * response. A request that another library accepts was meant for that library, and causes no warning.
@@ -55,7 +55,8 @@ export function watchForeignRequest(
   };
   const warnIfRefused = (): void => {
     stop();
-    // The client of an accepted connection sends something, or disconnects first.
+    // The server has ended the connection, and the client has sent nothing: that is a refusal. After an accepted handshake,
+    // the client sends something, or disconnects before the server does.
     const isSilent = bytesRead !== undefined && socket.bytesRead === bytesRead;
     if (isSilent && !socket.readableEnded && !socket.errored) warnAboutOthers(server, req);
   };

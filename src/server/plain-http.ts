@@ -10,9 +10,9 @@ const DEFAULT_MAX_HEADERS = 1_000;
 /**
  * Returns whether Node has kept all headers of a request.
  *
- * Node's parser applies all headers, but Node drops those beyond `server.maxHeadersCount`. So a request at that limit may
- * have an `Origin`, `Content-Length` or `Transfer-Encoding` header that is not visible. With an unknown length, its body
- * could be parsed as the next request.
+ * Node's parser obeys all headers, but the request object has only the first `server.maxHeadersCount`. So a request at that
+ * limit may have an `Origin`, `Content-Length` or `Transfer-Encoding` header that is not visible. With an unknown length,
+ * its body could be parsed as the next request.
  */
 export function hasAllHeaders(server: Server, req: IncomingMessage): boolean {
   const max = server.maxHeadersCount ?? DEFAULT_MAX_HEADERS;

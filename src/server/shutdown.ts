@@ -23,9 +23,9 @@ export interface CloseWebsocketsOptions {
    */
   reason?: string | undefined;
   /**
-   * Limits, in milliseconds, how long the clients may take to answer the close frame. After it their connections are
-   * destroyed. It replaces the `closeTimeout` of all routes. A websocket that is closing already keeps its own deadline if
-   * that is earlier.
+   * Limits, in milliseconds, how long the clients may take to answer the close frame. Then their connections are destroyed.
+   * This limit replaces the `closeTimeout` of all routes. A websocket that is closing already keeps its own deadline if that
+   * is earlier.
    *
    * @default the `closeTimeout` of each route; 5_000 for upgrade requests that the app has not answered yet
    */
@@ -48,8 +48,8 @@ export function openWebsockets(server: Server): ReadonlySet<Websocket> {
  *
  * Clients receive all earlier messages first. Until the promise resolves, new upgrade requests get 503. The app has until
  * `timeout` to answer pending upgrade requests. If the app has begun a plain HTTP response to an upgrade request, it may
- * finish it, as after `server.close()`; only `server.closeAllConnections()` destroys it. Resolves when all websockets have
- * ended; handlers may still run. Never rejects.
+ * finish the response, as after `server.close()`; only `server.closeAllConnections()` destroys its connection. Resolves
+ * when all websockets have ended; handlers may still run. Never rejects.
  *
  * @throws {WebsocketOptionError | RangeError} An option is wrong or unknown.
  * @throws {TypeError} `server` is not a server.

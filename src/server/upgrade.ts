@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import { reportRefusal } from '../handshake/answer.js';
 import { refusal, type Refusal } from '../handshake/handshake.js';
 import { publishFinish, publishStart } from '../handshake/http-channels.js';
-import { closeExchange } from '../handshake/response.js';
+import { closeRequestAndResponse } from '../handshake/websocket-response.js';
 import { learnRouterSymbols, reserveFields } from '../internals/express.js';
 import { createResponse } from '../internals/node.js';
 import { debug } from '../shared/notices.js';
@@ -12,12 +12,13 @@ import type { Websocket } from '../websocket/websocket.js';
 import { DetachedConnection } from './detached-connection.js';
 import { stateOf, type PendingUpgrade, type Server } from './server-state.js';
 
-// The key is versioned and shared: a route of another copy of the package finds the upgrade that this copy has attached.
+// The key has a version, and all copies of the package share it. So a route of one copy finds the upgrade that another copy
+// has stored on the request.
 const KEY = Symbol.for('dwebsocket.upgrade.1');
 
 /**
  * Lists the states of an upgrade request. It is `pending` until its response begins, a route accepts it, or the client
- * disconnects. `gone` also means that the client has disconnected while a route accepted the request.
+ * disconnects. It is `gone` if the client disconnects, also while a route is accepting the request.
  */
 export type UpgradeState = 'pending' | 'answered' | 'accepted' | 'gone';
 
@@ -109,13 +110,13 @@ export class Upgrade implements PendingUpgrade {
   /** Ends an upgrade that was accepted, but whose handshake could not be completed. */
   fail(): void {
     this.#state = 'gone';
-    closeExchange(this.req, this.res);
+    closeRequestAndResponse(this.req, this.res);
   }
 
   abandon(text: string): void {
     if (this.state === 'pending') {
       this.refuse(refusal(503, text));
-      this.#closeExchange();
+      this.#emitClose();
     } else if (this.#pending !== undefined) {
       // The response has begun, and the app may finish it.
       for (const resolve of this.#pending.resolvers) resolve();
@@ -137,13 +138,13 @@ export class Upgrade implements PendingUpgrade {
     this.#settle('answered');
     this.res.detachSocket(connection.socket);
     connection.end();
-    this.#closeExchange();
+    this.#emitClose();
   }
 
   #onClientGone(): void {
     debug('%s: the client disconnected before the response', this.req.url);
     this.#settle('gone');
-    this.#closeExchange();
+    this.#emitClose();
   }
 
   #onTimeout(connection: DetachedConnection): void {
@@ -170,9 +171,9 @@ export class Upgrade implements PendingUpgrade {
   }
 
   /** Emits 'close' on the request and the response, as Node does for any request. */
-  #closeExchange(): void {
+  #emitClose(): void {
     nextTick(() => {
-      closeExchange(this.req, this.res);
+      closeRequestAndResponse(this.req, this.res);
     });
   }
 }

@@ -11,8 +11,8 @@ const WATCHER = Symbol.for('dwebsocket.watcher.1');
 let watching = false;
 
 /**
- * Attaches every server of this process when a client connects to it, before Node parses the first byte. Called when the
- * first route is wrapped, never on import.
+ * From now on, attaches this package to each server of this process when a client first connects to it, before Node parses
+ * the first byte. Called when the first route is wrapped, and not on import.
  */
 export function watchServers(): void {
   if (watching) return;

@@ -19,7 +19,8 @@ export class WebsocketError extends Error {
 setName(WebsocketError);
 
 /**
- * Says that the websocket has closed. A `null`, a `false` or the end of an iteration has reported this before.
+ * Says that the websocket has closed. `wait`, `read` and `sleep` first report this once, with `null`, the fallback or
+ * `false`, and fail with this error only after that. `ping` fails with it at once.
  *
  * A handler that throws this error has not failed: the peer has left.
  */

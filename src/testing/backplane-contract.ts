@@ -19,13 +19,13 @@ export interface BackplaneContractOptions {
    */
   keepsMissed?: boolean | undefined;
   /**
-   * Tells the limit of the backplane for one message, in bytes.
+   * Says how many bytes one message of the backplane may have.
    *
    * @default 1_000_000
    */
   maxPayload?: number | undefined;
   /**
-   * Tells how many bytes the backplane keeps during an outage at most, if it keeps any.
+   * Says how many bytes the backplane may keep during an outage. Used only if it keeps messages.
    *
    * @default 16_777_216 (16 MiB)
    */
@@ -70,7 +70,7 @@ export function backplaneContract(name: string, options: BackplaneContractOption
   }
 }
 
-/** An outage that `end` ends if it is still on, for a test that has failed. */
+/** An outage. `end` may be called again: it also ends the outage that a failed test has left. */
 class Outage {
   readonly #network: { begin: () => unknown; end: () => unknown };
   #isOn = false;

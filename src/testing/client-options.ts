@@ -16,7 +16,10 @@ export interface Agent {
 
 type Shared = 'messages' | 'maxPayload' | 'maxQueue' | 'highWaterMark' | 'maxBuffered' | 'perMessageDeflate';
 
-/** Lists the options of `connect`. Options that a route has, too, mean the same, but have larger defaults. */
+/**
+ * Lists the options of `connect`. Options that a route has, too, mean the same here, and have the same defaults, except that
+ * `maxPayload` and `maxQueue` are 100 MiB.
+ */
 export interface ConnectOptions<Kind extends MessageKind = MessageKind> extends Pick<
   WebsocketOptions<Kind>,
   Shared

@@ -153,12 +153,12 @@ export class RecordedBackplane {
   }
 
   async receivesCount(channel: string, count: number): Promise<void> {
-    const so = (): number => this.receivedBytes(channel).length;
+    const countReceived = (): number => this.receivedBytes(channel).length;
     await this.#fixture.waitUntil(
-      () => so() >= count,
-      () => `${count} messages on ${JSON.stringify(channel)}; there are ${so()}`,
+      () => countReceived() >= count,
+      () => `${count} messages on ${JSON.stringify(channel)}; there are ${countReceived()}`,
     );
-    assert.equal(so(), count, `the number of messages on ${JSON.stringify(channel)}`);
+    assert.equal(countReceived(), count, `the number of messages on ${JSON.stringify(channel)}`);
   }
 
   /** Resolves when exactly these messages have arrived, in this order. */

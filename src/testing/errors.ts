@@ -1,7 +1,7 @@
 import { STATUS_CODES, type IncomingHttpHeaders } from 'node:http';
 import { defineKind, WebsocketError } from '../shared/errors.js';
 
-/** Says what a test has waited for in vain, and what happened instead. */
+/** Says what a test waited for, and what happened instead. */
 export class WebsocketExpectationError extends WebsocketError {
   declare readonly code: 'ERR_WEBSOCKET_EXPECTATION';
   /** What the test expected: `a message within 1000 ms`. */

@@ -10,7 +10,7 @@ let connections = 0;
 /**
  * Forms one end of a connection without a network and a port. It does not keep the process alive.
  *
- * It behaves like a `net.Socket` for the HTTP parser, for middleware and for the core. As over a network, data arrives
+ * It behaves like a `net.Socket` for the HTTP parser, for middleware and for this package. As over a network, data arrives
  * after the call that sends it. Chunks that are written during a pending write arrive in one piece. A side that does not
  * read stops the other side.
  */

@@ -55,7 +55,8 @@ function inMemory(server: Server, path: string): Endpoint {
     open: () => {
       const { client, server: socket } = createSocketPair(secure);
       Object.assign(socket, { server });
-      // The same events in the same order as net.Server. Subscribers of the channel learn of the server's first connection.
+      // Publishes and emits the same events as net.Server, in the same order. From the channel, the package learns of the
+      // server's first connection.
       channel('net.server.socket').publish({ socket });
       server.emit(secure ? 'secureConnection' : 'connection', socket);
       return client;

@@ -164,7 +164,7 @@ export class TestClient<M extends Message = Message> implements AsyncIterable<M>
   /**
    * Starts the closing handshake. Resolves when the connection has ended. Terminates the connection at the deadline.
    *
-   * @throws {RangeError} The code may not be sent, or the reason is too long.
+   * @throws {RangeError} The code must not be sent, or the reason is too long.
    */
   close(code: number = CloseCode.normal, reason = ''): PromiseLike<void> {
     checkClose(code, reason);

@@ -54,7 +54,7 @@ export class Connection<Owner = unknown> extends InternalWebSocket implements Re
     (this.receiver as Receiver | undefined)?.reader?.resume();
   }
 
-  flow(): void {
+  resumeSocket(): void {
     super.resume();
   }
 

@@ -28,7 +28,7 @@ export function encodeFrame(data: Data, binary: boolean | undefined): Buffer {
   return frame;
 }
 
-/** Checking whether a text is ASCII pays off up to this many characters. */
+/** For a text of more characters, checking whether it is ASCII takes more time than it saves. */
 const MAX_ASCII_TEXT = 4_096;
 
 const TEXT_FRAME = String.fromCharCode(FIN | TEXT);

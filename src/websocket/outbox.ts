@@ -115,7 +115,7 @@ export class Outbox {
     if (!this.#socket.writable) return falseLater();
     let before = this.buffered;
     if (frame.length >= CHUNK || before > this.#limits.maxBuffered) {
-      // Counts only the bytes that the socket does not accept now.
+      // Writes first, so that `before` counts only bytes that the socket does not accept now.
       this.#endTurn();
       before = this.buffered;
     }
@@ -232,7 +232,8 @@ export class Outbox {
       this.#ws.terminate();
       return falseLater();
     }
-    // A later turn after many bytes: while the peer reads fast, a loop around send() never reaches the high-water mark.
+    // After many bytes, resolves on a later turn. While the peer reads fast, a loop around send() never reaches the
+    // high-water mark, and would block the event loop.
     if (before + size <= highWaterMark) return this.#sentInTurn <= CHUNK ? TRUE : trueLater();
     if (this.#drain === undefined) {
       let resolve!: (sent: boolean) => void;

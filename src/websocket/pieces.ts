@@ -2,7 +2,8 @@
 const MAX_JOINED = 4_096;
 
 /**
- * Returns a buffer that retains at most twice its own bytes of memory. Copies a view of a smaller part.
+ * Returns a buffer that retains at most twice its own bytes of memory. Copies the bytes if they use less than half of
+ * the memory that they retain.
  *
  * A socket delivers views of chunks of up to 64 KiB. Without a copy, one stored byte would retain its whole chunk.
  */
@@ -24,7 +25,7 @@ export function addPiece(pieces: Buffer[], piece: Buffer): void {
 }
 
 /**
- * Joins the last buffer with the buffers before it that are not larger, like the carry of a binary counter. So each byte
+ * Joins the last buffer with the one before it, as long as that one is not larger, as a binary counter carries. So each byte
  * is copied at most a dozen times, even if the pieces are small.
  */
 function joinLast(pieces: Buffer[]): void {

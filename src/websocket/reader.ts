@@ -16,8 +16,8 @@ export interface ReadTarget {
   readonly isPaused: boolean;
   /** Receives a complete message of `size` bytes. */
   read(message: string | Buffer, size: number): void;
-  /** Resumes the socket. */
-  flow(): void;
+  /** Resumes the socket, but not the reader. */
+  resumeSocket(): void;
   /** Writes all buffered frames, before `ws` ends the socket. */
   flush(): void;
 }
@@ -41,7 +41,7 @@ const CLOSE = 0x8;
 const PONG = 0xa;
 const MASK_KEY_BYTES = 4;
 
-/** Stands in a text for bytes that are not UTF-8. The peer can also send this character itself. */
+/** Node puts this character into a text in place of bytes that are not UTF-8. The peer can also send it itself. */
 const REPLACEMENT = '\ufffd';
 
 /** The length of the longest string in Node. A longer one makes Node throw. */
@@ -111,7 +111,7 @@ export class FrameReader {
   resume(): void {
     if (this.#waiting === undefined || !this.#mayRead()) return;
     // The last message of a chunk may have paused the target.
-    if (this.#readWaiting() && !this.#target.isPaused) this.#target.flow();
+    if (this.#readWaiting() && !this.#target.isPaused) this.#target.resumeSocket();
   }
 
   /**

@@ -45,7 +45,7 @@ export interface SendOptions {
 
 const TEXT_TOO_LONG_REASON = `a text may have at most ${String(LONGEST_TEXT)} bytes`;
 
-/** The memory of a small Buffer in addition to its bytes. `MESSAGE_OVERHEAD` of the queue comes on top. */
+/** The memory of a small Buffer in addition to its bytes. The queue adds its `MESSAGE_OVERHEAD`. */
 const COPY_OVERHEAD = 200;
 
 // An argument of setImmediate that needs no closure for each websocket.
@@ -165,7 +165,7 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
    * message is left. {@link isClosed} tells the two cases apart. If several calls are pending at the close, all of them
    * resolve with `null`. Concurrent calls get messages in order. A call that has timed out takes no message.
    *
-   * As in dwebsocket's `wait`, the end is reported once. So a loop that ignores the close ends with an error.
+   * As in `wait` of Python's dwebsocket, the end is reported once. So a loop that ignores the close ends with an error.
    *
    * @param timeout Whole milliseconds from 0 to 2 ** 31 - 1. With 0, `wait` does not wait. Without a timeout, it waits
    *   without a limit.
@@ -240,7 +240,8 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
    * Iterates over all messages until the websocket closes.
    *
    * After `break` the websocket stays open, and can be iterated again. The end of an iteration does not consume the one
-   * `null` of `wait` or the one fallback of `read`. Unlike in dwebsocket, there is no trailing `None`.
+   * `null` of `wait` or the one fallback of `read`. Unlike in Python's dwebsocket, there is no trailing
+   * `None`.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<M> {
     return new Messages<M>(this.#queue);
@@ -251,7 +252,7 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
    *
    * Resolves with `true` when you may send the next message. This is at once while the buffered bytes are at most
    * `highWaterMark`; otherwise it is when the peer has read enough. Resolves with `false` when the websocket is closed:
-   * like dwebsocket, `send` ignores the message. Never rejects, so you need not await it.
+   * like Python's dwebsocket, `send` ignores the message. Never rejects, so you need not await it.
    *
    * When more than `maxBuffered` bytes are buffered, the next call ends the connection. You may reuse a buffer after the
    * call.
@@ -438,7 +439,8 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
 
   /** Handles a close frame of the peer, or a frame that breaks the protocol. */
   #peerClosed(code: number, reason: string): void {
-    // Completes our closing handshake. `close()` may resume a full queue and read a close frame before it sends ours.
+    // The peer has answered our close frame, which completes the closing handshake. But `close()` may resume a full queue,
+    // and so read a close frame of the peer before it has sent ours. In that case `readyState` is still OPEN.
     if (this.#state === 'closing' && this.#connection.readyState !== this.#connection.OPEN)
       this.#connection.sendClose();
     this.#closeAfterAnswers(code, reason, 'the peer');

@@ -108,9 +108,9 @@ describe.for(FRAMEWORKS)('on %s', ([, build]) => {
   });
 
   test.for([
-    // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- that is the case
     [
       'rejects with nothing',
+      // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- that is the case
       () => Promise.reject(),
       new Error('the handler failed with undefined; throw an Error'),
     ],

@@ -47,7 +47,7 @@ export async function receiveAhead(chunks: readonly Buffer[], options: StreamOpt
   target.resume = () => {
     receiver.reader?.resume();
     // It may have paused again with the last message that was held; then only now nothing is held.
-    if (receiver.write(Buffer.alloc(0)) && !target.isPaused) target.flow();
+    if (receiver.write(Buffer.alloc(0)) && !target.isPaused) target.resumeSocket();
   };
   receiver.on('message', () => {
     target.maybePause();
@@ -93,7 +93,7 @@ class Target implements ReadTarget {
     });
   }
 
-  flow(): void {
+  resumeSocket(): void {
     if (this.isPaused) this.#outcome.push('flows while it is paused');
     this.#flow?.();
   }

@@ -64,7 +64,7 @@ export function closedError(): BackplaneError {
   return new BackplaneError('ERR_WEBSOCKET_BACKPLANE_CLOSED', 'the backplane is closed');
 }
 
-/** The reply of a replica to a write. Also stands for a replica that we must ask in another way. */
+/** The reply of a replica to a write. Also used when the command ROLE has shown that a node is a replica. */
 export const REPLICA_ERROR = 'READONLY this node is a replica';
 
 /** Returns the error reply of Redis that an error contains, if any. Such a reply begins with a word in capitals. */

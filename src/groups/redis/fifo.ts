@@ -1,4 +1,4 @@
-/** Keeps at least this many removed places in the array before it copies the array. */
+/** The array is copied only when at least this many items at its start have been removed. */
 const SLACK = 1_024;
 
 /** A first-in, first-out queue. `push` and `shift` take constant time on average. */

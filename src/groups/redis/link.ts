@@ -32,8 +32,8 @@ export class RedisLink {
   #timer: NodeJS.Timeout | undefined;
   #state: 'new' | 'starting' | 'up' | 'cut' | 'closed' = 'new';
   #wasReady = false;
-  #known!: () => void;
-  readonly #isKnown = new Promise<void>((resolve) => (this.#known = resolve));
+  #resolveKnown!: () => void;
+  readonly #known = new Promise<void>((resolve) => (this.#resolveKnown = resolve));
   #startingTicks = 0;
   #lastError: unknown;
 
@@ -86,7 +86,7 @@ export class RedisLink {
 
   /** Resolves when the first connection attempt has succeeded or failed. */
   whenKnown(): Promise<void> {
-    return this.#isKnown;
+    return this.#known;
   }
 
   channelOf(group: string): string {
@@ -104,7 +104,7 @@ export class RedisLink {
   }
 
   async subscribe(group: string): Promise<void> {
-    await this.#isKnown;
+    await this.#known;
     if (this.#listener === undefined || this.#state === 'closed') throw closedError();
     await this.#listener.subscribe(this.channelOf(group));
   }
@@ -118,7 +118,7 @@ export class RedisLink {
     if (this.#state === 'closed') return;
     this.#listener?.close();
     this.#state = 'closed';
-    this.#known();
+    this.#resolveKnown();
     await this.#sender.close();
     clearTimeout(this.#timer);
   }
@@ -151,7 +151,7 @@ export class RedisLink {
   #becomeUp(error: unknown): void {
     const before = this.#state;
     this.#state = 'up';
-    this.#known();
+    this.#resolveKnown();
     // A client emits an error just before the connection breaks. So this error may explain the next outage.
     this.#lastError = error;
     if (before === 'cut') this.#events?.back();
@@ -159,7 +159,7 @@ export class RedisLink {
 
   #becomeCut(): void {
     this.#state = 'cut';
-    this.#known();
+    this.#resolveKnown();
     const cause = this.#lastError ?? this.#outageReason();
     this.#events?.cutOff(cutOffError(cause));
   }

@@ -62,7 +62,7 @@ export class RedisListener {
 
   async subscribe(channel: string): Promise<void> {
     if (this.#state === 'closed') throw closedError();
-    if (this.#state !== 'receiving') throw cutOffError(new Error('the subscriptions are not in force'));
+    if (this.#state !== 'receiving') throw cutOffError(new Error('the subscriptions are not active'));
     try {
       await this.#subscriptions.add(channel);
     } catch (error) {

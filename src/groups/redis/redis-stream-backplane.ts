@@ -44,7 +44,7 @@ const READERS = 64;
 /** Streams to compare in one command. */
 const COMPARED = 100;
 
-/** Milliseconds, see `reach` of a tail. A replica seldom lags by more time. */
+/** The option `reach` of each tail, in milliseconds. A replica is seldom further behind its master. */
 const REACH = 60_000;
 
 /** Milliseconds until a read is retried that Redis has refused because it is not ready. */

@@ -226,7 +226,7 @@ export function readNothing(key: string): (string | Buffer)[] {
   return ['EVAL', READ, '1', key, '', NOWHERE, ''];
 }
 
-/** Asks for the numbers of the streams that do not end there. The first stream has number 1. */
+/** Asks for the numbers of the streams that do not end with the given entries. The first stream has number 1. */
 export function compareEnds(
   ends: readonly (readonly [key: string, end: Position | undefined])[],
 ): (string | Buffer)[] {

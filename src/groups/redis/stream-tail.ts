@@ -12,7 +12,7 @@ import {
 
 export interface TailOptions {
   readonly maxAge: number;
-  /** Milliseconds. If Redis has lost the entries of a shorter time, the tail still delivers everything that Redis has. */
+  /** If Redis loses the entries of at most this many milliseconds, the tail still delivers all entries that Redis has. */
   readonly reach: number;
   readonly stream: StreamReader;
   readonly deliver: (data: Buffer) => void;
@@ -50,8 +50,8 @@ type Place = Position | string;
 export class StreamTail {
   readonly #options: TailOptions;
   #at: Place | undefined;
-  // Earlier places to read again from after Redis has returned to an earlier state. The first is at least `reach`
-  // milliseconds old, or the first place of all. The second will replace it.
+  // If Redis returns to an earlier state, the tail goes back to `#rewindPlace`, and reads again from there. This place is at
+  // least `reach` milliseconds old, or the place where the tail began. `#nextRewindPlace` will replace it.
   #rewindPlace: Place | undefined;
   #nextRewindPlace: Place | undefined;
   #rewindPlaceSince = 0;
@@ -205,7 +205,8 @@ export class StreamTail {
     return page.kind === 'none' || page.last !== undefined ? undefined : page;
   }
 
-  // A message renews the lifetime of a stream. So a stream that expires in a shorter outage has had no new message.
+  // A message renews the lifetime of a stream. So if a stream expires during an outage that is shorter than `maxAge`, no
+  // message was added in the outage.
   #hasExpired(cutFor: number): boolean {
     const { maxAge } = this.#options;
     return now() - this.#confirmedAt >= maxAge && cutFor < maxAge;
@@ -222,7 +223,7 @@ export class StreamTail {
     this.#confirmedAt = this.#rewindPlaceSince = now();
   }
 
-  /** Whether an entry was dropped during the last read that the read did not include. */
+  /** Whether `take` dropped an entry during the last read, and the read did not include that entry. */
   #hasMore(): boolean {
     const last = typeof this.#at === 'object' ? this.#at.id : undefined;
     const dropped = this.#dropped;

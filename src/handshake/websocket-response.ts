@@ -17,7 +17,8 @@ class Sink extends Writable {
   }
 
   override _destroy(_error: Error | null, done: () => void): void {
-    // `res.destroy(error)` passes the error on to the socket. Node's server would catch it there, so ignore it here.
+    // `res.destroy(error)` passes the error on to the socket. Node's server handles errors of a socket. Nobody handles
+    // errors of a sink, so it drops them.
     done();
   }
 
@@ -37,8 +38,8 @@ class Sink extends Writable {
 type Socket = Parameters<ServerResponse['assignSocket']>[0];
 
 /**
- * Lets the app answer the response of a websocket again: in a route, in an error handler, or with its 404. They see
- * `headersSent` as `false`. Nothing is sent to the client.
+ * Lets the app write to the response of a websocket as if nothing had been sent: in a route, in an error handler, or in its
+ * 404 handler. They see `headersSent` as `false`. Nothing is sent to the client.
  *
  * @param status The status that the client received. The response has it when it finishes, for loggers.
  * @param onAnswered Called when the response has closed, with the status that the app chose; with 500 if the app destroyed
@@ -74,7 +75,7 @@ export function discardOutput(
   });
   res.once('finish', () => {
     publishFinish(res);
-    // Destroying the sink emits 'close' on the response. It may have come before, because the client left.
+    // Destroying the sink emits 'close' on the response, unless the response has emitted it before, because the client left.
     if (res.closed) res.detachSocket(sink);
     else sink.destroy();
   });
@@ -113,7 +114,7 @@ function closeFinished(res: ServerResponse): void {
 }
 
 /** Closes a request and its response, as Node does when their connection has closed. Safe to call again. */
-export function closeExchange(req: IncomingMessage, res: ServerResponse): void {
+export function closeRequestAndResponse(req: IncomingMessage, res: ServerResponse): void {
   closeResponse(res);
   closeRequest(req);
 }
