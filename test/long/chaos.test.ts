@@ -22,8 +22,10 @@ const ROOMS = 20;
 const MAX_BUFFERED = 2 ** 24;
 /** Long runs have time for more. */
 const CROWD = Number(process.env.CHAOS_CROWD ?? (SECONDS >= 300 ? 150_000 : 20_000));
+/** Bytes. A group of the crowd takes 5,500; V8 lets garbage more than double that before it collects. */
+const BYTES_OF_GROUP = 13_000;
 /** Bytes. What a process needs for itself, its crowd and its notes, and what waits for Redis. */
-const MAX_RSS = 700 * 2 ** 20 + 4 * MAX_BUFFERED + CROWD * 8_000;
+const MAX_RSS = 700 * 2 ** 20 + 4 * MAX_BUFFERED + CROWD * BYTES_OF_GROUP;
 /** The same at the end, when the crowd has left and nothing waits. */
 const MAX_HEAP = 150 * 2 ** 20;
 /** Milliseconds after which everybody must be back when a fault has ended. */
