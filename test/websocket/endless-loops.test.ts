@@ -6,13 +6,14 @@ import { LOOPS } from '../support/programs/loops.js';
 import { handshakeRequest } from '../support/raw-client.js';
 
 /*
- * The loops run in a separate process. A loop that blocks its process would also block the test, and a loop that catches
+ * Each loop runs in a separate process. A loop that blocks its process would also block the test, and a loop that catches
  * every error never ends.
  */
-test('loops that ignore the close do not block other clients', { timeout: 180_000 }, async () => {
-  const { site } = await startProgram('endless-loops');
-  const other = await connect(site, '/echo');
-  for (const loop of Object.keys(LOOPS)) {
+test.for(Object.keys(LOOPS))(
+  'a loop around %s that ignores the close does not block other clients',
+  async (loop) => {
+    const { site } = await startProgram('endless-loops');
+    const other = await connect(site, '/echo');
     const clients = [];
     for (let i = 0; i < 3; i++) clients.push(await connect(site, `/${encodeURIComponent(loop)}`));
     for (const client of clients) expect(await client.next()).toBe('looping');
@@ -28,8 +29,8 @@ test('loops that ignore the close do not block other clients', { timeout: 180_00
     late.send('late');
     expect(await late.next()).toBe('late');
     await late.close();
-  }
-});
+  },
+);
 
 test.for(Object.keys(LOOPS).filter((loop) => loop.startsWith('send()')))(
   'a loop around %s does not block other clients while its own client reads everything',
