@@ -2,13 +2,13 @@ import type { IncomingMessage, OutgoingHttpHeader, ServerResponse } from 'node:h
 import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
 import { refuse } from '../handshake/answer.js';
-import { judgeHandshake, refusal, type Verdict } from '../handshake/handshake.js';
+import { judgeHandshake, type Verdict } from '../handshake/handshake.js';
 import { SWITCHING_PROTOCOLS } from '../handshake/websocket-response.js';
 import { forgetHeaders, markHeadersSent, rawHeaderNames } from '../internals/node.js';
 import type { ServerOptions } from '../internals/ws.js';
 import type { Policy } from '../options/policy.js';
 import { judgeWithoutUpgrade } from '../server/missed-upgrade.js';
-import { isShuttingDown, stateOf } from '../server/server-state.js';
+import { isShuttingDown, SHUTTING_DOWN, stateOf } from '../server/server-state.js';
 import { upgradeOf, type Upgrade } from '../server/upgrade.js';
 import { debug, pathOf, warnOnce } from '../shared/notices.js';
 import { Connection } from '../websocket/connection.js';
@@ -16,8 +16,6 @@ import { onOpen } from '../websocket/diagnostics.js';
 import type { EndListener } from '../websocket/operations.js';
 import { createWebsocket, type Websocket } from '../websocket/websocket.js';
 import { markRequest } from './request.js';
-
-const SHUTTING_DOWN = refusal(503, 'the server is shutting down; try again in a moment');
 
 // The text does not contain the names, because some clients send a secret token as one of them.
 const NO_COMMON_PROTOCOL =

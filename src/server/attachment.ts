@@ -10,7 +10,7 @@ import { DetachedConnection } from './detached-connection.js';
 import { watchForeignRequest } from './other-listeners.js';
 import { hasAllHeaders, replayAsPlainHttp } from './plain-http.js';
 import { MethodReplacement } from './replace-method.js';
-import { isShuttingDown, stateOf, type Server } from './server-state.js';
+import { isShuttingDown, SHUTTING_DOWN, stateOf, type Server } from './server-state.js';
 import { Upgrade } from './upgrade.js';
 
 /** Describes a request that a server received: it always has a `url`. */
@@ -38,8 +38,6 @@ const NOT_ANSWERED = refusal(
   503,
   'no listener on this server has answered this upgrade request; check its path',
 );
-
-const SHUTTING_DOWN = refusal(503, 'the server is shutting down; try again in a moment');
 
 const TOO_MANY_HEADERS = refusal(
   431,

@@ -1,6 +1,7 @@
 import type { Server as HttpServer } from 'node:http';
 import type { Server as HttpsServer } from 'node:https';
 import type { Duplex } from 'node:stream';
+import { refusal } from '../handshake/handshake.js';
 import { argumentError, describe } from '../shared/errors.js';
 import type { Websocket } from '../websocket/websocket.js';
 
@@ -61,6 +62,9 @@ export function stateOf(server: object): ServerState {
   Object.defineProperty(server, KEY, { value: state });
   return state;
 }
+
+/** Refuses a request on a server for which {@link isShuttingDown} returns `true`. */
+export const SHUTTING_DOWN = refusal(503, 'the server is shutting down; try again in a moment');
 
 /** Returns whether new websockets are refused with 503. */
 export function isShuttingDown(server: { listening: boolean }): boolean {
