@@ -13,12 +13,13 @@ type PrivateResponse = ServerResponse & {
   _header: string | null;
   /** Whether that text has been written to the socket. */
   _headerSent: boolean;
-  /** Whether the response may have a body. `writeHead(101)` sets it to `false`. */
+  /** Whether the response may have a body. A response with the status 101 has none. */
   _hasBody: boolean;
   /** Whether the response has emitted 'close'. `res.closed` returns this field. */
   _closed: boolean;
   /** Whether this is the last response that `maxRequestsPerSocket` allows on the connection. */
   readonly maxRequestsOnConnectionReached?: boolean;
+  readonly writeHeader: ServerResponse['writeHead'];
   /** Documented only for `ClientRequest`. Both classes inherit it from `OutgoingMessage`. */
   getRawHeaderNames(): string[];
 };
@@ -34,6 +35,16 @@ const HEADER = 'HTTP/1.1 101 Switching Protocols\r\n\r\n';
 export function markHeadersSent(res: ServerResponse): void {
   (res as PrivateResponse)._header = HEADER;
   (res as PrivateResponse)._headerSent = true;
+  (res as PrivateResponse)._hasBody = false;
+}
+
+/**
+ * Returns whether `writeHead` of a response may be the function of middleware or a tracer.
+ *
+ * Node's own function has a second, deprecated name. From Node 26 on that name has a wrapper, so this returns `true`.
+ */
+export function mayHaveHeaderHooks(res: ServerResponse): boolean {
+  return res.writeHead !== (ServerResponse.prototype as unknown as PrivateResponse).writeHeader;
 }
 
 /** Returns whether {@link markHeadersSent} was called, and no other headers were written since. */

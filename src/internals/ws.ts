@@ -21,7 +21,7 @@ export class InternalWebSocket extends ws.WebSocket {
   declare private readonly _socket: Writable | null | undefined;
   declare private _closeTimeout: number;
   declare private _closeTimer: NodeJS.Timeout | null;
-  /** Our timer, which replaces `_closeTimer`. */
+  /** The timer of `ws`, or our own in its place. */
   declare private closeTimer: NodeJS.Timeout | undefined;
 
   /** Returns the stream that parses frames, or `undefined` before the handshake. */
@@ -46,11 +46,15 @@ export class InternalWebSocket extends ws.WebSocket {
   }
 
   /**
-   * Replaces the timer that waits for the peer's close frame. `ws` uses the global `setTimeout`, which a test may have
-   * replaced with a fake clock.
+   * Replaces the timer that waits for the peer's close frame if it uses a fake clock. `ws` uses the global `setTimeout`,
+   * which a test may have replaced.
    */
   protected useRealCloseTimer(): void {
     if (this._closeTimer === null || this.closeTimer !== undefined) return;
+    if (globalThis.setTimeout === setTimeout) {
+      this.closeTimer = this._closeTimer;
+      return;
+    }
     globalThis.clearTimeout(this._closeTimer);
     this._closeTimer = null;
     this.closeTimer = setTimeout(() => this._socket?.destroy(), this._closeTimeout);

@@ -1,10 +1,10 @@
-import type { IncomingMessage, OutgoingHttpHeader, ServerResponse } from 'node:http';
+import { STATUS_CODES, type IncomingMessage, type OutgoingHttpHeader, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
 import { refuse } from '../handshake/answer.js';
 import { judgeHandshake, type Verdict } from '../handshake/handshake.js';
 import { SWITCHING_PROTOCOLS } from '../handshake/websocket-response.js';
-import { forgetHeaders, markHeadersSent, rawHeaderNames } from '../internals/node.js';
+import { forgetHeaders, markHeadersSent, mayHaveHeaderHooks, rawHeaderNames } from '../internals/node.js';
 import type { ServerOptions } from '../internals/ws.js';
 import type { Policy } from '../options/policy.js';
 import { judgeWithoutUpgrade } from '../server/missed-upgrade.js';
@@ -165,6 +165,12 @@ export class Acceptor {
  */
 function runHeaderHooks(res: ServerResponse): void {
   const { statusCode } = res;
+  if (!mayHaveHeaderHooks(res)) {
+    // All that `writeHead` would do and that stays, without the text of the headers, which we do not use.
+    res.statusCode = SWITCHING_PROTOCOLS;
+    res.statusMessage ||= STATUS_CODES[SWITCHING_PROTOCOLS] as string;
+    return;
+  }
   try {
     res.writeHead(SWITCHING_PROTOCOLS);
   } catch (error) {

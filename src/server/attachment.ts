@@ -198,22 +198,26 @@ export class Attachment {
   /** Takes a socket over from Node, and calls `proceed` once the earlier responses on it have finished. */
   #takeOver(socket: Duplex, proceed: (connection: DetachedConnection) => void): void {
     const connection = new DetachedConnection(this.#server, socket);
-    connection.afterEarlierResponses(() => {
-      proceed(connection);
-    });
+    try {
+      connection.afterEarlierResponses(() => {
+        proceed(connection);
+      });
+    } finally {
+      connection.manage();
+    }
   }
 
   #enter(req: IncomingMessage, connection: DetachedConnection, head: Buffer): void {
     if (!hasAllHeaders(this.#server, req)) refuse(req, connection, TOO_MANY_HEADERS);
     else if (isShuttingDown(this.#server)) refuse(req, connection, SHUTTING_DOWN);
-    else new Upgrade(this.#server, req, connection, head, this.handshakeTimeout).emitRequest();
+    else new Upgrade(this.#server, req, connection, head).emitRequest(this.handshakeTimeout);
   }
 
   #watch(req: IncomingMessage, socket: Duplex): void {
     const { handshakeTimeout } = this;
     const isOurs = this.isExplicit || stateOf(this.#server).servesRoutes;
-    watchForeignRequest({ server: this.#server, isOurs, handshakeTimeout }, req, socket, (connection) => {
-      connection.afterEarlierResponses(() => {
+    watchForeignRequest({ server: this.#server, isOurs, handshakeTimeout }, req, socket, () => {
+      this.#takeOver(socket, (connection) => {
         refuse(req, connection, NOT_ANSWERED);
       });
     });

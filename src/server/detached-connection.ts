@@ -21,6 +21,7 @@ const LINGER = 1_000;
 export class DetachedConnection implements Detached {
   readonly socket: Socket;
   readonly #server: Server;
+  #state: 'new' | 'managed' | 'released' = 'new';
   #linger: NodeJS.Timeout | undefined;
 
   constructor(server: Server, socket: Duplex) {
@@ -28,11 +29,20 @@ export class DetachedConnection implements Detached {
     // Tests and tunnels pass other duplex streams. Check that a method exists if not all streams have it.
     this.socket = socket as Socket;
     stateOf(server).detached.add(this);
-    socket.on('error', ignore);
-    socket.on('drain', this.#onDrain);
-    socket.on('timeout', this.#onTimeout);
-    socket.on('end', this.#onEnd);
-    socket.on('close', this.#onClose);
+  }
+
+  /**
+   * Listens to the socket. Must be called at the end of the turn in which the connection was taken over. Usually a route
+   * accepts the websocket in this turn, and then there is nothing to listen to.
+   */
+  manage(): void {
+    if (this.#state !== 'new') return;
+    this.#state = 'managed';
+    this.socket.on('error', ignore);
+    this.socket.on('drain', this.#onDrain);
+    this.socket.on('timeout', this.#onTimeout);
+    this.socket.on('end', this.#onEnd);
+    this.socket.on('close', this.#onClose);
   }
 
   /** Returns whether the connection is idle in Node's sense: no response is in progress. */
@@ -98,7 +108,10 @@ export class DetachedConnection implements Detached {
   /** Stops managing the socket, and returns it. The caller must listen to 'error' in the same turn of the event loop. */
   release(): Socket {
     const { socket } = this;
+    const wasManaged = this.#state === 'managed';
+    this.#state = 'released';
     stateOf(this.#server).detached.delete(this);
+    if (!wasManaged) return socket;
     socket.removeListener('error', ignore);
     socket.removeListener('drain', this.#onDrain);
     socket.removeListener('timeout', this.#onTimeout);

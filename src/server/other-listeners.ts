@@ -3,7 +3,6 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { debug, pathOf, warnOnce } from '../shared/notices.js';
 import { clearTimeout, setTimeout } from '../shared/real-timers.js';
-import { DetachedConnection } from './detached-connection.js';
 import type { Server } from './server-state.js';
 
 /** Milliseconds without a response after which a warning reports an upgrade request. */
@@ -31,7 +30,7 @@ export function watchForeignRequest(
   { server, isOurs, handshakeTimeout }: SharedServer,
   req: IncomingMessage,
   duplex: Duplex,
-  onUnanswered: (connection: DetachedConnection) => void,
+  onUnanswered: () => void,
 ): void {
   debug('%s: left to the other upgrade listeners of this server', req.url);
   if (isOurs) warnAboutOthers(server, req);
@@ -51,7 +50,7 @@ export function watchForeignRequest(
   const takeOverIfUnanswered = (): void => {
     stop();
     if (!socket.writable || !isUnanswered()) return;
-    if (isOurs || hasNoListener()) onUnanswered(new DetachedConnection(server, socket));
+    if (isOurs || hasNoListener()) onUnanswered();
   };
   const warnIfRefused = (): void => {
     stop();

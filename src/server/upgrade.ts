@@ -26,9 +26,9 @@ export type UpgradeState = 'pending' | 'answered' | 'accepted' | 'gone';
 interface Pending {
   readonly connection: DetachedConnection;
   readonly head: Buffer;
-  readonly timer: NodeJS.Timeout;
-  readonly onAnswered: () => void;
-  readonly onClientGone: () => void;
+  // Set if the app has neither accepted nor refused the request in its first turn.
+  timer: NodeJS.Timeout | undefined;
+  onClientGone: (() => void) | undefined;
   /** The `resolve` functions of the promises of `settled()`. */
   readonly resolvers: (() => void)[];
 }
@@ -46,13 +46,7 @@ export class Upgrade implements PendingUpgrade {
   #state: UpgradeState = 'pending';
   #pending: Pending | undefined;
 
-  constructor(
-    server: Server,
-    req: IncomingMessage,
-    connection: DetachedConnection,
-    head: Buffer,
-    timeout: number,
-  ) {
+  constructor(server: Server, req: IncomingMessage, connection: DetachedConnection, head: Buffer) {
     const { socket } = connection;
     this.server = server;
     this.req = req;
@@ -61,29 +55,33 @@ export class Upgrade implements PendingUpgrade {
     Object.defineProperty(req, KEY, { value: this });
     prepareRequest(req, this.res);
     stateOf(server).pending.add(this);
-    this.#pending = {
-      connection,
-      head,
-      timer: setTimeout(() => {
-        this.#onTimeout(connection);
-      }, timeout).unref(),
-      onAnswered: () => {
-        this.#onAnswered(connection);
-      },
-      onClientGone: () => {
-        this.#onClientGone();
-      },
-      resolvers: [],
-    };
-    socket.on('close', this.#pending.onClientGone);
-    this.res.on('finish', this.#pending.onAnswered);
+    this.#pending = { connection, head, timer: undefined, onClientGone: undefined, resolvers: [] };
+    this.res.on('finish', onFinish);
     this.res.assignSocket(socket);
   }
 
-  /** Emits 'request' on the server, so that the app handles the request. */
-  emitRequest(): void {
+  /**
+   * Emits 'request' on the server, so that the app handles the request. The app has `timeout` milliseconds to accept the
+   * request or to begin a response.
+   */
+  emitRequest(timeout: number): void {
     publishStart(this.server, this.req, this.res);
-    this.server.emit('request', this.req, this.res);
+    try {
+      this.server.emit('request', this.req, this.res);
+    } finally {
+      if (this.#pending !== undefined) this.#await(this.#pending, timeout);
+    }
+  }
+
+  #await(pending: Pending, timeout: number): void {
+    const { connection } = pending;
+    pending.timer = setTimeout(() => {
+      this.#onTimeout(connection);
+    }, timeout).unref();
+    pending.onClientGone = () => {
+      this.#onClientGone();
+    };
+    connection.socket.on('close', pending.onClientGone);
   }
 
   /** Returns the state. It changes as soon as a response begins or the socket is destroyed, before their events come. */
@@ -132,10 +130,11 @@ export class Upgrade implements PendingUpgrade {
     connection.answer(verdict);
   }
 
-  #onAnswered(connection: DetachedConnection): void {
+  /** Called when the app has answered. */
+  onAnswered(): void {
     debug('%s: answered by the app with %d', this.req.url, this.res.statusCode);
     publishFinish(this.res);
-    this.#settle('answered');
+    const { connection } = this.#settle('answered');
     this.res.detachSocket(connection.socket);
     connection.end();
     this.#emitClose();
@@ -162,10 +161,12 @@ export class Upgrade implements PendingUpgrade {
     const pending = this.#pending as Pending;
     this.#pending = undefined;
     this.#state = state;
-    clearTimeout(pending.timer);
     stateOf(this.server).pending.delete(this);
-    pending.connection.socket.removeListener('close', pending.onClientGone);
-    this.res.removeListener('finish', pending.onAnswered);
+    this.res.removeListener('finish', onFinish);
+    if (pending.onClientGone !== undefined) {
+      clearTimeout(pending.timer);
+      pending.connection.socket.removeListener('close', pending.onClientGone);
+    }
     for (const resolve of pending.resolvers) resolve();
     return pending;
   }
@@ -176,6 +177,10 @@ export class Upgrade implements PendingUpgrade {
       closeRequestAndResponse(this.req, this.res);
     });
   }
+}
+
+function onFinish(this: ServerResponse): void {
+  upgradeOf(this.req)?.onAnswered();
 }
 
 /** Returns the upgrade of a request, or `undefined` if the request did not come through an attached server. */

@@ -4,9 +4,11 @@ import { debuglog } from 'node:util';
 /**
  * Prints one line for each handshake verdict, closed websocket and attached server.
  *
- * Prints only with `NODE_DEBUG=dwebsocket`, and costs nothing without it.
+ * Prints only with `NODE_DEBUG=dwebsocket`. Without it, Node passes an empty function to the callback at the first call.
  */
-export const debug = debuglog('dwebsocket');
+export let debug = debuglog('dwebsocket', (optimized) => {
+  debug = optimized as typeof debug;
+});
 
 /** Warns about at most this many details, because a client must not be able to fill a log. */
 const MAX_DETAILS = 10;

@@ -2,7 +2,7 @@
 // what the package uses it for.
 import { once } from 'node:events';
 import { createServer, get, ServerResponse, type IncomingMessage, type RequestListener } from 'node:http';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import {
   allowsHalfOpen,
   closeResponse,
@@ -11,6 +11,7 @@ import {
   hasSharedHeader,
   isLastOnConnection,
   markHeadersSent,
+  mayHaveHeaderHooks,
   rawHeaderNames,
   responseOn,
   serverOf,
@@ -61,6 +62,23 @@ test('_header and _hasBody: after their reset, a response can send new headers a
   expect([res.headersSent, hasSharedHeader(res)]).toEqual([false, false]);
   res.writeHead(200, { 'Content-Length': 2 });
   expect((res as unknown as Private)['_header']).toMatch(/^HTTP\/1\.1 200 /);
+});
+
+test("writeHeader: Node's second name of writeHead shows whether middleware or a tracer has replaced writeHead", () => {
+  const [major = 0] = process.versions.node.split('.').map(Number);
+  // From Node 26 on, a wrapper has that name. Then the package calls writeHead for each websocket.
+  expect(mayHaveHeaderHooks(unsentResponse())).toBe(major >= 26);
+
+  const ofMiddleware = unsentResponse();
+  ofMiddleware.writeHead = ServerResponse.prototype.writeHead.bind(ofMiddleware) as never;
+  expect(mayHaveHeaderHooks(ofMiddleware)).toBe(true);
+
+  const { writeHead } = ServerResponse.prototype;
+  onTestFinished(() => void (ServerResponse.prototype.writeHead = writeHead));
+  ServerResponse.prototype.writeHead = function (this: ServerResponse, ...args: unknown[]) {
+    return Reflect.apply(writeHead, this, args) as ServerResponse;
+  } as never;
+  expect(mayHaveHeaderHooks(unsentResponse())).toBe(true);
 });
 
 test("_headerSent: a response that has it set emits 'finish' without a socket", async () => {

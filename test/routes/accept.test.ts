@@ -179,6 +179,32 @@ describe('the headers of the 101', () => {
     expect((await connect(await serve(app))).headers['x-hooked']).toBe('at 101');
   });
 
+  test.for([{ hooked: false }, { hooked: true }])(
+    'leave the response of the handler as sent, with the status 101 (hooked: $hooked)',
+    async ({ hooked }) => {
+      const responses = new Inbox<unknown>();
+      const app = express();
+      app.use((_req, res, next) => {
+        if (hooked) res.writeHead = res.writeHead.bind(res) as never;
+        next();
+      });
+      app.get(
+        '/',
+        requireWebsocket((_req, res) => {
+          const { statusCode, statusMessage, headersSent } = res;
+          responses.push({ statusCode, statusMessage, headersSent, hasBody: Reflect.get(res, '_hasBody') });
+        }),
+      );
+      await connect(await serve(app));
+      expect(await responses.next()).toEqual({
+        statusCode: 101,
+        statusMessage: 'Switching Protocols',
+        headersSent: true,
+        hasBody: false,
+      });
+    },
+  );
+
   test('a hook that fails gives the client 500, and its error reaches the app', async () => {
     const errors = new Inbox<Error>();
     const app = express();
