@@ -17,11 +17,6 @@ export interface Settings {
   window: number;
 }
 
-/** Multiplies the usual rounds, for candidates that are close together; not in a quick run. */
-export function moreRounds({ quick, rounds }: Settings, factor: number): number {
-  return quick ? rounds : factor * rounds;
-}
-
 /** The result of one measurement. */
 export interface Sample {
   /** Echoes, deliveries or visits a second. */

@@ -12,7 +12,7 @@ import {
   type Settings,
   type Turns,
 } from '../measure.js';
-import { claimAtLeast, thousands, times, type Claim, type Result, type Table } from './part.js';
+import { claimAtLeast, claimAtMost, thousands, times, type Claim, type Result, type Table } from './part.js';
 
 interface Scenario {
   title: string;
@@ -40,6 +40,8 @@ const scenarios: Scenario[] = [
 const CONNECTIONS = 50;
 /** The goal with 16 in flight, as a share of what `Bun.serve` echoes. */
 const SHARE_OF_BUN = 0.6;
+/** The goal with 1 in flight, as a share of the CPU that `ws` takes. */
+const CPU_WITH_ONE_IN_FLIGHT = 0.9;
 const candidates = [ours, bare, ...peers, ...anchors];
 const byRate = ({ rate }: Sample): number => rate;
 const byCpu = ({ cpu }: Sample): number => cpu;
@@ -133,11 +135,17 @@ function claimToWs({ title, goal }: Scenario, rounds: Rounds<Sample>): Claim {
 }
 
 function claimsToOthers(results: Map<Scenario, Rounds<Sample>>): Claim[] {
-  const claims = [
+  const claims: Claim[] = [];
+  for (const [{ title, inFlight }, rounds] of results) {
+    if (inFlight > 1) continue;
+    const work = `CPU for an echo, ${title} in flight`;
+    claims.push(claimAtMost(work, 'ws', CPU_WITH_ONE_IN_FLIGHT, ratio(rounds, ours, bare, byCpu)));
+  }
+  claims.push(
     // Apart from the others: with 1 in flight nearly all is the network, and its noise decides which peer is closest.
     claimToClosest('the same echoes, 1 in flight', results, ({ inFlight }) => inFlight === 1),
     claimToClosest('the same echoes, more in flight', results, ({ inFlight }) => inFlight > 1),
-  ];
+  );
   for (const [{ title }, rounds] of results) {
     const cpuDetail = (to: Candidate): string =>
       ` (CPU for a message ${times(ratio(rounds, ours, to, byCpu))})`;

@@ -43,7 +43,7 @@ export async function measureHeap(settings: Settings): Promise<Result> {
     ],
     packages: packagesOf(candidates),
     claims: [
-      claimAtMost('heap for an idle connection', byHand.title, 1, ratio(rounds, ours, byHand, byHeap)),
+      claimAtMost('heap for an idle connection', byHand.title, 0.8, ratio(rounds, ours, byHand, byHeap)),
     ],
     bars: {
       heap: Object.fromEntries(candidates.map((it) => [it.title, figure(rounds, it, byHeap)])),

@@ -43,17 +43,22 @@ export function claimAtLeast(
 ): Claim {
   const measured = `${times(ratio)}${detail}`;
   if (goal === undefined) return { work, against, goal: 'none', measured, met: undefined };
-  return { work, against, goal: `at least ${goal.toFixed(1)} ×`, measured, met: ratio >= goal };
+  return { work, against, goal: `at least ${shortest(goal)} ×`, measured, met: ratio >= goal };
 }
 
 export function claimAtMost(work: string, against: string, goal: number, ratio: number, detail = ''): Claim {
   return {
     work,
     against,
-    goal: `at most ${goal.toFixed(1)} ×`,
+    goal: `at most ${shortest(goal)} ×`,
     measured: `${times(ratio)}${detail}`,
     met: ratio <= goal,
   };
+}
+
+/** Formats with one decimal place, or more if the goal has more. */
+function shortest(goal: number): string {
+  return Number.isInteger(goal * 10) ? goal.toFixed(1) : String(goal);
 }
 
 export function times(ratio: number): string {
