@@ -7,6 +7,8 @@ import type { GroupsArgument } from '../candidates.js';
 export function echo(): Server {
   return serve(
     crossws({
+      // The load accepts only echoes, and would take a ping for a wrong one.
+      idleTimeout: 0,
       hooks: {
         message(peer, message) {
           peer.send(typeof message.rawData === 'string' ? message.text() : message.uint8Array());

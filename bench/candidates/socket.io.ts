@@ -6,7 +6,8 @@ import type { GroupsArgument } from '../candidates.js';
 
 export function echo(): Server {
   const server = createServer();
-  const io = new SocketServer(server, { transports: ['websocket'] });
+  // The load accepts only echoes, and would take a ping for a wrong one.
+  const io = new SocketServer(server, { transports: ['websocket'], pingInterval: 24 * 3600 * 1000 });
   io.on('connection', (socket) => {
     socket.on('message', (message) => socket.emit('message', message));
   });
