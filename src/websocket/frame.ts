@@ -49,6 +49,24 @@ export function encodeText(text: string): string | undefined {
     : TEXT_FRAME + String.fromCharCode(126, length >> 8, length & 0xff) + text;
 }
 
+/** A large frame that was written completely, so that the next one can use its memory. */
+let spare: Buffer | undefined;
+
+/** Larger frames are not reused, so that one large message does not hold memory for ever. */
+const MAX_SPARE = 262_144;
+
+/** Lets the next large frame use the memory of this one. Nobody may use the frame any more. */
+export function reuseFrame(frame: Buffer): void {
+  if (frame.length <= MAX_SPARE) spare = frame;
+}
+
+function takeSpare(size: number): Buffer | undefined {
+  if (spare === undefined || spare.length < size || spare.length > 2 * size) return undefined;
+  const frame = spare.subarray(0, size);
+  spare = undefined;
+  return frame;
+}
+
 function allocate(length: number, opcode: number): Buffer {
   let frame: Buffer;
   if (length < 126) {
@@ -60,7 +78,7 @@ function allocate(length: number, opcode: number): Buffer {
     frame[2] = length >> 8;
     frame[3] = length & 0xff;
   } else {
-    frame = Buffer.allocUnsafe(10 + length);
+    frame = takeSpare(10 + length) ?? Buffer.allocUnsafeSlow(10 + length);
     frame[1] = 127;
     frame.writeUIntBE(0, 2, 2);
     frame.writeUIntBE(length, 4, 6);

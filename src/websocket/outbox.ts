@@ -1,9 +1,10 @@
+import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
 import { falseLater, trueLater } from '../shared/later.js';
 import { debug } from '../shared/notices.js';
 import { nextTick, setImmediate } from '../shared/real-timers.js';
-import { asBytes, encodeFrame, encodeText, type Data } from './frame.js';
+import { asBytes, encodeFrame, encodeText, reuseFrame, type Data } from './frame.js';
 import { addPiece } from './pieces.js';
 
 const TRUE: Promise<boolean> = Promise.resolve(true);
@@ -85,7 +86,17 @@ export class Outbox {
   send(data: Data, binary: boolean | undefined): PromiseLike<boolean> {
     if (!this.#direct) return this.#sendByWs(data, binary ?? typeof data !== 'string');
     const text = typeof data === 'string' && binary !== true ? encodeText(data) : undefined;
-    return text === undefined ? this.write(encodeFrame(data, binary)) : this.#add(text);
+    if (text !== undefined) return this.#add(text);
+    const frame = encodeFrame(data, binary);
+    const result = this.#add(frame);
+    if (frame.length >= CHUNK) this.#reuse(frame);
+    return result;
+  }
+
+  /** Reuses a large frame that the socket has written at once. Other streams may keep what was written to them. */
+  #reuse(frame: Buffer): void {
+    const isWritten = this.#turnBytes + this.#backlogBytes + this.#socket.writableLength === 0;
+    if (isWritten && this.#socket instanceof Socket) reuseFrame(frame);
   }
 
   /** Sends an encoded frame. */

@@ -1,5 +1,10 @@
+import { unmaskWide, WIDTH } from './unmask-wide.js';
+
 /** Below this many bytes, a loop over bytes is faster than the creation of a view of words. */
 const MIN_BYTES_FOR_WORDS = 128;
+
+/** Below this many bytes, a loop over words is faster than the copies that wide instructions need. */
+const MIN_BYTES_FOR_WIDE = 1_024;
 
 // The key as four bytes, and as one word in the same memory. So it works with both byte orders.
 const keyBytes = new Uint8Array(4);
@@ -10,7 +15,7 @@ const NOT_ASCII = 0x80808080;
 /**
  * Unmasks `bytes` from `from` up to `to` in place, with the key at `keyAt` (RFC 6455, 5.3). A second call restores them.
  *
- * Returns whether all unmasked bytes are ASCII. Unmasks four bytes at a time. `ws` unmasks single bytes, which takes two
+ * Returns whether all unmasked bytes are ASCII. Unmasks 16 or 4 bytes at a time. `ws` unmasks single bytes, which takes two
  * thirds of its CPU time for an echo of 64 KiB.
  */
 export function unmask(bytes: Uint8Array, keyAt: number, from: number, to: number): boolean {
@@ -19,6 +24,12 @@ export function unmask(bytes: Uint8Array, keyAt: number, from: number, to: numbe
   keyBytes[2] = bytes[keyAt + 2] as number;
   keyBytes[3] = bytes[keyAt + 3] as number;
   if (to - from < MIN_BYTES_FOR_WORDS) return (unmaskEach(bytes, from, from, to) & 0x80) === 0;
+  if (to - from >= MIN_BYTES_FOR_WIDE) {
+    const rest = to - ((to - from) % WIDTH);
+    const key = keyBytes[0] | (keyBytes[1] << 8) | (keyBytes[2] << 16) | (keyBytes[3] << 24);
+    const isAscii = unmaskWide(bytes, key, from, rest);
+    if (isAscii !== undefined) return (unmaskEach(bytes, from, rest, to) & 0x80) === 0 && isAscii;
+  }
   // Single bytes come first, up to the next word boundary of the memory.
   const aligned = from + (-(bytes.byteOffset + from) & 3);
   const words = new Int32Array(bytes.buffer, bytes.byteOffset + aligned, (to - aligned) >> 2);

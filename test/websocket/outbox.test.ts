@@ -181,6 +181,44 @@ describe('highWaterMark', () => {
   );
 });
 
+describe.for([{ tls: false }, { tls: true }])(
+  'large messages, whose frames may share memory (TLS: $tls)',
+  ({ tls }) => {
+    test('arrive unchanged at a peer that reads at once, and at one that reads late', async () => {
+      const sizes = [65_536, 100_000, 65_537, 200_000, 70_000, 262_144, 66_000, 131_072];
+      const messages = sizes.map((size, index) => Buffer.alloc(size, index + 1));
+      const rounds = 20;
+      const site = await serve(
+        requireWebsocket(
+          async ({ websocket }) => {
+            await websocket.wait();
+            for (let round = 0; round < rounds; round++) {
+              for (const message of messages) {
+                websocket.send(message);
+                await new Promise((resolve) => setImmediate(resolve));
+              }
+            }
+            await websocket.closed;
+          },
+          { maxBuffered: 2 ** 30 },
+        ),
+        { tls },
+      );
+      const clients = [await connect(site), await connect(site)] as const;
+      const [late] = clients;
+      // Both handlers send at the same time.
+      for (const client of clients) client.send('begin');
+      late.ws.pause();
+      for (const client of [...clients].reverse()) {
+        client.ws.resume();
+        for (let round = 0; round < rounds; round++) {
+          for (const message of messages) expect(message.equals((await client.next()) as Buffer)).toBe(true);
+        }
+      }
+    });
+  },
+);
+
 test('a peer that does not read is terminated at maxBuffered, and send() resolves with false', async () => {
   const told = defer<unknown>();
   const site = await serve(

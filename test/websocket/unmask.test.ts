@@ -1,5 +1,4 @@
-import { describe, expect, test } from 'vitest';
-import { unmask } from '../../src/websocket/unmask.js';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 
 const KEY = Buffer.from([0x37, 0xfa, 0x21, 0x3d]);
 
@@ -18,25 +17,51 @@ function masked(payload: Buffer, offset = 0, key = KEY): Buffer {
   return bytes;
 }
 
-describe('unmask', () => {
-  test.for([0, 1, 2, 3, 4, 5, 125, 126, 127, 128, 129, 130, 131, 132, 1024, 65_535, 65_536, 100_003])(
-    'unmasks %d bytes at any position in memory, and changes no other bytes',
-    (length) => {
-      for (let offset = 0; offset < 4; offset++) {
-        const bytes = masked(numbered(length), offset);
-        const memory = Buffer.from(bytes.buffer);
-        unmask(bytes, 0, 4, bytes.length);
-        expect(bytes.subarray(4).equals(numbered(length))).toBe(true);
-        expect(bytes.subarray(0, 4)).toEqual(KEY);
-        const around = [...memory.subarray(0, offset), ...memory.subarray(offset + bytes.length)];
-        expect(around.every((byte) => byte === 0xaa)).toBe(true);
-        expect(around).toHaveLength(offset + 4);
-      }
+/** The processes in which the package must work. `node --jitless`, for example, has no WebAssembly. */
+const PROCESSES = [
+  { name: 'with WebAssembly', webAssembly: Reflect.get(globalThis, 'WebAssembly') as object },
+  { name: 'without WebAssembly', webAssembly: undefined },
+  {
+    name: 'on a processor without wide instructions',
+    webAssembly: {
+      Module: function () {
+        throw new Error('Wasm SIMD unsupported');
+      },
     },
-  );
+  },
+];
+
+describe.for(PROCESSES)('unmask, $name', ({ webAssembly }) => {
+  let unmask: (typeof import('../../src/websocket/unmask.js'))['unmask'];
+
+  beforeEach(async () => {
+    vi.stubGlobal('WebAssembly', webAssembly);
+    vi.resetModules();
+    ({ unmask } = await import('../../src/websocket/unmask.js'));
+  });
+
+  afterEach(() => {
+    vi.unstubAllGlobals();
+  });
+
+  test.for([
+    0, 1, 2, 3, 4, 5, 125, 126, 127, 128, 129, 130, 131, 132, 1023, 1024, 1039, 65_535, 65_536, 65_537,
+    100_003, 131_072,
+  ])('unmasks %d bytes at any position in memory, and changes no other bytes', (length) => {
+    for (let offset = 0; offset < 4; offset++) {
+      const bytes = masked(numbered(length), offset);
+      const memory = Buffer.from(bytes.buffer);
+      unmask(bytes, 0, 4, bytes.length);
+      expect(bytes.subarray(4).equals(numbered(length))).toBe(true);
+      expect(bytes.subarray(0, 4)).toEqual(KEY);
+      const around = [...memory.subarray(0, offset), ...memory.subarray(offset + bytes.length)];
+      expect(around.every((byte) => byte === 0xaa)).toBe(true);
+      expect(around).toHaveLength(offset + 4);
+    }
+  });
 
   test('restores the bytes when it is called twice', () => {
-    for (const length of [3, 127, 128, 1001]) {
+    for (const length of [3, 127, 128, 1001, 70_001]) {
       const bytes = masked(numbered(length), 1);
       const before = Buffer.from(bytes);
       unmask(bytes, 0, 4, bytes.length);
@@ -45,7 +70,7 @@ describe('unmask', () => {
     }
   });
 
-  test.for([1, 2, 3, 4, 100, 127, 128, 129, 131, 1000])(
+  test.for([1, 2, 3, 4, 100, 127, 128, 129, 131, 1000, 1030])(
     'detects one byte that is not ASCII at any position of %d bytes',
     (length) => {
       const ascii = Buffer.alloc(length, 0x7f);
