@@ -11,6 +11,8 @@ export interface Candidate {
   path: string;
   /** The program that runs it, where that is not Node. */
   runtime?: 'bun';
+  /** Lets `ws` use the native package bufferutil, which users may install beside it. */
+  withBufferutil?: boolean;
 }
 
 /** The argument of a candidate's `groups`: it sends each message `burst` times, in one process or over this Redis. */
@@ -48,13 +50,17 @@ export const socketIoSharded: Candidate = {
 /** Native servers for comparison: C++ without Node's streams and without Express. */
 export const bun: Candidate = { ...candidate('bun', 'Bun.serve', ['bun']), runtime: 'bun' };
 export const uws = candidate('uws', 'uWebSockets.js', ['@trufflesuite/uws-js-unofficial']);
+export const bareNative: Candidate = {
+  ...candidate('ws', 'ws with bufferutil', ['ws', 'bufferutil']),
+  withBufferutil: true,
+};
 export const net = candidate('net', 'net, without parsing', []);
 
 /** The libraries that a user could choose instead of ours, in the order of the tables. */
 export const peers = [expressWs, websocketExpress, tinyws, crossws, fastify, socketIo];
 
-/** Another runtime, native code, and a server without WebSocket: they show limits, and are no alternatives. */
-export const anchors = [bun, uws, net];
+/** Native code, another runtime, and a server without WebSocket: they show limits, and are no alternatives. */
+export const anchors = [bareNative, bun, uws, net];
 
 /** Returns the packages whose versions the results of these candidates depend on. */
 export function packagesOf(candidates: readonly Candidate[]): string[] {

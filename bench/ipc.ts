@@ -27,6 +27,7 @@ export interface ChildOptions {
   execArgv?: string[];
   /** The program of another runtime that runs the module. */
   execPath?: string;
+  withBufferutil?: boolean | undefined;
 }
 
 /** A child process, as its parent sees it. Calls its functions, one at a time. */
@@ -35,13 +36,17 @@ export class Child<A extends Answers> {
   readonly #title: string;
   #settle: ((reply: Reply) => void) | undefined;
 
-  constructor(title: string, module: URL, { execArgv = [], execPath }: ChildOptions = {}) {
+  constructor(
+    title: string,
+    module: URL,
+    { execArgv = [], execPath, withBufferutil = false }: ChildOptions = {},
+  ) {
     this.#title = title;
     this.#process = fork(module, {
       execArgv,
       // Only Node understands the 'advanced' format.
       ...(execPath === undefined ? { serialization: 'advanced' } : { execPath }),
-      env: childEnvironment(),
+      env: childEnvironment(withBufferutil),
     });
     this.#process.on('message', (message) => this.#settle?.(message as Reply));
     this.#process.on('exit', (code, signal) =>
@@ -86,8 +91,10 @@ export class Child<A extends Answers> {
 }
 
 // As in production, and without the loaders and debuggers of the shell that runs the benchmark.
-function childEnvironment(): NodeJS.ProcessEnv {
+function childEnvironment(withBufferutil: boolean): NodeJS.ProcessEnv {
   const environment: NodeJS.ProcessEnv = { ...process.env, NODE_ENV: 'production' };
+  // The package of uWebSockets.js brings bufferutil, which nobody gets who installs ws.
+  if (!withBufferutil) environment.WS_NO_BUFFER_UTIL = '1';
   delete environment.NODE_OPTIONS;
   delete environment.NODE_DEBUG;
   return environment;

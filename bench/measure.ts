@@ -139,14 +139,14 @@ export async function withServers<T>(
   task: Task,
   use: (servers: ServerChild[], load: LoadChild, targets: Target[]) => Promise<T>,
 ): Promise<T> {
-  const { title, name, path, dialect, runtime } = candidate;
+  const { title, name, path, dialect, runtime, withBufferutil } = candidate;
   const servers = Array.from(
     { length: count },
     () =>
       new Child<ServerAnswers>(
         title,
         modules.server,
-        runtime === 'bun' ? { execPath: bunBinary() } : { execArgv: ['--expose-gc'] },
+        runtime === 'bun' ? { execPath: bunBinary() } : { execArgv: ['--expose-gc'], withBufferutil },
       ),
   );
   const load = new Child<LoadAnswers>(`the load on ${title}`, modules.load);

@@ -70,7 +70,8 @@ export async function measureEcho(settings: Settings): Promise<Result> {
       `${String(CONNECTIONS)} connections. A column gives the message size × the messages in flight on each. Every reply is ` +
       `compared with its request. ${String(turns.processes)} servers of each kind take turns of ${String(turns.seconds)} s, while ` +
       'the others are paused. Ratios are medians to bare ws in the same round, with the range of the middle half of the ' +
-      'rounds. Bun.serve and uWebSockets.js are native code, and net has no WebSocket at all: they show the limits.',
+      'rounds. bufferutil is a native package that makes ws faster, Bun.serve and uWebSockets.js are native code, and net ' +
+      'has no WebSocket at all: they show the limits.',
     tables: [
       table('Messages a second (ratio to ws; middle half of the rounds)', results, (rounds, candidate) => {
         const [low, high] = spread(rounds, candidate, bare, byRate);
