@@ -16,6 +16,7 @@ import { measureGrowth } from './parts/growth.js';
 import { measureHeap } from './parts/heap.js';
 import { measureLatency } from './parts/latency.js';
 import type { Part } from './parts/part.js';
+import { measureProfile } from './parts/profile.js';
 import { measureRelay } from './parts/relay.js';
 import { measureSending } from './parts/sending.js';
 import { measureVisits } from './parts/visits.js';
@@ -34,6 +35,7 @@ const parts: Record<string, Part> = {
   flood: measureFlood,
   growth: measureGrowth,
   crowd: measureCrowd,
+  profile: measureProfile,
 };
 
 const resultsFile = new URL('results.json', import.meta.url);

@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import type { AddressInfo, Server } from 'node:net';
 import { answer } from './ipc.js';
+import { startProfile, stopProfile } from './profile.js';
 
 type Candidate = Record<string, (argument: unknown) => Server | Promise<Server>>;
 
@@ -55,6 +56,9 @@ const answers = {
   },
 
   highestMemory: (): Usage | undefined => highest,
+
+  startProfile,
+  stopProfile,
 };
 
 export type ServerAnswers = typeof answers;

@@ -10,6 +10,8 @@ export interface ScriptPlan {
   binary: boolean;
   /** Text of three bytes for each character. */
   chinese?: boolean;
+  /** The text of a JSON object. */
+  json?: boolean;
 }
 
 // A cycle is so long that no two messages in flight are equal: at least twice the messages in flight.
@@ -88,7 +90,15 @@ function makePayload(plan: ScriptPlan, index: number): Buffer {
   // Pseudo-random, but the same in every run. Text is printable ASCII without characters that JSON escapes.
   const seed = createHash('shake256', { outputLength: plan.bytes }).update(String(index)).digest();
   if (plan.chinese === true) return makeChinese(seed, plan.bytes);
+  if (plan.json === true) return makeJson(seed, plan.bytes);
   return plan.binary ? seed : Buffer.from(seed.toString('base64').slice(0, plan.bytes), 'latin1');
+}
+
+/** Returns an object with a number and a text, as `JSON.stringify` writes it. */
+function makeJson(seed: Buffer, bytes: number): Buffer {
+  const id = 100_000 + (seed.readUInt32LE(0) % 900_000);
+  const empty = JSON.stringify({ id, text: '' });
+  return Buffer.from(JSON.stringify({ id, text: seed.toString('base64').slice(0, bytes - empty.length) }));
 }
 
 /** Returns Chinese characters, filled up with letters to `bytes`. */
