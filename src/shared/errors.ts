@@ -1,3 +1,5 @@
+import type { SchemaIssue } from './standard-schema.js';
+
 /**
  * Represents every error of this package. Its `code` begins with `ERR_WEBSOCKET_` and never changes.
  *
@@ -58,6 +60,8 @@ export interface WebsocketOptionError extends WebsocketError {
 /** Says that an argument of a method has a wrong type or value. Also a `TypeError` or a `RangeError`. */
 export interface WebsocketArgumentError extends WebsocketError {
   readonly code: 'ERR_WEBSOCKET_ARGUMENT';
+  /** Why a value does not fit the option `sends`. */
+  readonly issues?: readonly SchemaIssue[];
 }
 
 /** Serves `instanceof`. `optionError` and `unknownOptionError` create these errors. */
@@ -89,8 +93,12 @@ export function unknownOptionError(
   return Object.assign(error, { code: 'ERR_WEBSOCKET_OPTION' as const, option, rule, value });
 }
 
-export function argumentError(Kind: NativeError, message: string): WebsocketArgumentError {
-  return Object.assign(new Kind(message), { code: 'ERR_WEBSOCKET_ARGUMENT' as const });
+export function argumentError(
+  Kind: NativeError,
+  message: string,
+  facts?: Partial<Pick<WebsocketArgumentError, 'cause' | 'issues'>>,
+): WebsocketArgumentError {
+  return Object.assign(new Kind(message), { code: 'ERR_WEBSOCKET_ARGUMENT' as const, ...facts });
 }
 
 /** Describes a value for an error message: its type and, if short, its content. */

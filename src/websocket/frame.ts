@@ -1,3 +1,4 @@
+import { isArrayBuffer } from '../shared/bytes.js';
 import { argumentError, describe } from '../shared/errors.js';
 
 /** A message to send: a string or any binary type. */
@@ -112,10 +113,4 @@ function adviseOn(value: unknown): string {
   return hasText
     ? cure
     : `${cure}. JSON cannot represent undefined, functions and symbols; send null instead`;
-}
-
-// Checks the tag, because instanceof fails for the second ArrayBuffer of a test runner's sandbox.
-function isArrayBuffer(data: unknown): data is ArrayBuffer {
-  const tag = Object.prototype.toString.call(data);
-  return tag === '[object ArrayBuffer]' || tag === '[object SharedArrayBuffer]';
 }

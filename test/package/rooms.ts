@@ -2,6 +2,7 @@
 export const ROOMS = [
   'shared',
   'internals',
+  'values',
   'options',
   'websocket',
   'handshake',
