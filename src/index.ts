@@ -18,13 +18,23 @@ export type { PerMessageDeflateOptions } from './options/deflate.js';
 export type { Data } from './websocket/frame.js';
 export { websocketMiddleware, type WebsocketMiddlewareOptions } from './routes/middleware.js';
 export type {
+  InvalidListener,
   Message,
+  MessageFormat,
   MessageKind,
   MessageKinds,
   OriginJudge,
   ProtocolChooser,
-  WebsocketOptions,
+  RouteOptions,
 } from './options/options.js';
+export type {
+  SchemaInput,
+  SchemaIssue,
+  SchemaOutput,
+  SchemaResult,
+  StandardSchema,
+} from './shared/standard-schema.js';
+export type { ValueFormat } from './values/codec.js';
 export type { Server } from './server/server-state.js';
 export { closeWebsockets, openWebsockets, type CloseWebsocketsOptions } from './server/shutdown.js';
 export type {
@@ -40,6 +50,7 @@ export type {
   WithWebsocket,
 } from './routes/types.js';
 export { Websocket, type CloseInfo, type SendOptions } from './websocket/websocket.js';
+export type { ReceivedMessage, SendableMessage, WebsocketOptions } from './routes/websocket-options.js';
 export { withDefaults, type WebsocketWrappers } from './routes/with-defaults.js';
 export {
   acceptWebsocket,

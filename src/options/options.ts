@@ -1,4 +1,6 @@
 import type { IncomingMessage } from 'node:http';
+import type { SchemaIssue, StandardSchema } from '../shared/standard-schema.js';
+import type { ValueFormat } from '../values/codec.js';
 import type { PerMessageDeflateOptions } from './deflate.js';
 
 /** Describes a received message: a `string` for a text message, a `Buffer` for a binary one. */
@@ -13,6 +15,9 @@ export interface MessageKinds {
 /** Names the messages that a route accepts; see the option `messages`. */
 export type MessageKind = keyof MessageKinds;
 
+/** Stands for all values of the option `messages`. */
+export type MessageFormat = MessageKind | ValueFormat;
+
 /** Returns one of the offered subprotocols, or `false` for none. Called only when the client offers some. */
 export type ProtocolChooser = (offered: readonly string[], req: IncomingMessage) => string | false;
 
@@ -24,21 +29,8 @@ export type ProtocolChooser = (offered: readonly string[], req: IncomingMessage)
  */
 export type OriginJudge = (origin: string | undefined, req: IncomingMessage) => boolean;
 
-/**
- * Lists the options of `acceptWebsocket`, `requireWebsocket`, `websocketMiddleware` and `withDefaults`.
- *
- * Sizes are whole numbers of bytes from 1 to 2 ** 31 - 1. Times are whole milliseconds from 1 to 2 ** 31 - 1. An option
- * that is `undefined` has its default. A wrong type, a wrong value or an unknown name throws a `WebsocketOptionError`
- * when the route is wrapped.
- */
-export interface WebsocketOptions<Kind extends MessageKind = MessageKind> {
-  /**
-   * Sets which messages a client may send. With `'text'`, messages have the type `string`, and a binary one closes the
-   * websocket with 1003. With `'binary'`, they have the type `Buffer`, and a text one closes it (RFC 6455, 7.4.1).
-   *
-   * @default 'both'
-   */
-  messages?: Kind | undefined;
+/** Lists the options of a route that do not decide what its messages are. {@link WebsocketOptions} adds those. */
+export interface RouteOptions {
   /**
    * Lists the subprotocols of the route in order of preference, or chooses with a function (RFC 6455, 1.9). If client
    * and route have none in common, the handshake continues without one, and the route warns once.
@@ -109,3 +101,13 @@ export interface WebsocketOptions<Kind extends MessageKind = MessageKind> {
    */
   perMessageDeflate?: boolean | PerMessageDeflateOptions | undefined;
 }
+
+/** Describes the options of a route of any format. Routes and test clients narrow the types. */
+export interface AnyOptions extends RouteOptions {
+  messages?: MessageFormat | undefined;
+  sends?: StandardSchema | undefined;
+  invalid?: InvalidListener<never> | undefined;
+}
+
+/** Handles a message that does not fit; see the option `invalid`. `text` is the message as it came. */
+export type InvalidListener<W> = (issues: readonly SchemaIssue[], websocket: W, text: string) => unknown;

@@ -1,12 +1,24 @@
 import { optionError } from '../shared/errors.js';
+import { Codec } from '../values/codec.js';
 import { checkEach, checkNumber, checkTime, type Check } from './checks.js';
 import { checkDeflate } from './deflate.js';
-import type { WebsocketOptions } from './options.js';
+import type { AnyOptions, InvalidListener, MessageKind, RouteOptions } from './options.js';
+import { A_SCHEMA, checkSchema, isSchema } from './schema.js';
 
 /** Holds a value for every option. */
 export type Policy = {
-  readonly [Name in keyof WebsocketOptions]-?: Exclude<WebsocketOptions[Name], undefined>;
+  readonly [Name in keyof RouteOptions]-?: Exclude<RouteOptions[Name], undefined>;
+} & {
+  readonly messages: MessageKind;
+  /** Set if text messages are values. Then `messages` is `'text'`. */
+  readonly values: ValuePolicy | undefined;
 };
+
+/** Holds the options for messages that are values. */
+export interface ValuePolicy {
+  readonly codec: Codec;
+  readonly invalid: InvalidListener<never> | undefined;
+}
 
 export const DEFAULT_CLOSE_TIMEOUT = 5_000;
 export const DEFAULT_HANDSHAKE_TIMEOUT = 10_000;
@@ -16,6 +28,7 @@ export const SAME_ORIGIN: readonly never[] = Object.freeze([]);
 
 const DEFAULTS: Policy = {
   messages: 'both',
+  values: undefined,
   protocols: [],
   origins: SAME_ORIGIN,
   maxPayload: 2 ** 20,
@@ -27,8 +40,10 @@ const DEFAULTS: Policy = {
   perMessageDeflate: false,
 };
 
-const CHECKS: Readonly<Record<keyof Policy, Check>> = {
+const CHECKS: Readonly<Record<keyof AnyOptions, Check>> = {
   messages: checkMessages,
+  sends: checkSchema,
+  invalid: checkInvalid,
   protocols: checkProtocols,
   origins: checkOrigins,
   maxPayload: checkSize,
@@ -48,13 +63,35 @@ const CHECKS: Readonly<Record<keyof Policy, Check>> = {
  *
  * @throws {WebsocketOptionError} An option is wrong or unknown. The error names the option, the rule and the value.
  */
-export function resolveOptions(options: WebsocketOptions | undefined, defaults: Policy = DEFAULTS): Policy {
+export function resolveOptions(options: AnyOptions | undefined, defaults: Policy = DEFAULTS): Policy {
   // A new object for each route, because warnings appear once for each route.
-  const given = options === undefined ? {} : checkEach(options, CHECKS);
+  const { messages, sends, invalid, ...given } = (
+    options === undefined ? {} : checkEach(options, CHECKS)
+  ) as AnyOptions;
   // A copy, so that later changes of the caller's object have no effect.
   if (typeof given.perMessageDeflate === 'object')
     given.perMessageDeflate = structuredClone(given.perMessageDeflate);
-  return Object.freeze({ ...defaults, ...given });
+  const resolved = { ...defaults, ...given, ...resolveMessages({ messages, sends, invalid }, defaults) };
+  return Object.freeze(resolved as Policy);
+}
+
+function resolveMessages(
+  { messages, sends, invalid }: Pick<AnyOptions, 'messages' | 'sends' | 'invalid'>,
+  defaults: Policy,
+): Pick<Policy, 'messages' | 'values'> {
+  const format = messages ?? defaults.values?.codec.format ?? defaults.messages;
+  if (format === 'both' || format === 'text' || format === 'binary') {
+    if (sends !== undefined) throw needsValues('sends', sends, format);
+    if (invalid !== undefined) throw needsValues('invalid', invalid, format);
+    return { messages: format, values: undefined };
+  }
+  const codec = new Codec(format, sends ?? defaults.values?.codec.sends);
+  return { messages: 'text', values: { codec, invalid: invalid ?? defaults.values?.invalid } };
+}
+
+function needsValues(name: string, value: unknown, messages: MessageKind): Error {
+  const rule = `used together with messages: 'json' or a schema (messages is '${messages}' here)`;
+  return optionError(TypeError, name, rule, value);
 }
 
 function checkSize(value: unknown, name: string): void {
@@ -62,10 +99,15 @@ function checkSize(value: unknown, name: string): void {
 }
 
 function checkMessages(value: unknown, name: string): void {
-  const rule = "'text', 'binary' or 'both'";
-  if (typeof value !== 'string') throw optionError(TypeError, name, rule, value);
-  if (value !== 'both' && value !== 'text' && value !== 'binary')
-    throw optionError(RangeError, name, rule, value);
+  const rule = `'text', 'binary', 'both', 'json', or ${A_SCHEMA}`;
+  if (value === 'both' || value === 'text' || value === 'binary' || value === 'json') return;
+  if (typeof value === 'string') throw optionError(RangeError, name, rule, value);
+  if (!isSchema(value)) throw optionError(TypeError, name, rule, value);
+}
+
+function checkInvalid(value: unknown, name: string): void {
+  if (typeof value !== 'function')
+    throw optionError(TypeError, name, 'a function (issues, websocket, text) => …', value);
 }
 
 // The name of a subprotocol is a token of RFC 9110, 5.6.2.

@@ -13,8 +13,9 @@ import { upgradeOf, type Upgrade } from '../server/upgrade.js';
 import { debug, pathOf, warnOnce } from '../shared/notices.js';
 import { Connection } from '../websocket/connection.js';
 import { onOpen } from '../websocket/diagnostics.js';
+import { openWebsocket } from '../websocket/open-websocket.js';
 import type { EndListener } from '../websocket/operations.js';
-import { createWebsocket, type Websocket } from '../websocket/websocket.js';
+import type { Websocket } from '../websocket/websocket.js';
 import { markRequest } from './request.js';
 
 // The text does not contain the names, because some clients send a secret token as one of them.
@@ -140,7 +141,7 @@ export class Acceptor {
   ): Websocket {
     const { req } = upgrade;
     connection.readAhead(this.policy.maxPayload);
-    const websocket = createWebsocket(
+    const websocket = openWebsocket(
       connection,
       socket,
       req,

@@ -1,21 +1,23 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { isWebsocketUpgrade, refusal, type Refusal } from '../handshake/handshake.js';
 import { checkBoolean, checkObject } from '../options/checks.js';
-import type { WebsocketOptions } from '../options/options.js';
+import type { MessageFormat } from '../options/options.js';
 import { resolveOptions, type Policy } from '../options/policy.js';
 import { judgeWithoutUpgrade } from '../server/missed-upgrade.js';
 import { upgradeOf } from '../server/upgrade.js';
 import { noteRoute, watchServers } from '../server/watch-servers.js';
 import { debug } from '../shared/notices.js';
-import { createEndedWebsocket, type Websocket } from '../websocket/websocket.js';
+import { openEndedWebsocket } from '../websocket/open-websocket.js';
+import type { Websocket } from '../websocket/websocket.js';
 import { Acceptor } from './accept.js';
 import { Exchange } from './exchange.js';
 import { markRequest, markRequestLazily } from './request.js';
 import { asNext, warnOfFailure } from './serve-http.js';
 import type { WebsocketRoute } from './types.js';
+import type { WebsocketOptions } from './websocket-options.js';
 
 /** Lists the options of {@link websocketMiddleware}: those of the wrappers, and `acceptAll`. */
-export interface WebsocketMiddlewareOptions extends WebsocketOptions {
+export interface WebsocketMiddlewareOptions extends WebsocketOptions<MessageFormat> {
   /**
    * Allows all later routes to use the websocket, wrapped or not, like `WEBSOCKET_ACCEPT_ALL` of Python's
    * dwebsocket.
@@ -113,7 +115,7 @@ function openExchange(acceptor: Acceptor, req: IncomingMessage, res: ServerRespo
 }
 
 function setEndedWebsocket({ policy }: Acceptor, req: IncomingMessage): Websocket {
-  const websocket = createEndedWebsocket(req, policy);
+  const websocket = openEndedWebsocket(req, policy);
   markRequest(req, websocket);
   return websocket;
 }

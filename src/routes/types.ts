@@ -1,6 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Message, MessageKind, MessageKinds } from '../options/options.js';
+import type { Message, MessageFormat } from '../options/options.js';
+import type { StandardSchema } from '../shared/standard-schema.js';
+import type { Data } from '../websocket/frame.js';
 import type { Websocket } from '../websocket/websocket.js';
+import type { ReceivedMessage, SendableMessage } from './websocket-options.js';
 
 // Uses Express's types if the app has them. If not (Connect, a bare server), TypeScript does not find the module, and
 // resolves these types to `any`. Then Node's types take their place.
@@ -32,24 +35,24 @@ export type BaseResponse = IsAny<ExpressResponse> extends true ? ServerResponse 
 export type Next = (error?: any) => void;
 
 /** Describes the properties that `acceptWebsocket` and `websocketMiddleware` add to a request. */
-export interface MaybeWebsocket<M extends Message = Message> {
+export interface MaybeWebsocket<M = Message, Out = Data> {
   /**
    * Returns `true` for a WebSocket request, and `false` for plain HTTP. It is a method, as in Python's dwebsocket. If it
    * returns `true`, TypeScript knows that `req.websocket` is not `null`.
    */
   // The guard names `WithWebsocket`: without `strictNullChecks` every request matches `{ websocket: Websocket }`, and the
   // other branch would be `never`.
-  isWebsocket(): this is WithWebsocket<M>;
+  isWebsocket(): this is WithWebsocket<M, Out>;
   /** The websocket, or `null` if {@link isWebsocket} returns `false`. */
-  readonly websocket: Websocket<M> | null;
+  readonly websocket: Websocket<M, Out> | null;
 }
 
 /** Describes the properties that `requireWebsocket` adds to a request. */
-export interface WithWebsocket<M extends Message = Message> {
+export interface WithWebsocket<M = Message, Out = Data> {
   /** Returns `true`. */
   isWebsocket(): true;
   /** The websocket. */
-  readonly websocket: Websocket<M>;
+  readonly websocket: Websocket<M, Out>;
 }
 
 // Our types come first: with `import 'dwebsocket/express'` Express's request has `websocket`, too, but with messages of any
@@ -58,16 +61,18 @@ export interface WithWebsocket<M extends Message = Message> {
 /** Describes the request that a handler of `acceptWebsocket` receives. */
 export type AcceptWebsocketRequest<
   Params = RouteParams,
-  M extends Message = Message,
+  M = Message,
   Query = RouteQuery,
-> = MaybeWebsocket<M> & BaseRequest<Params, Query>;
+  Out = Data,
+> = MaybeWebsocket<M, Out> & BaseRequest<Params, Query>;
 
 /** Describes the request that a handler of `requireWebsocket` receives. */
 export type RequireWebsocketRequest<
   Params = RouteParams,
-  M extends Message = Message,
+  M = Message,
   Query = RouteQuery,
-> = WithWebsocket<M> & BaseRequest<Params, Query>;
+  Out = Data,
+> = WithWebsocket<M, Out> & BaseRequest<Params, Query>;
 
 /**
  * Handles both WebSocket and plain HTTP requests. When it returns, or its promise resolves, the websocket closes with 1000.
@@ -75,10 +80,11 @@ export type RequireWebsocketRequest<
  */
 export type AcceptWebsocketHandler<
   Params = RouteParams,
-  Kind extends MessageKind = 'both',
+  Format extends MessageFormat = 'both',
   Query = RouteQuery,
+  Sends extends StandardSchema = StandardSchema,
 > = (
-  req: AcceptWebsocketRequest<Params, MessageKinds[Kind], Query>,
+  req: AcceptWebsocketRequest<Params, ReceivedMessage<Format>, Query, SendableMessage<Format, Sends>>,
   res: BaseResponse,
   next: Next,
 ) => unknown;
@@ -86,10 +92,11 @@ export type AcceptWebsocketHandler<
 /** Handles WebSocket requests only. It ends like an {@link AcceptWebsocketHandler}. */
 export type RequireWebsocketHandler<
   Params = RouteParams,
-  Kind extends MessageKind = 'both',
+  Format extends MessageFormat = 'both',
   Query = RouteQuery,
+  Sends extends StandardSchema = StandardSchema,
 > = (
-  req: RequireWebsocketRequest<Params, MessageKinds[Kind], Query>,
+  req: RequireWebsocketRequest<Params, ReceivedMessage<Format>, Query, SendableMessage<Format, Sends>>,
   res: BaseResponse,
   next: Next,
 ) => unknown;

@@ -2,9 +2,11 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { answer, connectionWithUpgrade } from '../handshake/answer.js';
 import { isWebsocketUpgrade } from '../handshake/handshake.js';
 import { checkHandler } from '../options/checks.js';
-import type { MessageKind, WebsocketOptions } from '../options/options.js';
+import type { AnyOptions, MessageFormat, MessageKind } from '../options/options.js';
 import { resolveOptions, type Policy } from '../options/policy.js';
 import { noteRoute, watchServers } from '../server/watch-servers.js';
+import type { StandardSchema } from '../shared/standard-schema.js';
+import type { ValueFormat } from '../values/codec.js';
 import { Acceptor } from './accept.js';
 import { Exchange, exchangeOf } from './exchange.js';
 import { markRequest } from './request.js';
@@ -17,13 +19,18 @@ import type {
   RouteQuery,
   WebsocketRoute,
 } from './types.js';
+import type { WebsocketOptions } from './websocket-options.js';
 
 // TypeScript infers either all type parameters of a call or none. So a call that names only the path parameters needs its own
-// signature: `requireWebsocket<{ room: string }>(handler, { messages: 'text' })`. The last signature is for a value of
+// signature: `requireWebsocket<{ room: string }>(handler, { messages: 'text' })`. The third signature is for values: with a
+// schema, such a call knows the types of the messages only if it names the schemas, too. The last signature is for a value of
 // `messages` that is known only at run time, or that differs from the default of `withDefaults`.
 
 /** Describes the function {@link acceptWebsocket}. */
-export interface AcceptWebsocket<Default extends MessageKind = 'both'> {
+export interface AcceptWebsocket<
+  Default extends MessageFormat = 'both',
+  DefaultSends extends StandardSchema = StandardSchema,
+> {
   <Params = RouteParams>(
     handler: AcceptWebsocketHandler<Params, 'text'>,
     options: WebsocketOptions<'text'> & { messages: 'text' },
@@ -32,15 +39,32 @@ export interface AcceptWebsocket<Default extends MessageKind = 'both'> {
     handler: AcceptWebsocketHandler<Params, 'binary'>,
     options: WebsocketOptions<'binary'> & { messages: 'binary' },
   ): WebsocketRoute;
-  <Params = RouteParams, Kind extends MessageKind = Default, Query = RouteQuery>(
-    handler: AcceptWebsocketHandler<Params, Kind, Query>,
-    options?: WebsocketOptions<Kind>,
+  <
+    Params = RouteParams,
+    Format extends ValueFormat = ValueFormat,
+    Sends extends StandardSchema = DefaultSends,
+    Query = RouteQuery,
+  >(
+    handler: AcceptWebsocketHandler<Params, Format, Query, Sends>,
+    options: WebsocketOptions<Format, Sends> & { messages: Format },
+  ): WebsocketRoute;
+  <
+    Params = RouteParams,
+    Format extends MessageKind | Default = Default,
+    Query = RouteQuery,
+    Sends extends StandardSchema = DefaultSends,
+  >(
+    handler: AcceptWebsocketHandler<Params, Format, Query, Sends>,
+    options?: WebsocketOptions<Format, Sends>,
   ): WebsocketRoute;
   <Params = RouteParams>(handler: AcceptWebsocketHandler<Params>, options?: WebsocketOptions): WebsocketRoute;
 }
 
 /** Describes the function {@link requireWebsocket}. */
-export interface RequireWebsocket<Default extends MessageKind = 'both'> {
+export interface RequireWebsocket<
+  Default extends MessageFormat = 'both',
+  DefaultSends extends StandardSchema = StandardSchema,
+> {
   <Params = RouteParams>(
     handler: RequireWebsocketHandler<Params, 'text'>,
     options: WebsocketOptions<'text'> & { messages: 'text' },
@@ -49,9 +73,23 @@ export interface RequireWebsocket<Default extends MessageKind = 'both'> {
     handler: RequireWebsocketHandler<Params, 'binary'>,
     options: WebsocketOptions<'binary'> & { messages: 'binary' },
   ): WebsocketRoute;
-  <Params = RouteParams, Kind extends MessageKind = Default, Query = RouteQuery>(
-    handler: RequireWebsocketHandler<Params, Kind, Query>,
-    options?: WebsocketOptions<Kind>,
+  <
+    Params = RouteParams,
+    Format extends ValueFormat = ValueFormat,
+    Sends extends StandardSchema = DefaultSends,
+    Query = RouteQuery,
+  >(
+    handler: RequireWebsocketHandler<Params, Format, Query, Sends>,
+    options: WebsocketOptions<Format, Sends> & { messages: Format },
+  ): WebsocketRoute;
+  <
+    Params = RouteParams,
+    Format extends MessageKind | Default = Default,
+    Query = RouteQuery,
+    Sends extends StandardSchema = DefaultSends,
+  >(
+    handler: RequireWebsocketHandler<Params, Format, Query, Sends>,
+    options?: WebsocketOptions<Format, Sends>,
   ): WebsocketRoute;
   <Params = RouteParams>(
     handler: RequireWebsocketHandler<Params>,
@@ -88,7 +126,7 @@ export interface RequireWebsocket<Default extends MessageKind = 'both'> {
  *   for await (const message of req.websocket) req.websocket.send(message);
  * }));
  */
-export const acceptWebsocket: AcceptWebsocket = (handler: AnyHandler, options?: WebsocketOptions) =>
+export const acceptWebsocket: AcceptWebsocket = (handler: AnyHandler, options?: AnyOptions) =>
   wrapAccepting(handler, options);
 
 /**
@@ -104,15 +142,11 @@ export const acceptWebsocket: AcceptWebsocket = (handler: AnyHandler, options?: 
  *   if (message !== null) req.websocket.send(message);
  * }));
  */
-export const requireWebsocket: RequireWebsocket = (handler: AnyHandler, options?: WebsocketOptions) =>
+export const requireWebsocket: RequireWebsocket = (handler: AnyHandler, options?: AnyOptions) =>
   wrapRequiring(handler, options);
 
 /** Wraps a handler as {@link acceptWebsocket} does, with other defaults for its options if they are given. */
-export function wrapAccepting(
-  handler: AnyHandler,
-  options?: WebsocketOptions,
-  defaults?: Policy,
-): WebsocketRoute {
+export function wrapAccepting(handler: AnyHandler, options?: AnyOptions, defaults?: Policy): WebsocketRoute {
   checkHandler(handler, 'acceptWebsocket');
   return wrap(handler, resolveOptions(options, defaults), (req, res, next) => {
     markRequest(req, null);
@@ -121,11 +155,7 @@ export function wrapAccepting(
 }
 
 /** Wraps a handler as {@link requireWebsocket} does, with other defaults for its options if they are given. */
-export function wrapRequiring(
-  handler: AnyHandler,
-  options?: WebsocketOptions,
-  defaults?: Policy,
-): WebsocketRoute {
+export function wrapRequiring(handler: AnyHandler, options?: AnyOptions, defaults?: Policy): WebsocketRoute {
   checkHandler(handler, 'requireWebsocket');
   return wrap(handler, resolveOptions(options, defaults), refusePlainHttp);
 }

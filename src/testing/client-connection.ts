@@ -1,10 +1,10 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Message } from '../options/options.js';
 import { CloseCode } from '../shared/close-codes.js';
 import { describe } from '../shared/errors.js';
 import { Connection, type ConnectionHandlers } from '../websocket/connection.js';
-import { createWebsocket, type Websocket } from '../websocket/websocket.js';
+import { openWebsocket } from '../websocket/open-websocket.js';
+import type { Websocket } from '../websocket/websocket.js';
 import { headersOf, type ClientSettings } from './client-options.js';
 import { describeRefusal, WebsocketExpectationError, type CallSite } from './errors.js';
 import { failureAtOtherEnd } from './handler-failures.js';
@@ -12,9 +12,9 @@ import { CONNECTION_ERROR, completeHandshake, type HandshakeResult } from './han
 import type { Endpoint } from './target.js';
 
 /** Connects a client, wraps the connection in a `Websocket`, and explains failures. */
-export class ClientConnection<M extends Message> {
+export class ClientConnection<M, Out> {
   readonly ws: Connection<Websocket>;
-  readonly websocket: Websocket<M>;
+  readonly websocket: Websocket<M, Out>;
   readonly socket: Socket;
   /** Resolves with the facts of the 101; rejects when the handshake has failed. */
   readonly opened: Promise<HandshakeResult>;
@@ -50,7 +50,7 @@ export class ClientConnection<M extends Message> {
     this.opened.catch(() => undefined);
     // A client's websocket uses its request only for the lines of NODE_DEBUG.
     const request = { url: `client of ${endpoint.url.pathname}` } as IncomingMessage;
-    this.websocket = createWebsocket(this.ws, socket, request, policy) as Websocket<M>;
+    this.websocket = openWebsocket(this.ws, socket, request, policy) as unknown as Websocket<M, Out>;
     this.#listen(onClose);
   }
 

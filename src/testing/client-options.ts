@@ -1,9 +1,13 @@
 import type { OutgoingHttpHeaders } from 'node:http';
 import { checkNames, checkTime } from '../options/checks.js';
-import type { MessageKind, WebsocketOptions } from '../options/options.js';
+import type { AnyOptions, MessageFormat, MessageKind } from '../options/options.js';
 import { resolveOptions, type Policy } from '../options/policy.js';
-import { optionError } from '../shared/errors.js';
+import type { WebsocketOptions } from '../routes/websocket-options.js';
+import { describe, optionError } from '../shared/errors.js';
+import type { SchemaIssue, StandardSchema } from '../shared/standard-schema.js';
+import { describeFirst } from '../values/issues.js';
 import { DEFAULT_DEADLINE } from './deadline.js';
+import { WebsocketExpectationError } from './errors.js';
 import type { Endpoint } from './target.js';
 
 /** Describes a supertest agent. Only its cookie jar is used. */
@@ -14,16 +18,24 @@ export interface Agent {
   };
 }
 
-type Shared = 'messages' | 'maxPayload' | 'maxQueue' | 'highWaterMark' | 'maxBuffered' | 'perMessageDeflate';
+type Shared =
+  | 'messages'
+  | 'sends'
+  | 'invalid'
+  | 'maxPayload'
+  | 'maxQueue'
+  | 'highWaterMark'
+  | 'maxBuffered'
+  | 'perMessageDeflate';
 
 /**
  * Lists the options of `connect`. Options that a route has, too, mean the same here, and have the same defaults, except that
  * `maxPayload` and `maxQueue` are 100 MiB.
  */
-export interface ConnectOptions<Kind extends MessageKind = MessageKind> extends Pick<
-  WebsocketOptions<Kind>,
-  Shared
-> {
+export interface ConnectOptions<
+  Format extends MessageFormat = MessageKind,
+  Sends extends StandardSchema = StandardSchema,
+> extends Pick<WebsocketOptions<Format, Sends>, Shared> {
   /** Sets headers of the handshake, such as `{ cookie, authorization: 'Bearer …' }`. */
   headers?: OutgoingHttpHeaders | undefined;
   /** Sends the cookies of a supertest agent, and stores the cookies of the response in its jar. */
@@ -54,6 +66,9 @@ export interface ConnectOptions<Kind extends MessageKind = MessageKind> extends 
   rejectUnauthorized?: boolean | undefined;
 }
 
+/** Describes the options of a client of any format. */
+export type AnyConnectOptions = Omit<ConnectOptions, keyof AnyOptions> & AnyOptions;
+
 export interface ClientSettings {
   readonly policy: Policy;
   readonly headers: OutgoingHttpHeaders;
@@ -64,7 +79,16 @@ export interface ClientSettings {
   readonly rejectUnauthorized: boolean | undefined;
 }
 
-const SHARED = ['messages', 'maxPayload', 'maxQueue', 'highWaterMark', 'maxBuffered', 'perMessageDeflate'];
+const SHARED = [
+  'messages',
+  'sends',
+  'invalid',
+  'maxPayload',
+  'maxQueue',
+  'highWaterMark',
+  'maxBuffered',
+  'perMessageDeflate',
+];
 const OWN = ['headers', 'agent', 'origin', 'protocols', 'deadline', 'rejectUnauthorized'];
 
 // A test client accepts large messages, as a browser does.
@@ -72,7 +96,7 @@ const LARGE = 100 * 2 ** 20;
 const DEFAULTS = resolveOptions({ heartbeat: false, maxPayload: LARGE, maxQueue: LARGE });
 
 /** @throws {WebsocketOptionError} An option is wrong or unknown. The error names the option, the rule and the value. */
-export function resolveConnectOptions(options: ConnectOptions): ClientSettings {
+export function resolveConnectOptions(options: AnyConnectOptions): ClientSettings {
   checkNames(options, [...SHARED, ...OWN]);
   const {
     headers = {},
@@ -94,8 +118,19 @@ export function resolveConnectOptions(options: ConnectOptions): ClientSettings {
     );
   }
   const shared = Object.fromEntries(Object.entries(options).filter(([name]) => SHARED.includes(name)));
-  const policy = resolveOptions({ ...shared, protocols, closeTimeout: deadline }, DEFAULTS);
+  const policy = failOnInvalid(resolveOptions({ ...shared, protocols, closeTimeout: deadline }, DEFAULTS));
   return { policy, headers, agent, origin, protocols, deadline, rejectUnauthorized };
+}
+
+/** Lets a wait of the test fail when the server has sent a message that does not fit. */
+function failOnInvalid(policy: Policy): Policy {
+  const { values } = policy;
+  if (values === undefined || values.invalid !== undefined) return policy;
+  const invalid = (issues: readonly SchemaIssue[], _websocket: unknown, text: string): never => {
+    const came = `the server sent ${describe(text)}, an invalid message${describeFirst(issues)}`;
+    throw new WebsocketExpectationError('a message that fits the option messages', came);
+  };
+  return { ...policy, values: { ...values, invalid } };
 }
 
 // supertest reaches an app at this address, so its cookies belong to it.

@@ -1,5 +1,8 @@
 import type { MessageKind, MessageKinds } from '../options/options.js';
-import { resolveConnectOptions, type ConnectOptions } from './client-options.js';
+import type { ReceivedMessage } from '../routes/websocket-options.js';
+import type { SchemaInput, StandardSchema } from '../shared/standard-schema.js';
+import type { ValueFormat } from '../values/codec.js';
+import { resolveConnectOptions, type AnyConnectOptions, type ConnectOptions } from './client-options.js';
 import { captureCallSite } from './errors.js';
 import { resolveTarget, type Target } from './target.js';
 import { openClient, whenOpened, type TestClient } from './test-client.js';
@@ -24,18 +27,25 @@ import { openClient, whenOpened, type TestClient } from './test-client.js';
  * expect(await client.wait()).toBe('hello');
  * await client.close();
  */
-export async function connect<Kind extends MessageKind = 'both'>(
+export function connect<Format extends ValueFormat, Sends extends StandardSchema = StandardSchema>(
+  target: Target,
+  path: string | undefined,
+  options: ConnectOptions<Format, Sends> & { messages: Format },
+): Promise<TestClient<ReceivedMessage<Format>, SchemaInput<Sends>>>;
+export function connect<Kind extends MessageKind = 'both'>(
+  target: Target,
+  path?: string,
+  options?: ConnectOptions<Kind>,
+): Promise<TestClient<MessageKinds[Kind]>>;
+export async function connect(
   target: Target,
   path = '',
-  options: ConnectOptions<Kind> = {},
-): Promise<TestClient<MessageKinds[Kind]>> {
+  options: AnyConnectOptions = {},
+): Promise<TestClient<unknown, unknown>> {
   const callSite = captureCallSite();
   const settings = resolveConnectOptions(options);
-  const client = openClient<MessageKinds[Kind]>(
-    resolveTarget(target, path, settings.rejectUnauthorized),
-    settings,
-    callSite,
-  );
+  const endpoint = resolveTarget(target, path, settings.rejectUnauthorized);
+  const client = openClient(endpoint, settings, callSite);
   await whenOpened(client);
   return client;
 }

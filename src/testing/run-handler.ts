@@ -1,6 +1,6 @@
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { checkHandler } from '../options/checks.js';
-import type { MessageKind, WebsocketOptions } from '../options/options.js';
+import type { AnyOptions, Message, MessageFormat, MessageKind } from '../options/options.js';
 import type { Marked } from '../routes/request.js';
 import type { AnyHandler } from '../routes/serve-http.js';
 import type {
@@ -8,9 +8,14 @@ import type {
   BaseResponse,
   Next,
   RequireWebsocketRequest,
+  RouteParams,
   RouteQuery,
 } from '../routes/types.js';
-import { acceptWebsocket } from '../routes/wrappers.js';
+import type { ReceivedMessage, SendableMessage, WebsocketOptions } from '../routes/websocket-options.js';
+import { wrapAccepting } from '../routes/wrappers.js';
+import type { SchemaInput, SchemaOutput, StandardSchema } from '../shared/standard-schema.js';
+import type { ValueFormat } from '../values/codec.js';
+import type { Data } from '../websocket/frame.js';
 import type { CloseInfo, Websocket } from '../websocket/websocket.js';
 import { resolveConnectOptions } from './client-options.js';
 import { LazyPromise, within } from './deadline.js';
@@ -41,7 +46,10 @@ export interface HandlerFields<Req = unknown> {
 }
 
 /** Lists the options of {@link runHandler}: the options of the route, and the deadline of the client. */
-export interface RunHandlerOptions<Kind extends MessageKind = MessageKind> extends WebsocketOptions<Kind> {
+export interface RunHandlerOptions<
+  Format extends MessageFormat = MessageKind,
+  Sends extends StandardSchema = StandardSchema,
+> extends WebsocketOptions<Format, Sends> {
   /**
    * Limits the milliseconds of `ended`, and of each wait of the client without its own timeout.
    *
@@ -61,9 +69,12 @@ export interface HandlerEnd extends CloseInfo {
 }
 
 /** Holds the result of {@link runHandler}. */
-export interface RunningHandler {
-  /** The other end of the handler's websocket. */
-  readonly client: TestClient;
+export interface RunningHandler<M = Message, Out = Data> {
+  /**
+   * The other end of the handler's websocket. If the messages of the handler are values, those of the client are, too: it
+   * receives what the option `sends` describes, and sends what the option `messages` describes, without a check.
+   */
+  readonly client: TestClient<M, Out>;
   /**
    * Resolves when the handler has ended and its websocket has closed. An error of the handler does not reject it.
    *
@@ -91,20 +102,41 @@ interface Outcome extends Pick<HandlerEnd, 'outcome' | 'value' | 'error'> {
  * await client.close();
  * expect(await ended).toMatchObject({ outcome: 'returned', code: 1000 });
  */
+export function runHandler<
+  Format extends ValueFormat,
+  Sends extends StandardSchema = StandardSchema,
+  Req extends IncomingMessage = RequireWebsocketRequest<
+    RouteParams,
+    ReceivedMessage<Format>,
+    RouteQuery,
+    SendableMessage<Format, Sends>
+  >,
+>(
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- the handler's author chooses the type
+  handler: (req: Req, res: any, next: Next) => unknown,
+  fields: HandlerFields<Req> | undefined,
+  options: RunHandlerOptions<Format, Sends> & { messages: Format },
+): RunningHandler<SchemaOutput<Sends>, Format extends StandardSchema ? SchemaInput<Format> : unknown>;
 export function runHandler<Req extends IncomingMessage = RequireWebsocketRequest>(
   // eslint-disable-next-line @typescript-eslint/no-explicit-any -- the handler's author chooses the type
   handler: (req: Req, res: any, next: Next) => unknown,
-  fields: HandlerFields<Req> = {},
-  options: RunHandlerOptions = {},
-): RunningHandler {
+  fields?: HandlerFields<Req>,
+  options?: RunHandlerOptions,
+): RunningHandler;
+export function runHandler(
+  handler: AnyHandler,
+  fields: HandlerFields = {},
+  options: AnyOptions & { deadline?: number | undefined } = {},
+): RunningHandler<unknown, unknown> {
   const callSite = captureCallSite();
   checkHandler(handler, 'runHandler');
   const { headers, url = '/', ...rest } = fields;
   const { deadline, ...routeOptions } = options;
   const offered = typeof routeOptions.protocols === 'function' ? undefined : routeOptions.protocols;
-  const settings = resolveConnectOptions({ deadline, headers, protocols: offered });
   const { observed, outcome } = observe(handler, rest);
-  const route = acceptWebsocket(observed, { origins: 'any', ...routeOptions });
+  const route = wrapAccepting(observed, { origins: 'any', ...routeOptions });
+  const messages = formatOfClient(routeOptions);
+  const settings = resolveConnectOptions({ deadline, headers, protocols: offered, messages });
   const app = (req: IncomingMessage, res: ServerResponse): void => {
     // There is no next handler, so `next()` closes the websocket.
     route(req, res, () => void (req as Marked).websocket?.close());
@@ -119,13 +151,22 @@ export function runHandler<Req extends IncomingMessage = RequireWebsocketRequest
   return { client, ended };
 }
 
-async function waitForEnd(client: TestClient, outcome: Promise<Outcome>): Promise<HandlerEnd> {
+/** Returns the option `messages` of the client: what the handler sends. */
+function formatOfClient({ messages, sends }: AnyOptions): ValueFormat | undefined {
+  const hasValues = messages !== undefined && !['both', 'text', 'binary'].includes(messages as string);
+  return hasValues ? (sends ?? 'json') : undefined;
+}
+
+async function waitForEnd(
+  client: TestClient<unknown, unknown>,
+  outcome: Promise<Outcome>,
+): Promise<HandlerEnd> {
   await whenOpened(client);
   const { websocket, ...how } = await outcome;
   return { ...how, ...(await websocket.closed) };
 }
 
-function explain(client: TestClient, deadline: number): WebsocketExpectationError {
+function explain(client: TestClient<unknown, unknown>, deadline: number): WebsocketExpectationError {
   return new WebsocketExpectationError(
     `the handler to end within ${String(deadline)} ms`,
     client.isClosed()

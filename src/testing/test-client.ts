@@ -1,15 +1,24 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Message } from '../options/options.js';
 import { CloseCode } from '../shared/close-codes.js';
+import { later } from '../shared/later.js';
 import { clearTimeout, setTimeout } from '../shared/real-timers.js';
+import type { Codec } from '../values/codec.js';
 import { checkClose, checkDelay } from '../websocket/arguments.js';
 import { asBytes, type Data } from '../websocket/frame.js';
-import type { MessageQueue, Waiter } from '../websocket/message-queue.js';
-import { queueOf, type CloseInfo, type SendOptions, type Websocket } from '../websocket/websocket.js';
+import { EMPTY, type Queue, type Waiter } from '../websocket/message-queue.js';
+import { unwrap } from '../websocket/value-queue.js';
+import {
+  queueOf,
+  sendMessage,
+  type CloseInfo,
+  type SendOptions,
+  type Websocket,
+} from '../websocket/websocket.js';
 import { ClientConnection } from './client-connection.js';
 import type { ClientSettings } from './client-options.js';
 import { LazyPromise, startDeadline, within } from './deadline.js';
-import { withCallSite, captureCallSite, type CallSite } from './errors.js';
+import { withCallSite, captureCallSite, WebsocketExpectationError, type CallSite } from './errors.js';
 import type { HandshakeResult } from './handshake.js';
 import { untrackClient, trackClient } from './open-clients.js';
 import { encodeRawFrame, type RawFrame } from './raw-frame.js';
@@ -20,18 +29,18 @@ import type { Endpoint } from './target.js';
  *
  * @internal
  */
-export let openClient: <M extends Message>(
+export let openClient: <M, Out>(
   endpoint: Endpoint,
   settings: ClientSettings,
   callSite: CallSite,
-) => TestClient<M>;
+) => TestClient<M, Out>;
 
 /**
  * Resolves when the handshake is complete, rejects when it has failed.
  *
  * @internal
  */
-export let whenOpened: (client: TestClient) => Promise<unknown>;
+export let whenOpened: (client: TestClient<unknown, unknown>) => Promise<unknown>;
 
 const ENDED = Symbol('ended');
 const TIMED_OUT = Symbol('timed out');
@@ -43,10 +52,11 @@ const TIMED_OUT = Symbol('timed out');
  * {@link WebsocketExpectationError} after the `deadline` of `connect`. A wait also rejects with it when the handler fails
  * (1011) or the connection breaks (1006). It does not if the test has ended the connection. No wait follows a fake clock.
  */
-export class TestClient<M extends Message = Message> implements AsyncIterable<M>, AsyncDisposable {
-  readonly #connection: ClientConnection<M>;
-  readonly #websocket: Websocket<M>;
-  readonly #queue: MessageQueue<M>;
+export class TestClient<M = Message, Out = Data> implements AsyncIterable<M>, AsyncDisposable {
+  readonly #connection: ClientConnection<M, Out>;
+  readonly #websocket: Websocket<M, Out>;
+  readonly #queue: Queue<M>;
+  readonly #codec: Codec | undefined;
   readonly #deadline: number;
   #handshake: HandshakeResult = { headers: {}, protocol: '' };
 
@@ -56,6 +66,7 @@ export class TestClient<M extends Message = Message> implements AsyncIterable<M>
     });
     this.#websocket = this.#connection.websocket;
     this.#queue = queueOf(this.#websocket);
+    this.#codec = settings.policy.values?.codec;
     this.#deadline = settings.deadline;
     trackClient(this);
     this.#connection.opened.then((handshake) => (this.#handshake = handshake), noop);
@@ -85,12 +96,14 @@ export class TestClient<M extends Message = Message> implements AsyncIterable<M>
    */
   wait(timeout?: number): Promise<M | null> {
     if (timeout !== undefined) checkDelay(timeout, 'wait');
-    if (this.#queue.length > 0 || timeout === 0) return this.#websocket.wait(0);
+    if (timeout === 0) return this.#websocket.wait(0);
     const callSite = captureCallSite();
     return this.#wait(timeout, callSite);
   }
 
   async #wait(timeout: number | undefined, callSite: CallSite): Promise<M | null> {
+    const message = this.#queue.shift();
+    if (message !== EMPTY) return unwrapAt(callSite, message);
     const expected = `a message within ${String(timeout ?? this.#deadline)} ms`;
     if (this.#queue.ended) {
       const end = await this.#websocket.wait(0);
@@ -102,7 +115,7 @@ export class TestClient<M extends Message = Message> implements AsyncIterable<M>
       if (timeout !== undefined) return null;
       throw withCallSite(callSite, this.#connection.explain(expected));
     }
-    if (next !== ENDED) return next;
+    if (next !== ENDED) return unwrapAt(callSite, next);
     this.#consumeEnd();
     this.#checkEnd(expected, callSite);
     return null;
@@ -131,32 +144,37 @@ export class TestClient<M extends Message = Message> implements AsyncIterable<M>
    * @throws {WebsocketExpectationError} (as a rejection) As in {@link wait}.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<M> {
-    const messages = this.#websocket[Symbol.asyncIterator]();
     const callSite = captureCallSite();
+    let isDone = false;
+    // Does not use the iterator of the websocket: a message after the deadline must go to the next reader.
     const next = async (): Promise<IteratorResult<M, undefined>> => {
+      const message = isDone ? ENDED : this.#queue.shift();
       const expected = `a message or the end within ${String(this.#deadline)} ms`;
-      // Does not wait in the iterator of the websocket: a message after the deadline must go to the next reader.
-      const value = this.#queue.length > 0 || this.#queue.ended ? ENDED : await this.#next();
+      const value = message !== EMPTY ? message : this.#queue.ended ? ENDED : await this.#next();
       if (value === TIMED_OUT) throw withCallSite(callSite, this.#connection.explain(expected));
-      if (value !== ENDED) return { done: false, value };
-      const result = (await messages.next()) as IteratorResult<M, undefined>;
-      if (result.done === true) this.#checkEnd(expected, callSite);
-      return result;
+      if (value !== ENDED) return { done: false, value: unwrapAt(callSite, value) };
+      if (!isDone) this.#checkEnd(expected, callSite);
+      return later({ done: true, value: undefined });
     };
     const iteration: AsyncIterableIterator<M> = {
       next,
-      return: () => messages.return?.() as Promise<IteratorResult<M, undefined>>,
+      return: () => {
+        isDone = true;
+        return Promise.resolve({ done: true, value: undefined });
+      },
       [Symbol.asyncIterator]: () => iteration,
     };
     return iteration;
   }
 
-  /** Sends a string as a text message, or bytes as a binary one, as on the server. */
-  send(data: Data, options?: SendOptions): PromiseLike<boolean> {
+  /** Sends a message as on the server: a string as text, bytes as binary, and a value as JSON. */
+  send(data: Out, options?: SendOptions): PromiseLike<boolean> {
     if (!this.#connection.isConnecting) return this.#websocket.send(data, options);
-    const copy = typeof data === 'string' ? data : Buffer.from(asBytes(data));
+    // The caller may change the value or the buffer before the handshake is complete.
+    const message = this.#codec === undefined ? (data as Data) : this.#codec.encode(data);
+    const copy = typeof message === 'string' ? message : Buffer.from(asBytes(message));
     return this.#connection.opened.then(
-      () => this.#websocket.send(copy, options),
+      () => sendMessage(this.#websocket, copy, options),
       () => false,
     );
   }
@@ -268,13 +286,13 @@ export class TestClient<M extends Message = Message> implements AsyncIterable<M>
     return Promise.resolve(this.close());
   }
 
-  #whenOpen(act: (connection: ClientConnection<M>) => void): void {
+  #whenOpen(act: (connection: ClientConnection<M, Out>) => void): void {
     const connection = this.#connection;
     if (!connection.isConnecting) act(connection);
     else void connection.opened.then(() => act(connection), noop);
   }
 
-  /** Waits for the next message. Requires an empty queue. */
+  /** Waits for the next message. Requires that the queue has none now. */
   #next(timeout?: number): Promise<M | typeof ENDED | typeof TIMED_OUT> {
     return new Promise((resolve) => {
       const waiter: Waiter<M> = {
@@ -291,9 +309,9 @@ export class TestClient<M extends Message = Message> implements AsyncIterable<M>
         this.#queue.stopWaiting(waiter);
         resolve(TIMED_OUT);
       };
-      this.#queue.wait(waiter);
       const stop =
         timeout === undefined ? startDeadline(this.#deadline, giveUp) : this.#startTimer(timeout, giveUp);
+      this.#queue.wait(waiter);
     });
   }
 
@@ -329,6 +347,15 @@ export class TestClient<M extends Message = Message> implements AsyncIterable<M>
   static {
     openClient = (endpoint, settings, callSite) => new TestClient(endpoint, settings, callSite);
     whenOpened = (client) => client.#connection.opened;
+  }
+}
+
+/** @throws The error of a failure. An error of this package shows the line of the test. */
+function unwrapAt<T>(callSite: CallSite, message: T): T {
+  try {
+    return unwrap(message);
+  } catch (error) {
+    throw error instanceof WebsocketExpectationError ? withCallSite(callSite, error) : error;
   }
 }
 

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Message } from '../options/options.js';
+import type { SchemaIssue } from '../shared/standard-schema.js';
 import type { Websocket } from './websocket.js';
 
 /**
@@ -13,6 +14,8 @@ export interface Diagnostics {
   'dwebsocket.refused': { request: IncomingMessage; status: number; reason: string };
   /** Published when a message arrives, before the handler reads it. */
   'dwebsocket.receive': { websocket: Websocket; message: Message; bytes: number };
+  /** Published when a message that does not fit the option `messages` is read. `text` is the message as it came. */
+  'dwebsocket.invalid': { websocket: Websocket; issues: readonly SchemaIssue[]; text: string };
   /** Published when a message is sent. */
   'dwebsocket.send': { websocket: Websocket; bytes: number };
   /** Published when the websocket has ended. Code and reason come from the side that closed first. */

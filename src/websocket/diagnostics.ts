@@ -9,3 +9,4 @@ export const onReceive = channel('dwebsocket.receive');
 export const onSend = channel('dwebsocket.send');
 export const onClose = channel('dwebsocket.close');
 export const onError = channel('dwebsocket.error');
+export const onInvalid = channel('dwebsocket.invalid');

@@ -10,6 +10,31 @@ export interface Waiter<M> {
   end(): void;
 }
 
+/** Stands for the next message of a queue that has none now. No message equals it, whatever its type. */
+export const EMPTY = Symbol('empty');
+
+/** Holds the unread messages of a websocket, first in, first out. A queue may convert what it gets. */
+export interface Queue<M, In = M> {
+  /** The number of unread messages. */
+  readonly length: number;
+  /** Whether somebody waits for the next message. */
+  readonly isAwaited: boolean;
+  /** Whether nothing comes after the unread messages. */
+  readonly ended: boolean;
+  /** Adds a message of `size` bytes. */
+  push(message: In, size: number): void;
+  /** Removes and returns the oldest message. Returns {@link EMPTY} when there is none now. */
+  shift(): M | typeof EMPTY;
+  /** Waits for the next message. Requires that `shift` has returned {@link EMPTY}, and that the queue has not ended. */
+  wait(waiter: Waiter<M>): void;
+  /** Removes a waiter. Does nothing when the waiter has been called. */
+  stopWaiting(waiter: Waiter<M>): void;
+  /** Discards all unread messages. */
+  clear(): void;
+  /** Ends the queue: it ignores further messages. Unread messages stay readable. Then it calls `end` of all waiters. */
+  end(): void;
+}
+
 /** A message in the queue. A linked list: removing the oldest message copies nothing. */
 interface Entry<M> {
   readonly message: M;
@@ -24,12 +49,12 @@ interface Entry<M> {
 const MESSAGE_OVERHEAD = 144;
 
 /**
- * Holds the unread messages of a websocket, first in, first out, with a limit in bytes.
+ * Holds messages with a limit in bytes.
  *
  * The queue does not know the socket. It pauses its source above the high-water mark, and resumes it at half of that.
  * Waiters get messages in order. When a waiter stops waiting, the next one gets the message.
  */
-export class MessageQueue<M> {
+export class MessageQueue<M> implements Queue<M> {
   readonly #source: Source;
   readonly #highWaterMark: number;
   #first: Entry<M> | undefined;
@@ -51,12 +76,10 @@ export class MessageQueue<M> {
     return this.#length;
   }
 
-  /** Returns whether somebody waits for the next message. */
   get isAwaited(): boolean {
     return this.#waiter !== undefined;
   }
 
-  /** Returns whether the queue has ended and accepts no further messages. */
   get ended(): boolean {
     return this.#ended;
   }
@@ -80,10 +103,9 @@ export class MessageQueue<M> {
     }
   }
 
-  /** Removes and returns the oldest message. Returns `undefined` when the queue is empty. */
-  shift(): M | undefined {
+  shift(): M | typeof EMPTY {
     const entry = this.#first;
-    if (entry === undefined) return undefined;
+    if (entry === undefined) return EMPTY;
     this.#first = entry.next;
     if (entry.next === undefined) this.#last = undefined;
     this.#length--;
@@ -97,7 +119,6 @@ export class MessageQueue<M> {
     else (this.#laterWaiters ??= []).push(waiter);
   }
 
-  /** Removes a waiter. Does nothing when the waiter has been called. */
   stopWaiting(waiter: Waiter<M>): void {
     if (this.#waiter === waiter) {
       this.#waiter = this.#laterWaiters?.shift();
@@ -107,14 +128,12 @@ export class MessageQueue<M> {
     if (index !== -1) this.#laterWaiters?.splice(index, 1);
   }
 
-  /** Discards all unread messages. */
   clear(): void {
     this.#first = this.#last = undefined;
     this.#length = this.#cost = 0;
     if (this.#paused) this.#resume();
   }
 
-  /** Ends the queue: it ignores further messages, and calls `end` of all waiters. Unread messages stay readable. */
   end(): void {
     if (this.#ended) return;
     this.#ended = true;

@@ -1,19 +1,19 @@
 import { later } from '../shared/later.js';
-import type { MessageQueue, Waiter } from './message-queue.js';
+import { EMPTY, type Queue, type Waiter } from './message-queue.js';
 
 /** Iterates over the messages of a queue until it ends. */
 export class Messages<M> implements AsyncIterableIterator<M> {
-  readonly #queue: MessageQueue<M>;
+  readonly #queue: Queue<M>;
   #left = false;
 
-  constructor(queue: MessageQueue<M>) {
+  constructor(queue: Queue<M>) {
     this.#queue = queue;
   }
 
   next(): Promise<IteratorResult<M, undefined>> {
     if (this.#left) return later({ done: true, value: undefined });
     const value = this.#queue.shift();
-    if (value !== undefined) return Promise.resolve({ done: false, value });
+    if (value !== EMPTY) return Promise.resolve({ done: false, value });
     // Resolves on a later turn, so that `while (true) for await (…)` does not block the event loop.
     if (this.#queue.ended) return later({ done: true, value: undefined });
     return new Promise((resolve) => {

@@ -13,7 +13,7 @@ import { onClose, onReceive, onSend } from './diagnostics.js';
 import type { Data } from './frame.js';
 import { Heartbeat, startHeartbeat, stopHeartbeat } from './heartbeat.js';
 import { LateSends, warnOfLateSends } from './late-sends.js';
-import { MessageQueue, type Waiter } from './message-queue.js';
+import { EMPTY, MessageQueue, type Queue, type Waiter } from './message-queue.js';
 import { Messages } from './messages.js';
 import { provideOperations, type EndListener, type Operations } from './operations.js';
 import { Outbox } from './outbox.js';
@@ -49,7 +49,7 @@ const TEXT_TOO_LONG_REASON = `a text may have at most ${String(LONGEST_TEXT)} by
 const COPY_OVERHEAD = 200;
 
 // An argument of setImmediate that needs no closure for each websocket.
-let awaitAnswers: (websocket: Websocket, unread: number) => void;
+let awaitAnswers: (websocket: Websocket<unknown, unknown>, unread: number) => void;
 
 /**
  * Creates the websocket of a connection whose handshake is complete. Users cannot construct a websocket.
@@ -64,23 +64,28 @@ export let createWebsocket: (
   socket: Duplex,
   request: IncomingMessage,
   policy: Policy,
-  openWebsockets?: Set<Websocket>,
-  listener?: EndListener,
+  openWebsockets: Set<Websocket> | undefined,
+  listener: EndListener | undefined,
+  queue?: Queue<Message>,
 ) => Websocket;
-
-/**
- * Creates a websocket that has ended with 1006, for a request that has none or whose client left early.
- *
- * @internal
- */
-export let createEndedWebsocket: (request: IncomingMessage, policy: Policy) => Websocket;
 
 /**
  * Returns the unread messages of a websocket. The test client waits for them with its own deadline.
  *
  * @internal
  */
-export let queueOf: <M extends Message>(websocket: Websocket<M>) => MessageQueue<M>;
+export let queueOf: <M>(websocket: Websocket<M, unknown>) => Queue<M>;
+
+/**
+ * Sends a message as it is, also on a websocket for values, which would encode it.
+ *
+ * @internal
+ */
+export let sendMessage: (
+  websocket: Websocket<unknown, unknown>,
+  data: Data,
+  options?: SendOptions,
+) => PromiseLike<boolean>;
 
 /**
  * The state of a websocket. It changes only from left to right. `answering` means: a frame of the peer closes the
@@ -96,12 +101,12 @@ type State = 'open' | 'answering' | 'closing' | 'closed';
  * returns its fallback. After that, `wait` rejects and `read` throws a {@link WebsocketClosedError}, as in Python's
  * dwebsocket. An iteration ends after the last message, and does not count as a report.
  */
-export class Websocket<M extends Message = Message> implements AsyncIterable<M> {
+export class Websocket<M = Message, Out = Data> implements AsyncIterable<M> {
   readonly #request: IncomingMessage;
   readonly #connection: Connection<Websocket>;
   readonly #socket: Duplex;
   readonly #policy: Policy;
-  readonly #queue: MessageQueue<M>;
+  readonly #queue: Queue<M>;
   readonly #outbox: Outbox;
   readonly #openWebsockets: Set<Websocket> | undefined;
   readonly #listener: EndListener | undefined;
@@ -130,18 +135,19 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
     policy: Policy,
     openWebsockets: Set<Websocket> | undefined,
     listener: EndListener | undefined,
+    queue: Queue<M> = new MessageQueue(policy.maxQueue, connection),
   ) {
     this.#request = request;
     this.#connection = connection;
     this.#socket = socket;
     this.#policy = policy;
-    this.#queue = new MessageQueue<M>(policy.maxQueue, connection);
+    this.#queue = queue;
     this.#outbox = new Outbox(connection, socket, policy, openWebsockets !== undefined);
     this.#openWebsockets = openWebsockets;
     this.#listener = listener;
-    connection.owner = this;
+    connection.owner = this as unknown as Websocket;
     connection.handlers = Websocket.#handlers;
-    openWebsockets?.add(this);
+    openWebsockets?.add(connection.owner);
     if (policy.heartbeat !== false) {
       this.#heartbeat = new Heartbeat(policy.heartbeat, connection, socket as { bytesRead?: number });
       startHeartbeat(this.#heartbeat);
@@ -169,6 +175,8 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
    *
    * @param timeout Whole milliseconds from 0 to 2 ** 31 - 1. With 0, `wait` does not wait. Without a timeout, it waits
    *   without a limit.
+   * A message that is a value (see the option `messages`) may itself be `null`. An iteration tells it from the end.
+   *
    * @throws {WebsocketClosedError} (as a rejection) The end was reported before.
    * @throws {RangeError} `timeout` is out of range or not whole.
    * @throws {TypeError} `timeout` is not a number.
@@ -178,7 +186,7 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
   wait(timeout?: number): Promise<M | null> {
     if (timeout !== undefined) checkDelay(timeout, 'wait');
     const message = this.#queue.shift();
-    if (message !== undefined) return Promise.resolve(message);
+    if (message !== EMPTY) return Promise.resolve(message);
     if (this.#queue.ended) {
       if (this.#endReported) return rejectLater(this.#closedError());
       this.#endReported = true;
@@ -213,12 +221,14 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
    * After the close it returns the remaining messages, and then `fallback` once.
    *
    * @throws {WebsocketClosedError} The end was reported before.
+   * @throws {WebsocketError} The schema of the option `messages` answers with a promise (`ERR_WEBSOCKET_ASYNC_SCHEMA`). The
+   *   message stays in the queue, for `wait` or an iteration.
    */
   read(): M | null;
   read<F>(fallback: F): M | F;
   read(fallback: unknown = null): unknown {
     const message = this.#queue.shift();
-    if (message !== undefined) return message;
+    if (message !== EMPTY) return message;
     if (this.#queue.ended) {
       if (this.#endReported) throw this.#closedError();
       this.#endReported = true;
@@ -226,7 +236,7 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
     return fallback;
   }
 
-  /** Returns the number of unread messages. */
+  /** Returns the number of unread messages. A message is checked only when it is read, so some of them may not fit. */
   countMessages(): number {
     return this.#queue.length;
   }
@@ -248,7 +258,8 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
   }
 
   /**
-   * Sends a message: a string as text, bytes as binary (RFC 6455, 5.6).
+   * Sends a message: a string as text, bytes as binary (RFC 6455, 5.6). With the option `messages: 'json'` or a schema, sends
+   * any value as JSON, a string too; bytes stay a binary message.
    *
    * Resolves with `true` when you may send the next message. This is at once while the buffered bytes are at most
    * `highWaterMark`; otherwise it is when the peer has read enough. Resolves with `false` when the websocket is closed:
@@ -257,19 +268,21 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
    * When more than `maxBuffered` bytes are buffered, the next call ends the connection. You may reuse a buffer after the
    * call.
    *
-   * @throws {TypeError} `data` is not a message. To send another value, encode it: `send(JSON.stringify(value))`.
+   * @throws {WebsocketArgumentError} `data` is not a message. To send another value, encode it: `send(JSON.stringify(value))`,
+   *   or set the option `messages: 'json'`. With that option: JSON cannot represent the value, or it does not fit the option
+   *   `sends`.
    */
-  send(data: Data, options?: SendOptions): PromiseLike<boolean> {
-    const binary = options?.binary;
+  send(data: Out, options?: SendOptions): PromiseLike<boolean> {
+    const message = data as Data;
     if (!this.#maySend()) {
-      checkMessage(data);
+      checkMessage(message);
       return this.#sendLate();
     }
     if (onSend.hasSubscribers && this.#isServer) {
-      checkMessage(data);
-      onSend.publish({ websocket: this, bytes: Buffer.byteLength(data) });
+      checkMessage(message);
+      onSend.publish({ websocket: this.#connection.owner, bytes: Buffer.byteLength(message) });
     }
-    return this.#outbox.send(data, binary);
+    return this.#outbox.send(message, options?.binary);
   }
 
   /**
@@ -416,7 +429,7 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
       return;
     }
     if (onReceive.hasSubscribers && this.#isServer) {
-      onReceive.publish({ websocket: this, message, bytes: size });
+      onReceive.publish({ websocket: this.#connection.owner, message, bytes: size });
     }
     // The cast is safe: the check above agrees with the type that the option `messages` gives to the handler.
     if (isText || this.#queue.isAwaited || !retainsExcess(message)) this.#queue.push(message as M, size);
@@ -517,8 +530,9 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
       this.#closeReason,
       this.#closedBy,
     );
-    if (onClose.hasSubscribers && this.#isServer) onClose.publish({ websocket: this, ...this.#closeInfo() });
-    this.#openWebsockets?.delete(this);
+    if (onClose.hasSubscribers && this.#isServer)
+      onClose.publish({ websocket: this.#connection.owner, ...this.#closeInfo() });
+    this.#openWebsockets?.delete(this.#connection.owner);
     this.#closed?.resolve(this.#closeInfo());
     this.#listener?.websocketEnded();
   }
@@ -547,19 +561,13 @@ export class Websocket<M extends Message = Message> implements AsyncIterable<M> 
       websocket.#awaitAnswers(unread);
     };
     createWebsocket = (...parts) => new Websocket(...parts);
-    createEndedWebsocket = (request, policy) => {
-      // With these arguments, ws creates a server's WebSocket without a socket.
-      const connection = new Connection<Websocket>(null as never, undefined, {});
-      const websocket = new Websocket(connection, request.socket, request, policy, undefined, undefined);
-      websocket.#finishClose();
-      return websocket;
-    };
     queueOf = (websocket) => websocket.#queue;
+    sendMessage = (websocket, data, options) => Websocket.prototype.send.call(websocket, data, options);
     const operations: Operations<Websocket> = {
       isOwn: (value) => #state in value,
       sendFrame: (websocket, frame, data, binary) => {
         if (!websocket.#maySend()) return websocket.#sendLate();
-        if (!websocket.#outbox.takesFrames) return websocket.send(data, { binary });
+        if (!websocket.#outbox.takesFrames) return sendMessage(websocket, data, { binary });
         if (onSend.hasSubscribers) onSend.publish({ websocket, bytes: Buffer.byteLength(data) });
         return websocket.#outbox.write(frame);
       },

@@ -58,10 +58,20 @@ const FUNCTIONS_WITH_OPTIONS: readonly (readonly [string, (options: never) => un
 describe('a wrong option throws at once', () => {
   const size = 'a whole number of bytes from 1 to 2 ** 31 - 1';
   const time = 'whole milliseconds from 1 to 2 ** 31 - 1';
+  const schema = 'a schema (of zod 3.24, valibot 1, arktype 2 or later, or another Standard Schema)';
+  const messages = `'text', 'binary', 'both', 'json', or ${schema}`;
   const WRONG = [
-    ['messages', 'json', RangeError, "'text', 'binary' or 'both'", 'the string "json"'],
-    ['messages', true, TypeError, "'text', 'binary' or 'both'", 'the boolean true'],
-    ['messages', null, TypeError, "'text', 'binary' or 'both'", 'null'],
+    ['messages', 'yaml', RangeError, messages, 'the string "yaml"'],
+    ['messages', true, TypeError, messages, 'the boolean true'],
+    ['messages', null, TypeError, messages, 'null'],
+    ['messages', {}, TypeError, messages, 'an object'],
+    ['messages', { '~standard': null }, TypeError, messages, 'an object'],
+    ['messages', { '~standard': { version: 2, validate: handler } }, TypeError, messages, 'an object'],
+    ['messages', { '~standard': { version: 1 } }, TypeError, messages, 'an object'],
+    ['messages', String, TypeError, messages, 'the function String'],
+    ['sends', 'json', TypeError, schema, 'the string "json"'],
+    ['sends', null, TypeError, schema, 'null'],
+    ['invalid', 'close', TypeError, 'a function (issues, websocket, text) => …', 'the string "close"'],
     ['protocols', 'chat', TypeError, "a list of subprotocol names, such as ['chat']", 'the string "chat"'],
     ['protocols', [1], TypeError, 'a list of subprotocol names', 'the number 1'],
     ['protocols', ['my chat'], RangeError, 'a name is a token of RFC 9110', 'the string "my chat"'],
@@ -192,7 +202,7 @@ describe('a wrong option throws at once', () => {
 describe('an unknown option', () => {
   const zlib = 'perMessageDeflate.zlibDeflateOptions';
   const NAMES =
-    'messages, protocols, origins, maxPayload, maxQueue, highWaterMark, maxBuffered, heartbeat, closeTimeout, ' +
+    'messages, sends, invalid, protocols, origins, maxPayload, maxQueue, highWaterMark, maxBuffered, heartbeat, closeTimeout, ' +
     'perMessageDeflate';
 
   test.for([

@@ -1,11 +1,21 @@
 import type { IncomingMessage } from 'node:http';
-import { requireWebsocket, type MessageKind, type Websocket, type WebsocketOptions } from 'dwebsocket';
+import {
+  requireWebsocket,
+  type Data,
+  type Message,
+  type MessageFormat,
+  type ReceivedMessage,
+  type SendableMessage,
+  type StandardSchema,
+  type Websocket,
+  type WebsocketOptions,
+} from 'dwebsocket';
 import { connect, type Client, type ConnectOptions } from './client.js';
 import { defer } from './inbox.js';
 import { serve, type Site } from './serve.js';
 
-export interface Pair {
-  websocket: Websocket;
+export interface Pair<M = Message, Out = Data> {
+  websocket: Websocket<M, Out>;
   client: Client;
   req: IncomingMessage;
   site: Site;
@@ -14,18 +24,22 @@ export interface Pair {
 }
 
 /** Both ends of one websocket, while its handler does nothing. */
-export async function openPair<Kind extends MessageKind = 'both'>(
-  options: WebsocketOptions<Kind> = {},
+export async function openPair<
+  Format extends MessageFormat = 'both',
+  Sends extends StandardSchema = StandardSchema,
+>(
+  options: WebsocketOptions<Format, Sends> = {},
   clientOptions: ConnectOptions = {},
-): Promise<Pair> {
+): Promise<Pair<ReceivedMessage<Format>, SendableMessage<Format, Sends>>> {
   const arrived = defer<{ websocket: Websocket; req: IncomingMessage }>();
   const finished = defer();
   const site = await serve(
     requireWebsocket(async (req) => {
       arrived.resolve({ websocket: req.websocket, req });
       await Promise.race([finished.promise, req.websocket.closed]);
-    }, options),
+    }, options as WebsocketOptions),
   );
   const client = await connect(site, '/', clientOptions);
-  return { ...(await arrived.promise), client, site, finish: finished.resolve };
+  const { websocket, req } = await arrived.promise;
+  return { websocket: websocket as never, req, client, site, finish: finished.resolve };
 }

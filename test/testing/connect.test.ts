@@ -408,8 +408,8 @@ test.for([
   [{ deadline: 0 }, 'option "deadline" must be whole milliseconds from 1 to 2 ** 31 - 1; got the number 0'],
   [{ protocols: 'chat' }, 'option "protocols" must be a list such as [\'chat\']; got the string "chat"'],
   [{ maxPayload: 0 }, 'option "maxPayload" must be a whole number of bytes'],
-  [{ heartbeat: 1 }, 'unknown option "heartbeat"; known options: messages, maxPayload,'],
-  [{ cookie: 'a=1' }, 'unknown option "cookie"; known options: messages, maxPayload,'],
+  [{ heartbeat: 1 }, 'unknown option "heartbeat"; known options: messages, sends, invalid, maxPayload,'],
+  [{ cookie: 'a=1' }, 'unknown option "cookie"; known options: messages, sends, invalid, maxPayload,'],
 ] as const)('the option %o throws', async ([options, message]) => {
   await expect(connect(echo, '/', options as never)).rejects.toThrow(message);
 });

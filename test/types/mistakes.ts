@@ -7,8 +7,12 @@ import {
   websocketMiddleware,
   Websocket,
   withDefaults,
+  type RequireWebsocketRequest,
+  type StandardSchema,
 } from 'dwebsocket';
 import { connect, runHandler } from 'dwebsocket/testing';
+
+declare const said: StandardSchema<{ from: string; text: string }, { from: string; text: string }>;
 
 acceptWebsocket((req) => {
   // @ts-expect-error the parentheses are missing, so this would always be true
@@ -69,9 +73,46 @@ requireWebsocket<{ id: string }>((req) => {
 });
 
 // @ts-expect-error there is no such kind
-requireWebsocket(() => undefined, { messages: 'json' });
+requireWebsocket(() => undefined, { messages: 'yaml' });
 // @ts-expect-error with parameters of the path, too
-requireWebsocket<{ id: string }>(() => undefined, { messages: 'json' });
+requireWebsocket<{ id: string }>(() => undefined, { messages: 'yaml' });
+// @ts-expect-error a type is no schema
+requireWebsocket(() => undefined, { messages: String });
+// @ts-expect-error without values there is nothing to check
+requireWebsocket(() => undefined, { sends: said });
+// @ts-expect-error nor with text
+requireWebsocket(() => undefined, { messages: 'text', sends: said });
+// @ts-expect-error nor with text as the default
+withDefaults({ messages: 'text', sends: said });
+// @ts-expect-error text is never invalid
+requireWebsocket(() => undefined, { messages: 'text', invalid: () => undefined });
+// @ts-expect-error a client of a test, too
+void connect(() => undefined, '/', { sends: said });
+// @ts-expect-error the handler gets values, and the route text
+requireWebsocket((req: RequireWebsocketRequest<object, { a: 1 }>) => req.url, { messages: 'text' });
+
+requireWebsocket(
+  async (req) => {
+    // @ts-expect-error a value that was only parsed may be anything
+    void (await req.websocket.wait()).text;
+  },
+  { messages: 'json' },
+);
+requireWebsocket(
+  async (req) => {
+    // @ts-expect-error the end is null
+    void (await req.websocket.wait()).text;
+    // @ts-expect-error the schema knows no such field
+    for await (const { name } of req.websocket) void name;
+    // @ts-expect-error a field is missing
+    req.websocket.send({ from: 'Ada' });
+    // @ts-expect-error a field has another type
+    req.websocket.send({ from: 'Ada', text: 1 });
+    // @ts-expect-error the schema knows no text that is no object
+    req.websocket.send('text');
+  },
+  { messages: said, sends: said },
+);
 // @ts-expect-error the type says text, the option says bytes
 requireWebsocket<{ id: string }, 'text'>(() => undefined, { messages: 'binary' });
 // @ts-expect-error there is no such option, beside one that there is

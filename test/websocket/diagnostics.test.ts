@@ -18,7 +18,7 @@ import { connectRaw } from '../support/raw-client.js';
 import { requestUpgrade } from '../support/request.js';
 import { serve } from '../support/serve.js';
 
-const NAMES = ['open', 'refused', 'receive', 'send', 'close', 'error'] as const;
+const NAMES = ['open', 'refused', 'receive', 'invalid', 'send', 'close', 'error'] as const;
 type Name = keyof Diagnostics;
 
 /** Collects what a channel publishes during this test. */

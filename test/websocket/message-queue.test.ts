@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { MessageQueue, type Waiter } from '../../src/websocket/message-queue.js';
+import { EMPTY, MessageQueue, type Waiter } from '../../src/websocket/message-queue.js';
 
 /** The overhead of each message in bytes. */
 const COST = 144;
@@ -24,10 +24,10 @@ function newWaiter() {
 
 test('returns messages in the order of arrival, including empty ones', () => {
   const { queue, push } = openQueue();
-  expect(queue.shift()).toBeUndefined();
+  expect(queue.shift()).toBe(EMPTY);
   push('a', '', 'c');
   expect(queue.length).toBe(3);
-  expect([queue.shift(), queue.shift(), queue.shift(), queue.shift()]).toEqual(['a', '', 'c', undefined]);
+  expect([queue.shift(), queue.shift(), queue.shift(), queue.shift()]).toEqual(['a', '', 'c', EMPTY]);
   expect(queue.length).toBe(0);
 });
 
@@ -37,10 +37,10 @@ test('keeps the order through many calls of push and shift', () => {
   let next = 0;
   for (let round = 0; round < 100; round++) {
     for (let i = 0; i < 100; i++) push(String(next++));
-    for (let i = 0; i < 90; i++) seen.push(queue.shift()!);
+    for (let i = 0; i < 90; i++) seen.push(queue.shift() as string);
   }
   expect(queue.length).toBe(1_000);
-  for (let message = queue.shift(); message !== undefined; message = queue.shift()) seen.push(message);
+  for (let message = queue.shift(); message !== EMPTY; message = queue.shift()) seen.push(message);
   expect(seen).toEqual(Array.from({ length: next }, (_, i) => String(i)));
 });
 
@@ -98,7 +98,7 @@ describe('the source', () => {
     const { queue, source, push } = openQueue(10);
     push('more than enough');
     queue.clear();
-    expect([source, queue.length, queue.shift()]).toEqual([['pause', 'resume'], 0, undefined]);
+    expect([source, queue.length, queue.shift()]).toEqual([['pause', 'resume'], 0, EMPTY]);
     push('small');
     expect(queue.shift()).toBe('small');
   });
@@ -128,6 +128,6 @@ describe('the end', () => {
     const { queue, push } = openQueue();
     push('unread');
     queue.end();
-    expect([queue.ended, queue.shift(), queue.shift()]).toEqual([true, 'unread', undefined]);
+    expect([queue.ended, queue.shift(), queue.shift()]).toEqual([true, 'unread', EMPTY]);
   });
 });

@@ -1,0 +1,172 @@
+import { AsyncResource } from 'node:async_hooks';
+import type { SchemaIssue, SchemaResult } from '../shared/standard-schema.js';
+import { isThenable, type Codec } from '../values/codec.js';
+import { EMPTY, MessageQueue, type Queue, type Source, type Waiter } from './message-queue.js';
+
+/** Handles a message that does not fit. If it throws, the next reader gets the error. */
+export type OnInvalid = (issues: readonly SchemaIssue[], text: string) => void;
+
+/** Stands in the place of a value: the app has failed, and the reader rejects or throws with its error. */
+export class Failure {
+  readonly error: unknown;
+
+  constructor(error: unknown) {
+    this.error = error;
+  }
+}
+
+/** @throws The error of a {@link Failure}. */
+export function unwrap<T>(value: T): T {
+  if (value instanceof Failure) throw value.error;
+  return value;
+}
+
+// An argument of runInAsyncScope that needs no closure for each message.
+let decode: (queue: ValueQueue<unknown>, text: string) => void;
+
+const NO_SOURCE: Source = { pause: () => undefined, resume: () => undefined };
+
+/**
+ * Holds the unread text messages of a websocket, and gives them to readers as values.
+ *
+ * It decodes a message only when a reader takes it. Until then, the message counts as its bytes. A schema that answers with
+ * a promise checks one message at a time, which keeps the order. If it is slow, the texts fill the queue and pause the source.
+ */
+export class ValueQueue<V> implements Queue<V | Failure, string> {
+  readonly #texts: MessageQueue<string>;
+  readonly #codec: Codec;
+  readonly #onInvalid: OnInvalid;
+  /** Values that nobody has taken yet, because their reader gave up. Also holds the waiting readers. */
+  readonly #values = new MessageQueue<V | Failure>(Infinity, NO_SOURCE);
+  // An event of the socket does not run in the request's `AsyncLocalStorage` context.
+  readonly #context = new AsyncResource('WebsocketValues', { requireManualDestroy: true });
+  /** The answer of a schema that is pending. */
+  #pending: Promise<SchemaResult> | undefined;
+
+  constructor(texts: MessageQueue<string>, codec: Codec, onInvalid: OnInvalid) {
+    this.#texts = texts;
+    this.#codec = codec;
+    this.#onInvalid = onInvalid;
+  }
+
+  get length(): number {
+    return this.#texts.length + this.#values.length + (this.isChecking ? 1 : 0);
+  }
+
+  /** Returns whether the schema has not answered yet for the oldest message. */
+  get isChecking(): boolean {
+    return this.#pending !== undefined;
+  }
+
+  get isAwaited(): boolean {
+    return this.#values.isAwaited;
+  }
+
+  get ended(): boolean {
+    return this.#values.ended;
+  }
+
+  push(text: string, size: number): void {
+    if (this.#texts.ended) return;
+    // A waiting reader has taken all earlier messages, so this one is next.
+    if (this.#values.isAwaited && !this.isChecking)
+      this.#context.runInAsyncScope(decode, undefined, this, text);
+    else this.#texts.push(text, size);
+  }
+
+  shift(): V | Failure | typeof EMPTY {
+    for (;;) {
+      const value = this.#values.shift();
+      if (value !== EMPTY || this.isChecking) return value;
+      const text = this.#texts.shift();
+      if (text === EMPTY) {
+        this.#endIfDone();
+        return EMPTY;
+      }
+      this.#decode(text);
+    }
+  }
+
+  wait(waiter: Waiter<V | Failure>): void {
+    this.#values.wait(waiter);
+    this.#serveWaiters();
+  }
+
+  stopWaiting(waiter: Waiter<V | Failure>): void {
+    this.#values.stopWaiting(waiter);
+  }
+
+  clear(): void {
+    this.#pending = undefined;
+    this.#texts.clear();
+    this.#values.clear();
+    this.#endIfDone();
+  }
+
+  end(): void {
+    this.#texts.end();
+    this.#endIfDone();
+  }
+
+  /** Lets the next reader fail with an error of the app. */
+  fail(error: unknown): void {
+    this.#values.push(new Failure(error), 0);
+  }
+
+  #decode(text: string): void {
+    try {
+      const result = this.#codec.decode(text);
+      if (isThenable(result)) this.#await(result, text);
+      else this.#accept(result as SchemaResult<V>, text);
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  #await(pending: Promise<SchemaResult>, text: string): void {
+    this.#pending = pending;
+    const settle = (accept: () => void): void => {
+      // The queue was cleared meanwhile.
+      if (this.#pending !== pending) return;
+      this.#pending = undefined;
+      accept();
+      this.#serveWaiters();
+      this.#endIfDone();
+    };
+    void pending.then(
+      (result) => {
+        settle(() => this.#accept(result as SchemaResult<V>, text));
+      },
+      (error: unknown) => {
+        settle(() => this.fail(error));
+      },
+    );
+  }
+
+  #accept(result: SchemaResult<V>, text: string): void {
+    try {
+      if (!result.issues) this.#values.push(result.value, 0);
+      else this.#onInvalid(result.issues, text);
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  #serveWaiters(): void {
+    while (this.#values.isAwaited && !this.isChecking) {
+      const text = this.#texts.shift();
+      if (text === EMPTY) return;
+      this.#decode(text);
+    }
+  }
+
+  #endIfDone(): void {
+    if (this.#texts.ended && this.#texts.length === 0 && !this.isChecking) this.#values.end();
+  }
+
+  static {
+    decode = (queue, text) => {
+      queue.#decode(text);
+    };
+  }
+}
