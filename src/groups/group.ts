@@ -3,7 +3,7 @@ import { checkClose } from '../websocket/arguments.js';
 import type { Data } from '../websocket/frame.js';
 import type { Envelope } from './envelope.js';
 import { deliver, GroupMessage } from './group-message.js';
-import { addMembership, isMember, type Member, removeMembership } from './member.js';
+import { addMembership, isMember, removeMembership, type AnyMember, type Member } from './member.js';
 
 /** Describes the result of sending to a group. */
 export interface Sent {
@@ -21,7 +21,7 @@ export interface Sent {
 /** Lists the options of {@link Group.send}. */
 export interface GroupSendOptions {
   /** Excludes members, usually the sender. */
-  except?: Member | Iterable<Member> | undefined;
+  except?: AnyMember | Iterable<AnyMember> | undefined;
   /**
    * Sends a binary message (`true`) or a text message (`false`).
    *
@@ -33,27 +33,32 @@ export interface GroupSendOptions {
 /** Owns groups, and connects them with other processes. */
 export interface GroupHost {
   /** Called when the first member has joined. */
-  filled(group: Group): void;
+  filled(group: AnyGroup): void;
   /** Called when the last member has left. */
-  emptied(group: Group): void;
+  emptied(group: AnyGroup): void;
   /** Resolves with whether messages of other processes arrive. */
-  whenSubscribed(group: Group): PromiseLike<boolean>;
+  whenSubscribed(group: AnyGroup): PromiseLike<boolean>;
+  /** Encodes the argument of `send` once for all members. */
+  createMessage(data: unknown, binary: boolean | undefined): GroupMessage;
   /** Sends to the other processes, and resolves with the result; `local` is the number of members reached here. */
-  sendMessage(group: Group, groupMessage: GroupMessage, local: number): PromiseLike<Sent>;
-  sendClose(group: Group, code: number, reason: string, local: number): PromiseLike<Sent>;
+  sendMessage(group: AnyGroup, groupMessage: GroupMessage, local: number): PromiseLike<Sent>;
+  sendClose(group: AnyGroup, code: number, reason: string, local: number): PromiseLike<Sent>;
 }
 
+/** Stands for a group, whatever it sends. */
+export type AnyGroup = Group<unknown>;
+
 /** @internal Creates a group. */
-export let createGroup: (name: string, host: GroupHost) => Group;
+export let createGroup: (name: string, host: GroupHost) => AnyGroup;
 
 /** @internal Applies the message or close of another process to the members in this process. */
-export let receive: (group: Group, envelope: Envelope) => void;
+export let receive: (group: AnyGroup, envelope: Envelope) => void;
 
 /** @internal Returns the number for the next message to other processes. */
-export let nextNumber: (group: Group) => number;
+export let nextNumber: (group: AnyGroup) => number;
 
 /** @internal Removes all members in this process, and leaves them open. */
-export let removeMembers: (group: Group) => void;
+export let removeMembers: (group: AnyGroup) => void;
 
 /**
  * Sends the same messages to all its members: the visitors of a room or a page, or the devices of a user.
@@ -61,7 +66,7 @@ export let removeMembers: (group: Group) => void;
  * A group object holds the members of this process. Messages reach the members of all processes. A member that closes
  * leaves the group automatically. The same name always returns the same group.
  */
-export class Group {
+export class Group<Out = Data> {
   readonly name: string;
   readonly #host: GroupHost;
   readonly #members = new Set<Member>();
@@ -79,7 +84,7 @@ export class Group {
   }
 
   /** Returns whether a member of this process is in the group. */
-  has(member: Member): boolean {
+  has(member: AnyMember): boolean {
     return this.#members.has(member);
   }
 
@@ -98,7 +103,7 @@ export class Group {
    *
    * @throws {TypeError} The value is not a member: it lacks `send()` or `closed`.
    */
-  add(member: Member): PromiseLike<boolean> {
+  add(member: AnyMember): PromiseLike<boolean> {
     if (!isMember(member)) {
       throw argumentError(
         TypeError,
@@ -116,7 +121,7 @@ export class Group {
   }
 
   /** Removes a member, and leaves it open. Returns whether it was in the group. */
-  delete(member: Member): boolean {
+  delete(member: AnyMember): boolean {
     if (!this.#members.delete(member)) return false;
     removeMembership(member, this);
     if (this.#members.size === 0) this.#host.emptied(this);
@@ -131,10 +136,14 @@ export class Group {
    * group in the order of the calls. You need not await the promise; it never rejects. It resolves with the result, see
    * {@link Sent}. You may reuse a buffer after the call.
    *
-   * @throws {TypeError} `data` is not a message. To send another value, encode it: `send(JSON.stringify(value))`.
+   * With the option `messages: 'json'` or `sends` of {@link createGroups}, it sends any value as JSON, a string too. The value
+   * is encoded once for all members. A member whose own messages are text gets the JSON text.
+   *
+   * @throws {WebsocketArgumentError} `data` is not a message. To send another value, encode it: `send(JSON.stringify(value))`,
+   *   or set the option `messages: 'json'`. With that option: JSON cannot represent the value, or it does not fit `sends`.
    */
-  send(data: Data, options: GroupSendOptions = {}): PromiseLike<Sent> {
-    const groupMessage = new GroupMessage(data, options.binary);
+  send(data: Out, options: GroupSendOptions = {}): PromiseLike<Sent> {
+    const groupMessage = this.#host.createMessage(data, options.binary);
     return this.#host.sendMessage(this, groupMessage, this.#deliver(groupMessage, options.except));
   }
 

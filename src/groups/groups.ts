@@ -1,9 +1,13 @@
 import { EventEmitter } from 'node:events';
 import { checkNames } from '../options/checks.js';
+import { checkSchema } from '../options/schema.js';
 import { argumentError, describe, optionError } from '../shared/errors.js';
 import { laterIfAwaited } from '../shared/later.js';
 import { debug, warnOnce } from '../shared/notices.js';
 import { now } from '../shared/real-timers.js';
+import type { SchemaInput, StandardSchema } from '../shared/standard-schema.js';
+import { Codec } from '../values/codec.js';
+import type { Data } from '../websocket/frame.js';
 import type { Backplane } from './backplane.js';
 import { Channel, type ChannelHost } from './channel.js';
 import { EnvelopeWriter, readEnvelope } from './envelope.js';
@@ -11,12 +15,14 @@ import { BackplaneError, reasonOf } from './errors.js';
 import {
   createGroup,
   removeMembers,
+  type AnyGroup,
   type Group,
   type GroupHost,
   nextNumber,
   receive,
   type Sent,
 } from './group.js';
+import { GroupMessage } from './group-message.js';
 import { DUPLICATE, UNKNOWN_COUNT } from './sequence-tracker.js';
 
 /** Lists the options of {@link createGroups}. */
@@ -28,6 +34,25 @@ export interface GroupsOptions {
    * @default none
    */
   backplane?: Backplane | undefined;
+}
+
+/** Lists the options of {@link createGroups} for groups that send values. One of `messages` and `sends` is enough. */
+export interface ValueGroupsOptions<Sends extends StandardSchema = StandardSchema> extends GroupsOptions {
+  /**
+   * Lets `group.send` encode any value as JSON, a string too. Bytes stay a binary message.
+   *
+   * @default none (`group.send` takes text and bytes)
+   */
+  messages?: 'json' | undefined;
+  /**
+   * Sets the type of the values that `group.send` takes, with a schema of zod, valibot, arktype or another library that
+   * implements Standard Schema. `group.send` checks each value, and throws a `WebsocketArgumentError` with its `issues` for one
+   * that does not fit. It does not check if `NODE_ENV` is `production` when the groups are created. The value is sent as it
+   * is, without defaults and transforms. Bytes are sent without a check. The schema must answer without a promise.
+   *
+   * @default none (any value that JSON can represent)
+   */
+  sends?: Sends | undefined;
 }
 
 /** Maps each event of {@link Groups} to its arguments. */
@@ -59,22 +84,35 @@ const FALSE: Promise<boolean> = Promise.resolve(false);
  * }));
  * @throws {WebsocketOptionError} An option has a wrong type or an unknown name.
  */
-export function createGroups(options: GroupsOptions = {}): Groups {
-  const { backplane } = checkNames(options, ['backplane']);
+export function createGroups<Sends extends StandardSchema = StandardSchema>(
+  options: ValueGroupsOptions<Sends> & ({ messages: 'json' } | { sends: Sends }),
+): Groups<SchemaInput<Sends>>;
+export function createGroups(options?: GroupsOptions): Groups;
+export function createGroups(options: ValueGroupsOptions = {}): Groups<unknown> {
+  const { backplane, messages, sends } = checkNames(options, ['backplane', 'messages', 'sends']);
   if (backplane !== undefined) checkBackplane(backplane);
-  return new Groups(backplane);
+  if (sends !== undefined) checkSchema(sends, 'sends');
+  if (messages !== undefined && messages !== 'json')
+    throw optionError(
+      TypeError,
+      'messages',
+      "'json'; to check what groups send, give the schema as sends",
+      messages,
+    );
+  const hasValues = messages !== undefined || sends !== undefined;
+  return new Groups(backplane, hasValues ? new Codec('json', sends) : undefined);
 }
 
 /** Holds groups by name, and emits {@link GroupsEvents}. Create it with {@link createGroups}. */
-export class Groups extends EventEmitter<GroupsEvents> {
+export class Groups<Out = Data> extends EventEmitter<GroupsEvents> {
   readonly #backplane: Backplane | undefined;
   readonly #writer = new EnvelopeWriter();
   // A group may be collected once nothing else refers to it. `#filled` refers to groups with members.
-  readonly #groups = new Map<string, WeakRef<Group>>();
+  readonly #groups = new Map<string, WeakRef<AnyGroup>>();
   readonly #collected = new FinalizationRegistry<string>((name) => {
     if (this.#groups.get(name)?.deref() === undefined) this.#groups.delete(name);
   });
-  readonly #filled = new Set<Group>();
+  readonly #filled = new Set<AnyGroup>();
   readonly #channels = new Map<string, Channel>();
   readonly #groupHost: GroupHost;
   readonly #channelHost: ChannelHost | undefined;
@@ -82,7 +120,7 @@ export class Groups extends EventEmitter<GroupsEvents> {
   #closed: Promise<void> | undefined;
 
   /** @internal */
-  constructor(backplane: Backplane | undefined) {
+  constructor(backplane: Backplane | undefined, codec: Codec | undefined) {
     super();
     this.#backplane = backplane;
     this.#groupHost = {
@@ -92,6 +130,10 @@ export class Groups extends EventEmitter<GroupsEvents> {
         if (backplane === undefined) return TRUE;
         return this.#channels.get(group.name)?.whenSubscribed() ?? FALSE;
       },
+      createMessage:
+        codec === undefined
+          ? (data, binary) => new GroupMessage(data as Data, binary)
+          : (value, binary) => new GroupMessage(codec.encode(value), binary),
       sendMessage: (group, groupMessage, local) =>
         this.#publish(group, local, () =>
           this.#writer.wrapMessage(nextNumber(group), groupMessage.bytes, groupMessage.binary),
@@ -120,7 +162,7 @@ export class Groups extends EventEmitter<GroupsEvents> {
    * @throws {TypeError} The name is not a string.
    * @throws {RangeError} The name contains half of a surrogate pair, which has no bytes in UTF-8.
    */
-  group(name: string): Group {
+  group(name: string): Group<Out> {
     if (typeof name !== 'string') {
       throw argumentError(TypeError, `group() takes a string as name; got ${describe(name)}`);
     }
@@ -166,7 +208,7 @@ export class Groups extends EventEmitter<GroupsEvents> {
     }
   }
 
-  #groupFilled(group: Group): void {
+  #groupFilled(group: AnyGroup): void {
     this.#filled.add(group);
     if (this.#channelHost === undefined || this.#closed !== undefined) return;
     let channel = this.#channels.get(group.name);
@@ -176,12 +218,12 @@ export class Groups extends EventEmitter<GroupsEvents> {
     channel.setWanted(true);
   }
 
-  #groupEmptied(group: Group): void {
+  #groupEmptied(group: AnyGroup): void {
     this.#filled.delete(group);
     this.#channels.get(group.name)?.setWanted(false);
   }
 
-  #publish(group: Group, local: number, wrap: () => Buffer): PromiseLike<Sent> {
+  #publish(group: AnyGroup, local: number, wrap: () => Buffer): PromiseLike<Sent> {
     const fail = (error: unknown): Sent => ({
       local,
       backplane: false,

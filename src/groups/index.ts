@@ -8,8 +8,14 @@
 export type { Backplane, BackplaneEvents } from './backplane.js';
 export { BackplaneError, type BackplaneErrorCode } from './errors.js';
 export type { Group, GroupSendOptions, Sent } from './group.js';
-export { createGroups, type Groups, type GroupsEvents, type GroupsOptions } from './groups.js';
-export type { Member } from './member.js';
+export {
+  createGroups,
+  type Groups,
+  type GroupsEvents,
+  type GroupsOptions,
+  type ValueGroupsOptions,
+} from './groups.js';
+export type { AnyMember, Member } from './member.js';
 export { MemoryHub } from './memory-hub.js';
 export type { RedisBackplaneOptions, RedisStreamBackplaneOptions } from './redis/options.js';
 export type { RedisClient } from './redis/port.js';

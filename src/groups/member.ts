@@ -14,6 +14,9 @@ export interface Member {
   close?(code?: number, reason?: string): unknown;
 }
 
+/** Stands for a websocket, whatever its messages are, and for any other member. */
+export type AnyMember = Member | Websocket<unknown, unknown>;
+
 /** Represents a group that a member must leave when it closes. */
 export interface Membership {
   delete(member: Member): boolean;

@@ -5,7 +5,7 @@ import type { StandardSchema } from '../shared/standard-schema.js';
 export const A_SCHEMA = 'a schema (of zod 3.24, valibot 1, arktype 2 or later, or another Standard Schema)';
 
 /** @throws {WebsocketOptionError} The value does not implement Standard Schema, version 1. */
-export function checkSchema(value: unknown, name: string): void {
+export function checkSchema(value: unknown, name: string): asserts value is StandardSchema {
   if (!isSchema(value)) throw optionError(TypeError, name, A_SCHEMA, value);
 }
 

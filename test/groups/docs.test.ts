@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import type { Groups } from 'dwebsocket/groups';
+import type { Groups, GroupsOptions } from 'dwebsocket/groups';
 import type { RedisClientType } from 'redis';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { readDocument } from '../docs/document.js';
@@ -27,7 +27,7 @@ vi.mock('redis', async (load) => {
 
 vi.mock('dwebsocket/groups', async (load) => {
   const groups = await load<typeof import('dwebsocket/groups')>();
-  const createGroups: typeof groups.createGroups = (options) => {
+  const createGroups = (options?: GroupsOptions) => {
     const created = groups.createGroups(options);
     made.groups.push(created);
     created.on('cutOff', (error) => made.cutOffs.push(error));

@@ -10,6 +10,7 @@ import {
   type RequireWebsocketRequest,
   type StandardSchema,
 } from 'dwebsocket';
+import { createGroups } from 'dwebsocket/groups';
 import { connect, runHandler } from 'dwebsocket/testing';
 
 declare const said: StandardSchema<{ from: string; text: string }, { from: string; text: string }>;
@@ -90,6 +91,13 @@ requireWebsocket(() => undefined, { messages: 'text', invalid: () => undefined }
 void connect(() => undefined, '/', { sends: said });
 // @ts-expect-error the handler gets values, and the route text
 requireWebsocket((req: RequireWebsocketRequest<object, { a: 1 }>) => req.url, { messages: 'text' });
+
+// @ts-expect-error a group sends, and reads nothing
+createGroups({ messages: said });
+// @ts-expect-error a value that the group does not send
+createGroups({ sends: said }).group('a').send({ text: 'hello' });
+// @ts-expect-error without values there is only text
+createGroups().group('a').send({ from: 'Ada', text: 'hello' });
 
 requireWebsocket(
   async (req) => {

@@ -13,6 +13,7 @@ import {
   type StandardSchema,
   type Websocket,
 } from 'dwebsocket';
+import { createGroups, MemoryHub, type Group, type Groups, type GroupsOptions } from 'dwebsocket/groups';
 import { connect, runHandler, type RunningHandler, type TestClient } from 'dwebsocket/testing';
 import { is } from './expect.js';
 
@@ -199,6 +200,31 @@ const log = (websocket: Websocket<unknown, unknown>) => websocket.isClosed();
 const greet = (websocket: Websocket<Say, Said>) => websocket.send({ from: 'server', text: 'hello' });
 requireWebsocket((req) => [log(req.websocket), greet(req.websocket)], { messages: say, sends: said });
 requireWebsocket((req) => log(req.websocket), { messages: 'text' });
+
+const backplane = new MemoryHub().connect();
+const groups = createGroups({ backplane, sends: said });
+is<Groups<Said>>()(groups);
+is<Group<Said>>()(groups.group('a'));
+is<Groups<Said>>()(createGroups({ messages: 'json', sends: said }));
+is<Groups<Raw>>()(createGroups({ sends: say }));
+is<Groups<unknown>>()(createGroups({ messages: 'json' }));
+is<Groups>()(createGroups({ backplane }));
+is<Groups<Data>>()(createGroups());
+/** A function of an app's own, which passes on what it is given. */
+export const own = (options?: GroupsOptions): Groups => createGroups(options);
+
+requireWebsocket(
+  async (req) => {
+    const room = groups.group('a');
+    room.add(req.websocket);
+    for await (const { text } of req.websocket) room.send({ from: 'Ada', text }, { except: req.websocket });
+    createGroups().group('b').add(req.websocket);
+    room.has(req.websocket);
+    room.delete(req.websocket);
+  },
+  { messages: say, sends: said },
+);
+requireWebsocket((req) => groups.group('a').add(req.websocket), { messages: 'text' });
 
 export async function test(): Promise<void> {
   const client = await connect(app, '/talk', { messages: said, sends: say });
