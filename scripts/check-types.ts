@@ -44,10 +44,14 @@ const pinned = (...names: string[]) => names.map((name) => `${name}@${String(dev
 interface Consumer {
   readonly name: string;
   readonly types: readonly string[];
-  /** The files of test/types to compile; by default all that need no Redis client. */
+  /** The files of test/types to compile; by default all that need no Redis client and no schema. */
   readonly files?: readonly string[];
   /** A folder of test/types to compile instead, with one way to resolve modules: these large types take long. */
   readonly folder?: string;
+  /** The kinds of modules to compile it as; by default both. */
+  readonly kinds?: readonly string[];
+  /** Whether to compile it without `strict`, too, and never the declarations of the other packages. */
+  readonly isLooseToo?: boolean;
 }
 
 const PARTS = pinned('@types/connect', '@types/express-session', '@types/passport', '@types/supertest');
@@ -57,6 +61,14 @@ const CONSUMERS: readonly Consumer[] = [
   { name: 'Express 4', types: ['@types/express@4.17.25', ...PARTS] },
   { name: 'no Express', types: pinned('@types/connect'), files: ['expect.ts', 'bare.ts'] },
   { name: 'Redis', types: pinned('redis', 'redis5', 'ioredis', 'ioredis5'), folder: 'redis' },
+  {
+    name: 'schemas',
+    types: pinned('@types/express', 'zod', 'zod3', 'valibot', 'arktype'),
+    folder: 'schemas',
+    // arktype has only ES modules.
+    kinds: ['module'],
+    isLooseToo: true,
+  },
 ];
 
 const STRICT = {
@@ -137,7 +149,7 @@ async function installCompilers(): Promise<Compiler[]> {
 
 /** Prepares a user's project, with a program for each way to compile it. */
 async function prepare(consumer: Consumer, tarball: string): Promise<Program[]> {
-  const { name, types, files, folder: part } = consumer;
+  const { name, types, files, folder: part, kinds = ['module', 'commonjs'], isLooseToo = false } = consumer;
   const home = join(folder, name.replace(' ', '-'));
   await install(home, tarball, ...types, ...pinned('@types/node'));
   if (existsSync(join(home, 'node_modules/@types/ws')))
@@ -146,7 +158,7 @@ async function prepare(consumer: Consumer, tarball: string): Promise<Program[]> 
     files === undefined
       ? !path.endsWith('.test.ts')
       : path.endsWith('types') || files.some((file) => path.endsWith(`/${file}`));
-  for (const type of ['module', 'commonjs']) {
+  for (const type of kinds) {
     cpSync(join(root, 'test/types'), join(home, type), { recursive: true, filter: isWanted });
     writeFileSync(join(home, type, 'package.json'), JSON.stringify({ type }));
   }
@@ -162,7 +174,9 @@ async function prepare(consumer: Consumer, tarball: string): Promise<Program[]> 
   };
   const strict = { ...STRICT, ...RESOLUTIONS.nodenext };
   if (part !== undefined) {
-    add('nodenext', isOldestOrNewest, `*/${part}/*.ts`, strict);
+    const include = `*/${part}/*.ts`;
+    add('nodenext', isOldestOrNewest, include, isLooseToo ? { ...strict, skipLibCheck: true } : strict);
+    if (isLooseToo) add('without strict', isOldestOrNewest, include, LOOSE);
     return programs;
   }
   for (const [title, resolution] of Object.entries(RESOLUTIONS)) {

@@ -25,6 +25,7 @@ export interface StandardSchema<Input = unknown, Output = unknown> {
   readonly '~standard': {
     readonly version: 1;
     readonly vendor: string;
+    /** Checks a value. The methods of this package call it with one argument. */
     readonly validate: (value: unknown) => SchemaResult<Output> | Promise<SchemaResult<Output>>;
     /** Only for TypeScript: the type that the schema accepts, and the type that it gives. */
     readonly types?: { readonly input: Input; readonly output: Output } | undefined;

@@ -173,10 +173,11 @@ export class Websocket<M = Message, Out = Data> implements AsyncIterable<M> {
    *
    * As in `wait` of Python's dwebsocket, the end is reported once. So a loop that ignores the close ends with an error.
    *
+   * A message that is a value (see the option `messages`) may itself be `null`. An iteration tells it from the end. If a schema
+   * throws or rejects, or the function `invalid` does, `wait` rejects with that error.
+   *
    * @param timeout Whole milliseconds from 0 to 2 ** 31 - 1. With 0, `wait` does not wait. Without a timeout, it waits
    *   without a limit.
-   * A message that is a value (see the option `messages`) may itself be `null`. An iteration tells it from the end.
-   *
    * @throws {WebsocketClosedError} (as a rejection) The end was reported before.
    * @throws {RangeError} `timeout` is out of range or not whole.
    * @throws {TypeError} `timeout` is not a number.

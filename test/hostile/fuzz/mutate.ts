@@ -8,6 +8,8 @@ export const PATHS = [
   ...[
     '/echo',
     '/text',
+    '/json',
+    '/values',
     '/deflate',
     '/small',
     '/slow',
@@ -119,7 +121,17 @@ export function goodHandshake(random: Random, path: string = random.pick(PATHS))
   return Buffer.from(handshakeRequest({ path, headers }));
 }
 
-const FLOODED = ['/echo', '/late', '/deflate', '/small', '/ignore', '/text', '/sleep'] as const;
+const FLOODED = [
+  '/echo',
+  '/late',
+  '/deflate',
+  '/small',
+  '/ignore',
+  '/text',
+  '/json',
+  '/values',
+  '/sleep',
+] as const;
 
 /** A handshake, and many tiny frames: messages, fragments or pings, each in a chunk that pongs may fill up. */
 export function tinyFlood(random: Random): Buffer[] {

@@ -6,6 +6,7 @@ import {
   type Websocket,
   type WebsocketOptions,
 } from 'dwebsocket';
+import { slowTextSchema } from '../../support/schemas.js';
 
 // Short, so that the end of a run need not be waited for; but 2,000 clients must have time to connect.
 const impatient: WebsocketOptions = { closeTimeout: 300, heartbeat: 20_000 };
@@ -97,6 +98,18 @@ export function buildApp(onError: () => void, onFault: (fault: string) => void):
     }, impatient),
   );
   route('/text', echo, { messages: 'text', protocols: ['chat'] });
+  app.get(
+    '/json',
+    requireWebsocket((req) => echo(req.websocket as Websocket), { ...impatient, messages: 'json' }),
+  );
+  app.get(
+    '/values',
+    requireWebsocket((req) => echo(req.websocket as Websocket), {
+      ...impatient,
+      messages: slowTextSchema,
+      invalid: (issues, websocket) => websocket.send({ issues }),
+    }),
+  );
   route('/deflate', echo, { perMessageDeflate: true, maxPayload: 100_000 });
   route('/small', echo, { maxPayload: 100, maxQueue: 200, highWaterMark: 100, maxBuffered: 50_000 });
   app.use('/slow', async (_req, _res, next) => {
