@@ -88,7 +88,7 @@ const STRICT = {
 const LOOSE = { strict: false, module: 'nodenext', target: 'es2022', skipLibCheck: true, noEmit: true };
 
 /** The files that need `strict`, to find a mistake or to distinguish `undefined` from a value. */
-const NEED_STRICT = ['mistakes.ts', 'bare.ts', 'undefined-options.ts'];
+const NEED_STRICT = ['mistakes.ts', 'bare.ts', 'undefined-options.ts', 'schemas/libraries.ts'];
 
 /** A project, and the compilers that compile it. */
 interface Program {

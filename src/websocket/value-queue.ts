@@ -22,7 +22,7 @@ export function unwrap<T>(value: T): T {
 }
 
 // An argument of runInAsyncScope that needs no closure for each message.
-let decode: (queue: ValueQueue<unknown>, text: string) => void;
+let deliver: (queue: ValueQueue<unknown>, text: string) => void;
 
 const NO_SOURCE: Source = { pause: () => undefined, resume: () => undefined };
 
@@ -40,6 +40,8 @@ export class ValueQueue<V> implements Queue<V | Failure, string> {
   readonly #values = new MessageQueue<V | Failure>(Infinity, NO_SOURCE);
   // An event of the socket does not run in the request's `AsyncLocalStorage` context.
   readonly #context = new AsyncResource('WebsocketValues', { requireManualDestroy: true });
+  /** Whether waiting readers get queued texts. `shift` may resume the source, which then pushes texts at once. */
+  #isServing = false;
   /** The answer of a schema that is pending. */
   #pending: Promise<SchemaResult> | undefined;
 
@@ -68,22 +70,22 @@ export class ValueQueue<V> implements Queue<V | Failure, string> {
 
   push(text: string, size: number): void {
     if (this.#texts.ended) return;
-    // A waiting reader has taken all earlier messages, so this one is next.
-    if (this.#values.isAwaited && !this.isChecking)
-      this.#context.runInAsyncScope(decode, undefined, this, text);
+    const isNext = this.#values.isAwaited && !this.isChecking && !this.#isServing;
+    if (isNext) this.#context.runInAsyncScope(deliver, undefined, this, text);
     else this.#texts.push(text, size);
   }
 
   shift(): V | Failure | typeof EMPTY {
     for (;;) {
-      const value = this.#values.shift();
-      if (value !== EMPTY || this.isChecking) return value;
+      const ready = this.#values.shift();
+      if (ready !== EMPTY || this.isChecking) return ready;
       const text = this.#texts.shift();
       if (text === EMPTY) {
         this.#endIfDone();
         return EMPTY;
       }
-      this.#decode(text);
+      const value = this.#decode(text);
+      if (value !== EMPTY) return value;
     }
   }
 
@@ -113,51 +115,53 @@ export class ValueQueue<V> implements Queue<V | Failure, string> {
     this.#values.push(new Failure(error), 0);
   }
 
-  #decode(text: string): void {
+  /** Returns {@link EMPTY} for a text that does not fit, and while the schema has not answered. */
+  #decode(text: string): V | Failure | typeof EMPTY {
     try {
       const result = this.#codec.decode(text);
-      if (isThenable(result)) this.#await(result, text);
-      else this.#accept(result as SchemaResult<V>, text);
+      if (!isThenable(result)) return this.#accept(result as SchemaResult<V>, text);
+      this.#await(result as Promise<SchemaResult<V>>, text);
+      return EMPTY;
     } catch (error) {
-      this.fail(error);
+      return new Failure(error);
     }
   }
 
-  #await(pending: Promise<SchemaResult>, text: string): void {
+  /** @throws The error of the listener for texts that do not fit. */
+  #accept(result: SchemaResult<V>, text: string): V | typeof EMPTY {
+    if (!result.issues) return result.value;
+    this.#onInvalid(result.issues, text);
+    return EMPTY;
+  }
+
+  #await(pending: Promise<SchemaResult<V>>, text: string): void {
     this.#pending = pending;
-    const settle = (accept: () => void): void => {
-      // The queue was cleared meanwhile.
-      if (this.#pending !== pending) return;
-      this.#pending = undefined;
-      accept();
-      this.#serveWaiters();
-      this.#endIfDone();
-    };
-    void pending.then(
-      (result) => {
-        settle(() => this.#accept(result as SchemaResult<V>, text));
-      },
-      (error: unknown) => {
-        settle(() => this.fail(error));
-      },
-    );
+    void pending
+      .then((result) => (this.#pending === pending ? this.#accept(result, text) : EMPTY))
+      .catch((error: unknown) => new Failure(error))
+      .then((value) => {
+        // If not, the queue was cleared meanwhile.
+        if (this.#pending !== pending) return;
+        this.#pending = undefined;
+        this.#deliver(value);
+        this.#serveWaiters();
+        this.#endIfDone();
+      });
   }
 
-  #accept(result: SchemaResult<V>, text: string): void {
-    try {
-      if (!result.issues) this.#values.push(result.value, 0);
-      else this.#onInvalid(result.issues, text);
-    } catch (error) {
-      this.fail(error);
-    }
+  #deliver(value: V | Failure | typeof EMPTY): void {
+    if (value !== EMPTY) this.#values.push(value, 0);
   }
 
   #serveWaiters(): void {
+    if (this.#isServing) return;
+    this.#isServing = true;
     while (this.#values.isAwaited && !this.isChecking) {
       const text = this.#texts.shift();
-      if (text === EMPTY) return;
-      this.#decode(text);
+      if (text === EMPTY) break;
+      this.#deliver(this.#decode(text));
     }
+    this.#isServing = false;
   }
 
   #endIfDone(): void {
@@ -165,8 +169,8 @@ export class ValueQueue<V> implements Queue<V | Failure, string> {
   }
 
   static {
-    decode = (queue, text) => {
-      queue.#decode(text);
+    deliver = (queue, text) => {
+      queue.#deliver(queue.#decode(text));
     };
   }
 }

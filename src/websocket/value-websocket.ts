@@ -70,17 +70,18 @@ export class ValueWebsocket extends Base {
     if (this.#isServer && onInvalid.hasSubscribers) onInvalid.publish({ websocket: this, issues, text });
     const { invalid } = this.#values;
     if (invalid === undefined) {
-      this.#queue.clear();
       void this.close(CloseCode.invalidPayload, reasonFor(issues));
+      // Only now: space in the queue lets the socket deliver more at once, and a closed queue ignores it.
+      this.#queue.clear();
       return;
     }
     const answer = invalid(issues, this as never, text);
-    // The next message need not wait for the answer.
-    if (isThenable(answer)) {
-      Promise.resolve(answer).then(undefined, (error: unknown) => {
-        this.#queue.fail(error);
-      });
-    }
+    if (!isThenable(answer)) return;
+    // The next message does not wait for the answer.
+    Promise.resolve(answer).then(undefined, (error: unknown) => {
+      debug('%s: the function given as invalid rejected: %s', this.request.url, error);
+      this.#queue.fail(error);
+    });
   }
 }
 

@@ -111,6 +111,27 @@ test('counts the bytes of texts, and pauses and resumes the source', () => {
   expect([queue.shift(), source]).toEqual(['2', ['pause', 'resume']]);
 });
 
+test('keeps the order when the source pushes at once as it is resumed', async () => {
+  const { schema, asked } = openSchema();
+  const late = ['"late 1"', '"late 2"'];
+  const texts = new MessageQueue<string>(1, {
+    pause: () => undefined,
+    resume: () => {
+      for (const text of late.splice(0)) queue.push(text, 1);
+    },
+  });
+  const queue = new ValueQueue(texts, new Codec(schema, undefined), () => undefined);
+  const waiters = Array.from({ length: 4 }, () => newWaiter());
+  for (const { waiter } of waiters) queue.wait(waiter);
+  queue.push('"1"', 1);
+  queue.push('"2"', 1);
+  for (let i = 0; i < 4; i++) {
+    asked[i]?.resolve(asked[i]?.value);
+    await settled();
+  }
+  expect(waiters.map(({ got }) => got)).toEqual([['1'], ['2'], ['late 1'], ['late 2']]);
+});
+
 test('a large text that somebody waits for does not pause the source', () => {
   const { queue, source, push } = openQueue('json', { high: 10 });
   const { waiter, got } = newWaiter();

@@ -339,6 +339,21 @@ describe('a message that does not fit', () => {
     expect(errors.rest()).toEqual([]);
   });
 
+  test('drops later messages, also those that the socket delivers as soon as the queue has space', async () => {
+    for (const messages of [textSchema, slowTextSchema]) {
+      const { client, ended } = await serveRoute(readAll, { messages, maxQueue: 300 });
+      client.send('"a"', '1', ...Array<string>(1_000).fill('"dropped"'));
+      expect(await client.closed()).toMatchObject({ code: 1007 });
+      expect(await ended).toEqual(['a']);
+    }
+    const { websocket, client } = await openPair({ messages: textSchema, maxQueue: 300 });
+    client.send('"a"', '1', ...Array<string>(1_000).fill('"dropped"'));
+    await vi.waitFor(() => {
+      expect(websocket.countMessages()).toBeGreaterThan(1);
+    });
+    expect(await readAll(websocket)).toEqual(['a']);
+  });
+
   test('is found by a schema that answers with a promise, too', async () => {
     const { client, errors, ended } = await serveRoute(readAll, { messages: slowTextSchema });
     client.send('"a"', '1', '"dropped"');
