@@ -6,9 +6,13 @@ import {
   requireWebsocket,
   websocketMiddleware,
   type Message,
+  type StandardSchema,
   type Websocket,
 } from 'dwebsocket';
 import { is } from '../expect.js';
+
+declare const say: StandardSchema<{ text: string }, { text: string }>;
+declare const said: StandardSchema<{ from: string }, { from: string }>;
 
 const app = express();
 app.use(websocketMiddleware({ acceptAll: true }));
@@ -54,6 +58,21 @@ app.get(
       is<string>()(nameOf(req));
     },
     { messages: 'text' },
+  ),
+  requireWebsocket(
+    async (req) => {
+      is<{ text: string } | null>()(await req.websocket.wait());
+      for await (const { text } of req.websocket) req.websocket.send({ from: text });
+      is<string>()(nameOf(req));
+    },
+    { messages: say, sends: said },
+  ),
+  acceptWebsocket(
+    async (req) => {
+      if (!req.isWebsocket()) return;
+      for await (const { text } of req.websocket) req.websocket.send({ from: text });
+    },
+    { messages: say, sends: said },
   ),
   acceptWebsocket<{ id: string }>(async (req) => {
     is<string>()(nameOf(req));
