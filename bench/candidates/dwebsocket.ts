@@ -17,6 +17,21 @@ export function echo(): Server {
   return app.listen(0, '127.0.0.1');
 }
 
+/** Parses each message as JSON, and answers with the value. */
+export function json(): Server {
+  const app = express();
+  app.get(
+    '/echo',
+    requireWebsocket(
+      async (req) => {
+        for await (const value of req.websocket) req.websocket.send(value);
+      },
+      { messages: 'json' },
+    ),
+  );
+  return app.listen(0, '127.0.0.1');
+}
+
 /** Sends each message of `/sender` to all other websockets, `burst` times. */
 export function fanOut({ burst }: { burst: number }): Server {
   const app = express();

@@ -15,6 +15,25 @@ export function echo(): Server {
   return server.listen(0, '127.0.0.1');
 }
 
+/** Parses each message as JSON, and answers with the value. */
+export function json(): Server {
+  const server = createServer();
+  new WebSocketServer({ server }).on('connection', (ws) => {
+    ws.on('error', console.error);
+    ws.on('message', (data: Buffer) => {
+      let value: unknown;
+      try {
+        value = JSON.parse(data.toString());
+      } catch {
+        ws.close(1007);
+        return;
+      }
+      ws.send(JSON.stringify(value));
+    });
+  });
+  return server.listen(0, '127.0.0.1');
+}
+
 /** Sends each message of `/sender` to all other websockets, `burst` times, like the broadcast of the README. */
 export function fanOut({ burst }: { burst: number }): Server {
   const server = createServer();

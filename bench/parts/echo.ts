@@ -38,11 +38,15 @@ const scenarios: Scenario[] = [
 ];
 
 const CONNECTIONS = 50;
+/** A message that is parsed, and answered with its value. ws has no such option, so its handler does both by hand. */
+const JSON_ECHO = { bytes: 32, inFlight: 64, binary: false, json: true };
+const JSON_GOAL = 4;
 /** The goal with 16 in flight, as a share of what `Bun.serve` echoes. */
 const SHARE_OF_BUN = 0.6;
 /** The goal with 1 in flight, as a share of the CPU that `ws` takes. */
 const CPU_WITH_ONE_IN_FLIGHT = 0.9;
 const candidates = [ours, bare, ...peers, ...anchors];
+const jsonCandidates = [ours, bare];
 const byRate = ({ rate }: Sample): number => rate;
 const byCpu = ({ cpu }: Sample): number => cpu;
 
@@ -64,6 +68,12 @@ export async function measureEcho(settings: Settings): Promise<Result> {
     );
     results.set(scenario, rounds);
   }
+  const jsonRounds = await takeTurns(
+    jsonCandidates,
+    turns,
+    (candidate, load, target) => load.ask('startEcho', { target, plan: scriptOf(candidate, JSON_ECHO) }),
+    () => ({ part: 'json' }),
+  );
   return {
     title: 'Echo',
     method:
@@ -82,12 +92,29 @@ export async function measureEcho(settings: Settings): Promise<Result> {
         const cpu = figure(rounds, candidate, byCpu).toFixed(2);
         return `${cpu} (${times(ratio(rounds, candidate, bare, byCpu))})`;
       }),
+      {
+        caption: 'JSON, 32 B × 64: the server parses each message, and answers with the value',
+        head: ['', 'messages a second', 'µs of CPU for a message'],
+        rows: jsonCandidates.map((candidate) => [
+          candidate === ours ? "dwebsocket, messages: 'json'" : 'ws, by hand',
+          `${thousands(figure(jsonRounds, candidate, byRate))} (${times(ratio(jsonRounds, candidate, bare, byRate))})`,
+          `${figure(jsonRounds, candidate, byCpu).toFixed(2)} (${times(ratio(jsonRounds, candidate, bare, byCpu))})`,
+        ]),
+      },
     ],
     packages: packagesOf(candidates),
     rounds: turns.rounds,
     claims: [...results]
       .map(([scenario, rounds]) => claimToWs(scenario, rounds))
-      .concat(claimsToOthers(results)),
+      .concat(claimsToOthers(results), [
+        claimAtLeast(
+          'JSON, 32 B × 64 in flight',
+          'ws, by hand',
+          JSON_GOAL,
+          ratio(jsonRounds, ours, bare, byRate),
+          ` (CPU for a message ${times(ratio(jsonRounds, ours, bare, byCpu))})`,
+        ),
+      ]),
     bars: Object.fromEntries(
       [...results].map(([{ title }, rounds]) => [
         title,
