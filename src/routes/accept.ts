@@ -4,7 +4,13 @@ import { WebSocketServer } from 'ws';
 import { refuse } from '../handshake/answer.js';
 import { judgeHandshake, type Verdict } from '../handshake/handshake.js';
 import { SWITCHING_PROTOCOLS } from '../handshake/websocket-response.js';
-import { forgetHeaders, markHeadersSent, mayHaveHeaderHooks, rawHeaderNames } from '../internals/node.js';
+import {
+  shrinkEmptyEvents,
+  forgetHeaders,
+  markHeadersSent,
+  mayHaveHeaderHooks,
+  rawHeaderNames,
+} from '../internals/node.js';
 import type { ServerOptions } from '../internals/ws.js';
 import type { Policy } from '../options/policy.js';
 import { judgeWithoutUpgrade } from '../server/missed-upgrade.js';
@@ -140,6 +146,7 @@ export class Acceptor {
     listener: EndListener,
   ): Websocket {
     const { req } = upgrade;
+    shrinkEmptyEvents(connection);
     connection.readAhead(this.policy.maxPayload);
     const websocket = openWebsocket(
       connection,

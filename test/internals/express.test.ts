@@ -5,7 +5,7 @@ import { Socket } from 'node:net';
 import express from 'express';
 import express4 from 'express4';
 import { expect, test } from 'vitest';
-import { learnRouterSymbols, reserveFields, trustOf } from '../../src/internals/express.js';
+import { forgetParsedUrl, learnRouterSymbols, reserveFields, trustOf } from '../../src/internals/express.js';
 
 const EXPRESSES = [
   { name: 'Express 5', make: express },
@@ -52,5 +52,16 @@ test.for(EXPRESSES)(
     const { added } = route(make, reserveFields);
     // Express 4 sets `query`. In Express 5 it is a getter, so the package must not reserve a property for it.
     expect(added.map(String).filter((name) => name !== 'query')).toEqual([]);
+  },
+);
+
+test.for(EXPRESSES)(
+  '$name parses the URL of a request again when the package has discarded the result, which takes 200 bytes',
+  ({ make }) => {
+    const { req } = route(make, reserveFields);
+    expect(Reflect.get(req, '_parsedUrl')).toMatchObject({ pathname: '/a/1' });
+    forgetParsedUrl(req);
+    expect(Reflect.get(req, '_parsedUrl')).toBeUndefined();
+    expect([req.path, req.query]).toEqual(['/a/1', { b: '2' }]);
   },
 );

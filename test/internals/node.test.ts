@@ -3,10 +3,12 @@
 import { once } from 'node:events';
 import { createServer, get, ServerResponse, type IncomingMessage, type RequestListener } from 'node:http';
 import { expect, onTestFinished, test } from 'vitest';
+import { WebSocket } from 'ws';
 import {
   allowsHalfOpen,
   closeResponse,
   createResponse,
+  shrinkEmptyEvents,
   forgetHeaders,
   hasSharedHeader,
   isLastOnConnection,
@@ -79,6 +81,32 @@ test("writeHeader: Node's second name of writeHead shows whether middleware or a
     return Reflect.apply(writeHead, this, args) as ServerResponse;
   } as never;
   expect(mayHaveHeaderHooks(unsentResponse())).toBe(true);
+});
+
+test('_events: may be replaced in an emitter that has no listeners', () => {
+  // With these arguments, ws creates a server's WebSocket without a socket.
+  for (const emitter of [unsentResponse(), new WebSocket(null as never, undefined, {})]) {
+    const listener = (): void => undefined;
+    emitter.on('close', listener);
+    shrinkEmptyEvents(emitter);
+    expect(emitter.listenerCount('close')).toBe(1);
+    emitter.off('close', listener);
+    const events: unknown = Reflect.get(emitter, '_events');
+    shrinkEmptyEvents(emitter);
+    expect(Reflect.get(emitter, '_events')).not.toBe(events);
+    expect([emitter.listenerCount('close'), emitter.eventNames(), emitter.emit('close')]).toEqual([
+      0,
+      [],
+      false,
+    ]);
+    expect(emitter.emit('constructor')).toBe(false);
+    emitter.removeAllListeners('close').off('close', listener);
+    let count = 0;
+    emitter.once('close', () => count++);
+    emitter.emit('close');
+    emitter.emit('close');
+    expect(count).toBe(1);
+  }
 });
 
 test("_headerSent: a response that has it set emits 'finish' without a socket", async () => {
