@@ -30,7 +30,7 @@ class RedisRooms extends Rooms {
 
   constructor(client: RedisClientType) {
     const backplane = redisStreamBackplane(client, { prefix: 'dwebsocket-tour', maxLength: 1000 });
-    const groups = createGroups({ backplane });
+    const groups = createGroups({ backplane, messages: 'json' });
     groups.on('cutOff', ({ message }) => {
       console.error(`Chat: ${message}. Until then rooms reach only this instance.`);
     });

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import type { Websocket } from 'dwebsocket';
 import type { Group, Groups } from 'dwebsocket/groups';
 import type { Store } from './store.js';
@@ -7,17 +8,17 @@ import type { Store } from './store.js';
 export class Room {
   readonly #name: string;
   readonly #store: Store;
-  readonly #people = new Map<Websocket, string>();
+  readonly #people = new Map<Websocket<unknown, unknown>, string>();
   // The people in the room, on all instances.
-  readonly #group: Group;
+  readonly #group: Group<unknown>;
   // The instances that have people in the room. They get a message when the list of people changes.
-  readonly #instances: Group;
+  readonly #instances: Group<unknown>;
   readonly #instance = { send: () => this.#sendPeople(), closed: new Promise(() => {}) };
-  #sentList = '';
+  #sentPeople: string[] | undefined;
   #willSend = false;
   #sending = Promise.resolve();
 
-  constructor(name: string, groups: Groups, store: Store) {
+  constructor(name: string, groups: Groups<unknown>, store: Store) {
     this.#name = name;
     this.#store = store;
     this.#group = groups.group(`chat/${name}`);
@@ -30,16 +31,16 @@ export class Room {
   }
 
   /** Adds a person, and sends the earlier messages. */
-  async enter(websocket: Websocket, name: string): Promise<void> {
+  async enter(websocket: Websocket<unknown, unknown>, name: string): Promise<void> {
     this.#people.set(websocket, name);
     this.#instances.add(this.#instance);
     this.#peopleChanged();
     // The group delivers messages from now on, and the store has the earlier ones. A message in both has the same id.
     await this.#group.add(websocket);
-    websocket.send(JSON.stringify({ history: await this.#store.readMessages(this.#name) }));
+    websocket.send({ history: await this.#store.readMessages(this.#name) });
   }
 
-  leave(websocket: Websocket): void {
+  leave(websocket: Websocket<unknown, unknown>): void {
     this.#people.delete(websocket);
     this.#peopleChanged();
     if (this.isEmpty) this.#instances.delete(this.#instance);
@@ -55,7 +56,7 @@ export class Room {
     const message = { id: randomUUID(), name, text, at: Date.now() };
     // Keep this order: a person who enters between the two lines finds the message in the store.
     this.#store.addMessage(this.#name, message);
-    this.#group.send(JSON.stringify({ message }));
+    this.#group.send({ message });
   }
 
   /** Renews this instance in the store, and sends the current list of people. Call it regularly if instances can die. */
@@ -66,7 +67,7 @@ export class Room {
 
   #peopleChanged(): void {
     // A new person needs the list even if it has not changed.
-    this.#sentList = '';
+    this.#sentPeople = undefined;
     this.#store.setPeople(this.#name, [...this.#people.values()]);
     this.#instances.send('changed');
   }
@@ -78,10 +79,9 @@ export class Room {
     this.#sending = this.#sending.then(async () => {
       this.#willSend = false;
       const people = (await this.#store.readPeople(this.#name)).sort();
-      const list = JSON.stringify({ people });
-      if (list === this.#sentList) return;
-      this.#sentList = list;
-      for (const websocket of this.#people.keys()) websocket.send(list);
+      if (isDeepStrictEqual(people, this.#sentPeople)) return;
+      this.#sentPeople = people;
+      for (const websocket of this.#people.keys()) websocket.send({ people });
     });
   }
 }

@@ -5,18 +5,18 @@ import { MemoryStore, type Store } from './store.js';
 
 /** The rooms of a chat. Without arguments they reach only this process. */
 export class Rooms {
-  readonly #groups: Groups;
+  readonly #groups: Groups<unknown>;
   readonly #store: Store;
   // The rooms with people on this instance.
   readonly #rooms = new Map<string, Room>();
 
-  constructor(groups: Groups = createGroups(), store: Store = new MemoryStore()) {
+  constructor(groups = createGroups({ messages: 'json' }), store: Store = new MemoryStore()) {
     this.#groups = groups;
     this.#store = store;
   }
 
   /** Adds a person to a room until the websocket closes. */
-  async enter(name: string, websocket: Websocket, person: string): Promise<Room> {
+  async enter(name: string, websocket: Websocket<unknown, unknown>, person: string): Promise<Room> {
     let room = this.#rooms.get(name);
     if (room === undefined) this.#rooms.set(name, (room = new Room(name, this.#groups, this.#store)));
     const entered = room.enter(websocket, person);

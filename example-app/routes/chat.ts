@@ -1,5 +1,6 @@
 import { acceptWebsocket } from 'dwebsocket';
 import { Router } from 'express';
+import { z } from 'zod';
 import type { Rooms } from '../chat/rooms.js';
 import { sendPage } from '../send-page.js';
 
@@ -16,18 +17,16 @@ export function chat(rooms: Rooms): Router {
         if (!req.isWebsocket()) return sendPage(res, 'chat');
 
         // The first message is the name. Without one within ten seconds, the websocket closes.
-        const name = tidy((await req.websocket.wait(10_000)) ?? '', 30);
-        if (name === '') return;
+        const name = (await req.websocket.wait(10_000))?.slice(0, 30);
+        if (!name) return;
 
         const room = await rooms.enter(String(req.params.room), req.websocket, name);
-        for await (const text of req.websocket) room.say(name, tidy(text, 1000));
+        for await (const text of req.websocket) room.say(name, text);
       },
-      { messages: 'text', maxPayload: 4096 },
+      { messages: z.string().trim().max(1000), maxPayload: 4096 },
     ),
   );
   return router;
 }
 
 const isRoomName = (name: string) => /^[\p{L}\p{N}_-]{1,40}$/u.test(name);
-
-const tidy = (text: string, length: number) => text.trim().slice(0, length);

@@ -1,5 +1,5 @@
-import { acceptWebsocket } from 'dwebsocket';
 import { EventStream } from '../compare/event-stream.js';
+import { acceptWebsocket } from '../json-websocket.js';
 import { sendPage } from '../send-page.js';
 
 /** Sends the same events in four ways from one route. */
@@ -7,7 +7,7 @@ export const compare = acceptWebsocket(async (req, res) => {
   const events = new EventStream(Number(req.query.rate));
 
   if (req.isWebsocket()) {
-    for await (const event of events.live(req.websocket.signal)) req.websocket.send(JSON.stringify(event));
+    for await (const event of events.live(req.websocket.signal)) req.websocket.send(event);
     return;
   }
 

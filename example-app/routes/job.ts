@@ -1,6 +1,6 @@
 import { pbkdf2 } from 'node:crypto';
 import { promisify } from 'node:util';
-import { acceptWebsocket } from 'dwebsocket';
+import { acceptWebsocket } from '../json-websocket.js';
 import { sendPage } from '../send-page.js';
 
 const steps = 30;
@@ -11,7 +11,7 @@ export const job = acceptWebsocket(async (req, res) => {
 
   for (let step = 1; step <= steps && !req.websocket.isClosed(); step++) {
     await work(step);
-    req.websocket.send(JSON.stringify({ step, steps }));
+    req.websocket.send({ step, steps });
   }
 });
 

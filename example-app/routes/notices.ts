@@ -1,8 +1,11 @@
 import { json, Router } from 'express';
-import { acceptWebsocket, type Websocket } from 'dwebsocket';
+import { acceptWebsocket } from 'dwebsocket';
+import { createGroups } from 'dwebsocket/groups';
+import { z } from 'zod';
 import { sendPage } from '../send-page.js';
 
-const readers = new Set<Websocket>();
+const Notice = z.object({ text: z.string().min(1) });
+const readers = createGroups({ sends: Notice }).group('readers');
 
 /** Sends the text of an HTTP POST to every open page. */
 export const notices = Router();
@@ -15,16 +18,12 @@ notices.get(
     readers.add(req.websocket);
     req.websocket.ignoreMessages();
     await req.websocket.closed;
-    readers.delete(req.websocket);
   }),
 );
 
 notices.post('/', json(), (req, res) => {
-  const { text } = (req.body ?? {}) as { text?: unknown };
-  if (typeof text !== 'string' || text === '') {
-    res.status(400).json({ error: 'the text is missing; send { "text": "…" }' });
-    return;
-  }
-  for (const reader of readers) reader.send(text);
-  res.json({ readers: readers.size });
+  const notice = Notice.safeParse(req.body).data;
+  if (!notice) return res.status(400).json({ error: 'the text is missing; send { "text": "…" }' });
+  readers.send(notice);
+  return res.json({ readers: readers.size });
 });

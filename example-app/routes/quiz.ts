@@ -1,4 +1,4 @@
-import { acceptWebsocket } from 'dwebsocket';
+import { acceptWebsocket } from '../json-websocket.js';
 import { sendPage } from '../send-page.js';
 
 const questions = [
@@ -17,9 +17,9 @@ export const quiz = acceptWebsocket(async (req, res) => {
     // Any other message than `next` is a late answer.
     while ((await websocket.wait()) !== 'next') if (websocket.isClosed()) return;
 
-    websocket.send(JSON.stringify({ question, seconds }));
+    websocket.send({ question, seconds });
     const reply = await websocket.wait(seconds * 1000);
     const verdict = reply === null ? 'late' : reply === answer ? 'right' : 'wrong';
-    websocket.send(JSON.stringify({ verdict, answer }));
+    websocket.send({ verdict, answer });
   }
 });

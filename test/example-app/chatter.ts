@@ -1,8 +1,14 @@
-import { connect } from 'dwebsocket/testing';
+import { connect, type TestClient } from 'dwebsocket/testing';
 import type { Message } from '../../example-app/chat/store.js';
 import { DEADLINE } from '../support/inbox.js';
 
-type Client = Awaited<ReturnType<typeof connect>>;
+interface Shown {
+  history?: Message[];
+  message?: Message;
+  people?: string[];
+}
+
+type Client = TestClient<unknown, unknown>;
 
 /** Somebody in a room of the chat, who sees what its page shows. */
 export class Chatter {
@@ -18,7 +24,10 @@ export class Chatter {
 
   static async enter(target: Parameters<typeof connect>[0], room: string, name: string): Promise<Chatter> {
     // The app may be another process, which a busy machine leaves standing while this one waits.
-    const client = await connect(target, `/chat/${encodeURIComponent(room)}/`, { deadline: DEADLINE });
+    const client = await connect(target, `/chat/${encodeURIComponent(room)}/`, {
+      deadline: DEADLINE,
+      messages: 'json',
+    });
     const chatter = new Chatter(client);
     chatter.say(name);
     await chatter.until(({ isIn }) => isIn);
@@ -33,9 +42,9 @@ export class Chatter {
   async until(isSo: (chatter: Chatter) => boolean, deadline = DEADLINE): Promise<void> {
     const end = performance.now() + deadline;
     while (!isSo(this)) {
-      const data = await this.client.wait(Math.max(1, Math.ceil(end - performance.now()))).catch(() => null);
-      if (data === null) throw new Error(`not so: ${String(isSo)}; ${this.describe()}`);
-      this.#take(data.toString());
+      const shown = await this.client.wait(Math.max(1, Math.ceil(end - performance.now()))).catch(() => null);
+      if (shown === null) throw new Error(`not so: ${String(isSo)}; ${this.describe()}`);
+      this.#take(shown as Shown);
     }
   }
 
@@ -52,12 +61,7 @@ export class Chatter {
     return `here: ${this.people.join()}; said: ${this.said.join()}`;
   }
 
-  #take(data: string): void {
-    const { history, message, people } = JSON.parse(data) as {
-      history?: Message[];
-      message?: Message;
-      people?: string[];
-    };
+  #take({ history, message, people }: Shown): void {
     if (history) {
       this.isIn = true;
       this.said.push(...history.map(({ text }) => text));

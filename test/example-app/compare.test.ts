@@ -100,7 +100,7 @@ describe('the byte meter', () => {
     await fetch(`${app.origin}/compare/?client=page&way=polling`);
     const asked = now();
     const oldest = new EventStream(0.1).newest;
-    websocket.send('how much');
+    websocket.send('"how much"');
     const answer = JSON.parse(String(await websocket.next())) as {
       now: number;
       newest: number;

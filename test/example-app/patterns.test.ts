@@ -56,11 +56,11 @@ test('/shell/ runs only its own program, whatever the client sends', async () =>
 describe('/quiz/', () => {
   test('takes an answer that came too late for no answer to the next question', async () => {
     const websocket = await app.open('/quiz/?hard');
-    websocket.send('next');
+    websocket.send('"next"');
     expect(await receiveJson(websocket)).toMatchObject({ seconds: 1 });
     expect(await receiveJson(websocket)).toEqual({ verdict: 'late', answer: '101' });
     // The right answer is on its way before it is asked for: a slow machine must not make it too late.
-    websocket.send('101', 'next', '443');
+    websocket.send('"101"', '"next"', '"443"');
     expect(await receiveJson(websocket)).toMatchObject({ question: expect.stringContaining('port') });
     expect(await receiveJson(websocket)).toEqual({ verdict: 'right', answer: '443' });
     await websocket.close();
@@ -124,7 +124,7 @@ describe('/notices/', () => {
     const websocket = await app.open('/notices/');
     const answer = await request(app.server).post('/notices/').send({ text: '晚饭好了' });
     expect(answer.body).toEqual({ readers: 1 });
-    expect(await websocket.next()).toBe('晚饭好了');
+    expect(await receiveJson(websocket)).toEqual({ text: '晚饭好了' });
     await websocket.close();
     expect((await request(app.server).post('/notices/').send({ text: 'x' })).body).toEqual({ readers: 0 });
   });

@@ -28,7 +28,7 @@ connection.onOpen = () => {
   name = field.value.trim();
   sessionStorage.setItem('name', name);
   messages.replaceChildren();
-  connection.send(name);
+  connection.send(JSON.stringify(name));
 };
 
 connection.onClose = () => {
@@ -82,7 +82,7 @@ function showPeople(names) {
 
 byId('say').addEventListener('submit', (event) => {
   event.preventDefault();
-  if (connection.send(byId('text').value)) byId('text').value = '';
+  if (connection.send(JSON.stringify(byId('text').value))) byId('text').value = '';
 });
 
 byId('move').addEventListener('submit', (event) => {

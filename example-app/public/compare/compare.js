@@ -89,7 +89,7 @@ function askRepeatedly(meter, signal, onAnswer) {
   let timer;
   const ask = () => {
     askedAt = localNow();
-    meter.send('costs?');
+    meter.send('"costs?"');
   };
   meter.addEventListener('open', ask);
   meter.addEventListener('message', ({ data }) => {

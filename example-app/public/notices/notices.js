@@ -1,6 +1,6 @@
 import { addMessage, byId, startConnection } from '/tour.js';
 
-startConnection('/notices/', (data) => addMessage(byId('messages'), data));
+startConnection('/notices/', (data) => addMessage(byId('messages'), JSON.parse(data).text));
 
 byId('curl').textContent =
   `curl ${location.origin}/notices/ -H 'content-type: application/json' -d '{"text": "Dinner is ready"}'`;

@@ -21,7 +21,7 @@ connection.onOpen = () => {
   byId('question').textContent = 'Press Next question.';
   byId('verdict').textContent = '';
   next.textContent = 'Next question';
-  if (isAgain) connection.send('next');
+  if (isAgain) connection.send('"next"');
   isAgain = false;
 };
 
@@ -67,10 +67,10 @@ function showTime() {
 next.addEventListener('click', () => {
   isAgain = next.textContent === 'Again';
   if (isAgain) connection.open();
-  else connection.send('next');
+  else connection.send('"next"');
 });
 byId('form').addEventListener('submit', (event) => {
   event.preventDefault();
-  if (deadline > 0 || !connection.isOpen()) connection.send(byId('answer').value.trim());
+  if (deadline > 0 || !connection.isOpen()) connection.send(JSON.stringify(byId('answer').value.trim()));
   else warn('No question is open. Press Next question first.');
 });
