@@ -57,10 +57,14 @@ test('a browser gets its message back', async () => {
   expect(await runInBrowser(readme.find('in-a-browser', 'js'), site)).toBe('Hello, World!');
 });
 
-test('the clock of the second example ticks, and its quiz asks', async () => {
+test('the second example shouts in JSON, its clock ticks, and its quiz asks', async () => {
   const { site } = await readme.run('what-a-handler-can-do');
   expect((await requestUpgrade(site, '/clock', { upgrade: 'h2c' })).status).toBe(404);
   expect((await request(site, '/guess')).status).toBe(400);
+  const shout = await connect(site, '/shout');
+  shout.send('{"text":"hello"}', '{"text":42}');
+  expect(await shout.next()).toBe('{"text":"HELLO"}');
+  expect(await shout.closed()).toMatchObject({ code: 1007 });
   const clock = await connect(site, '/clock/UTC');
   expect(await clock.next()).toMatch(/^\d+:\d\d:\d\d/);
   const guess = await connect(site, '/guess');
