@@ -1,7 +1,7 @@
 import { isBytes } from '../shared/bytes.js';
 import { argumentError, describe, WebsocketError } from '../shared/errors.js';
 import { describeFirst } from './issues.js';
-import { isNestedDeeply } from './nesting.js';
+import { isNestedDeeply, MAX_DEPTH } from './nesting.js';
 import type { SchemaResult, StandardSchema } from '../shared/standard-schema.js';
 
 /** Describes how text messages become values: parsed as JSON, and then checked if it is a schema. */
@@ -34,14 +34,12 @@ export class Codec {
     } catch (error) {
       return { issues: [{ message: (error as Error).message }] };
     }
+    if (isNestedDeeply(text))
+      return { issues: [{ message: `nested more than ${String(MAX_DEPTH)} levels deep` }] };
     if (this.#schema === undefined) return { value };
-    try {
-      const result = this.#schema.validate(value);
-      if (!isThenable(result)) return result;
-      return Promise.resolve(result).then(undefined, (error: unknown) => judge(error, text));
-    } catch (error) {
-      return judge(error, text);
-    }
+    const result = this.#schema.validate(value);
+    // A thenable may call back at once, or twice.
+    return isThenable(result) ? Promise.resolve(result) : result;
   }
 
   /**
@@ -75,13 +73,6 @@ function stringify(value: unknown): string | undefined {
   } catch (error) {
     throw unencodable(error);
   }
-}
-
-/** Returns the issue if a deeply nested message has overflowed the stack of a recursive schema; else throws the error. */
-function judge(error: unknown, text: string): SchemaResult {
-  const isOverflow = (error as { name?: unknown } | null | undefined)?.name === 'RangeError';
-  if (isOverflow && isNestedDeeply(text)) return { issues: [{ message: 'nested too deeply' }] };
-  throw error;
 }
 
 function check(value: unknown, schema: StandardSchema['~standard']): void {

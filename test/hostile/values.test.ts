@@ -81,12 +81,15 @@ describe.for(SCHEMAS)('%s', ([, messages]) => {
   });
 });
 
-test('a message that overflows the stack of a schema is the fault of the client', async () => {
-  for (const messages of [list, schemaOf((value) => ({ value: JSON.stringify(value) }))]) {
+test('a message that would overflow the stack of a schema or of send() is the fault of the client', async () => {
+  for (const messages of ['json', list, schemaOf((value) => ({ value: JSON.stringify(value) }))] as const) {
     const { websocket, client } = await openPair({ messages });
     client.send(nested(MIB / 2));
     expect(await websocket.wait()).toBeNull();
-    expect(await client.closed()).toEqual({ code: 1007, reason: 'invalid message: nested too deeply' });
+    expect(await client.closed()).toEqual({
+      code: 1007,
+      reason: 'invalid message: nested more than 500 levels deep',
+    });
   }
 });
 
