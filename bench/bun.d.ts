@@ -11,6 +11,9 @@ declare module 'bun' {
     port: number;
     hostname: string;
     fetch: (request: Request, server: BunServer) => Response | undefined;
-    websocket: { message(websocket: BunWebsocket, message: string | Uint8Array): void };
+    websocket: {
+      idleTimeout: number;
+      message(websocket: BunWebsocket, message: string | Uint8Array): void;
+    };
   }): BunServer;
 }

@@ -14,11 +14,12 @@ export const KINDS = [
   "Node's JavaScript: http, net, streams, events",
   'dwebsocket',
   'ws',
-  'Express',
+  'Express, or the client of Redis',
   'the handler',
   'garbage collection',
 ] as const;
 
+const OTHERS = 'Express, or the client of Redis';
 const WRITES = new Set(['writeLatin1String', 'writeUtf8String', 'writeBuffer', 'writev']);
 
 let session: Session | undefined;
@@ -64,7 +65,7 @@ function kindOf({ functionName, url }: Profiler.Profile['nodes'][number]['callFr
   if (url.includes('/candidates/')) return 'the handler';
   if (url.includes('/node_modules/ws/')) return 'ws';
   if (url.startsWith('wasm:') || /\/dist\/(?!candidates)/.test(url)) {
-    return url.includes('/node_modules/') ? 'Express' : 'dwebsocket';
+    return url.includes('/node_modules/') ? OTHERS : 'dwebsocket';
   }
-  return url === '' ? "other native code: reads, Node's and V8's own" : 'Express';
+  return url === '' ? "other native code: reads, Node's and V8's own" : OTHERS;
 }

@@ -9,6 +9,8 @@ export function echo(): Server {
     fetch: (request, own) =>
       own.upgrade(request) ? undefined : new Response('not a websocket', { status: 400 }),
     websocket: {
+      // The load takes a ping for a wrong echo.
+      idleTimeout: 0,
       message(websocket, message) {
         websocket.send(message);
       },

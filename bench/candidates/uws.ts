@@ -7,6 +7,10 @@ export function echo(): Promise<Server> {
     uws
       .App()
       .ws('/*', {
+        // For messages of 64 KiB, of which several may wait. And the load takes a ping for a wrong echo.
+        maxPayloadLength: 2 ** 20,
+        maxBackpressure: 2 ** 24,
+        idleTimeout: 0,
         message(websocket, message, isBinary) {
           websocket.send(message, isBinary);
         },

@@ -55,7 +55,7 @@ export async function measureEcho(settings: Settings): Promise<Result> {
   const chosen = scenarios.filter(({ quick }) => quick === true || !settings.quick);
   const turns: Turns = settings.quick
     ? { processes: 1, rounds: 3, seconds: 0.2, warmUp: 0.3 }
-    : { processes: 2, rounds: 8, seconds: 0.3, warmUp: 1 };
+    : { processes: 2, rounds: 5, seconds: 0.3, warmUp: 1 };
   const results = new Map<Scenario, Rounds<Sample>>();
   for (const scenario of chosen) {
     const { bytes, inFlight, binary = false, chinese = false } = scenario;

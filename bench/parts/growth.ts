@@ -15,6 +15,7 @@ import { claimAtLeast, kilobytes, thousands, times, type Claim, type Result } fr
 const SIZES = [100, 1000, 10_000];
 const IN_FLIGHT = 100;
 const ALLOWED = 0.1;
+const MEMORY_ROUNDS = 3;
 const candidates = [ours, bare, net];
 const byRate = ({ rate }: Sample): number => rate;
 const byCpu = ({ cpu }: Sample): number => cpu;
@@ -29,13 +30,13 @@ export async function measureGrowth(settings: Settings): Promise<Result> {
   const sizes = SIZES.filter((size) => !settings.quick || size <= 1000);
   const turns: Turns = settings.quick
     ? { processes: 1, rounds: 3, seconds: 0.2, warmUp: 0.3 }
-    : { processes: 2, rounds: 12, seconds: 0.4, warmUp: 2 };
+    : { processes: 2, rounds: 8, seconds: 0.4, warmUp: 2 };
   const echoes = new Map<number, Rounds<Sample>>();
   for (const size of sizes) echoes.set(size, await measureEchoes(size, turns));
 
   // `net` has no websockets.
   const sized = [ours, bare].flatMap((candidate) => sizes.map((size): Sized => ({ ...candidate, size })));
-  const memories = await interleave(sized, settings.rounds, (one) =>
+  const memories = await interleave(sized, settings.quick ? 1 : MEMORY_ROUNDS, (one) =>
     memoryPerConnection(one, (one as Sized).size),
   );
   const heap = new Map(

@@ -1,6 +1,16 @@
 import { hasRedis, RedisServer } from '../../test/groups/support/redis-server.js';
 import { crossws, ours, packagesOf, socketIo, socketIoSharded, type Candidate } from '../candidates.js';
-import { figure, interleave, ratio, sample, withServers, type Sample, type Settings } from '../measure.js';
+import type { Target } from '../load/connection.js';
+import {
+  figure,
+  interleave,
+  ratio,
+  sample,
+  withServers,
+  type LoadChild,
+  type Sample,
+  type Settings,
+} from '../measure.js';
 import { claimAtLeast, claimAtMost, thousands, times, type Claim, type Result, type Table } from './part.js';
 
 interface Scenario {
@@ -22,7 +32,7 @@ const pair: Scenario = {
   inFlight: 32,
   goal: 1.3,
 };
-const many: Scenario = {
+export const many: Scenario = {
   title: '200 groups, 4 processes',
   processes: 4,
   groups: 200,
@@ -81,16 +91,14 @@ export async function measureRelay(settings: Settings): Promise<Result> {
 }
 
 function relayOnce(candidate: Candidate, scenario: Scenario, settings: Settings): Promise<Sample> {
-  const { processes, ...rest } = scenario;
+  const { processes } = scenario;
   return withRedis(async (redis) =>
     withServers(
       candidate,
       processes,
       { part: 'groups', argument: { burst: 1, redis } },
       async (servers, load, targets) => {
-        // A connected member has joined its group here; Redis needs a moment until the other processes reach it.
-        const plan = { ...rest, spread: SPREAD, burst: 1, settle: 500 };
-        await load.ask('startFanOut', { targets, plan });
+        await startRelay(scenario, load, targets);
         const { rate, cpu, loadCpu } = await sample(servers, load, settings);
         const deliveries = scenario.members * SPREAD;
         return { rate: rate / deliveries, cpu: cpu * deliveries, loadCpu };
@@ -99,7 +107,14 @@ function relayOnce(candidate: Candidate, scenario: Scenario, settings: Settings)
   );
 }
 
-async function withRedis<T>(use: (url: string) => Promise<T>): Promise<T> {
+export function startRelay(scenario: Scenario, load: LoadChild, targets: Target[]): Promise<unknown> {
+  const { groups, members, inFlight } = scenario;
+  // A connected member has joined its group here; Redis needs a moment until the other processes reach it.
+  const plan = { groups, members, inFlight, spread: SPREAD, burst: 1, settle: 500 };
+  return load.ask('startFanOut', { targets, plan });
+}
+
+export async function withRedis<T>(use: (url: string) => Promise<T>): Promise<T> {
   const redis = await RedisServer.start();
   try {
     return await use(redis.url);

@@ -23,7 +23,7 @@ export async function measureVisits(settings: Settings): Promise<Result> {
   // A visit runs much more code than an echo, and less often. So the engine needs seconds to compile that code.
   const turns: Turns = settings.quick
     ? { processes: 1, rounds: 3, seconds: 0.3, warmUp: 1.5 }
-    : { processes: 3, rounds: 12, seconds: 0.5, warmUp: 4 };
+    : { processes: 3, rounds: 8, seconds: 0.5, warmUp: 3 };
   const rounds = await takeTurns(
     candidates,
     turns,
