@@ -86,8 +86,8 @@ const NoEvents = function () {
 NoEvents.prototype = Object.create(null) as object;
 
 /**
- * Replaces the table of the listeners of an emitter that has none. V8 stores Node's empty table as a dictionary, which would
- * take 180 bytes.
+ * Replaces the table of the listeners of an emitter that has none, and will hardly get any. V8 stores Node's empty table as a
+ * dictionary, which would take 180 bytes. But it takes longer to remove a listener from this one.
  */
 export function shrinkEmptyEvents(emitter: EventEmitter): void {
   if ((emitter as PrivateEmitter)._eventsCount === 0) (emitter as PrivateEmitter)._events = new NoEvents();

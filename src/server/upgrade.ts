@@ -5,7 +5,7 @@ import { refusal, type Refusal } from '../handshake/handshake.js';
 import { publishFinish, publishStart } from '../handshake/http-channels.js';
 import { closeRequestAndResponse } from '../handshake/websocket-response.js';
 import { forgetParsedUrl, learnRouterSymbols, reserveFields } from '../internals/express.js';
-import { createResponse, shrinkEmptyEvents } from '../internals/node.js';
+import { createResponse } from '../internals/node.js';
 import { debug } from '../shared/notices.js';
 import { clearTimeout, nextTick, setTimeout } from '../shared/real-timers.js';
 import type { Websocket } from '../websocket/websocket.js';
@@ -102,7 +102,6 @@ export class Upgrade implements PendingUpgrade {
     learnRouterSymbols(this.req);
     forgetParsedUrl(this.req);
     this.res.detachSocket(connection.socket);
-    shrinkEmptyEvents(this.res);
     // From now on ws listens to the socket.
     return { socket: connection.release(), head };
   }
