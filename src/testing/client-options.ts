@@ -5,7 +5,7 @@ import { resolveOptions, type Policy } from '../options/policy.js';
 import type { WebsocketOptions } from '../routes/websocket-options.js';
 import { describe, optionError } from '../shared/errors.js';
 import type { SchemaIssue, StandardSchema } from '../shared/standard-schema.js';
-import { describeFirst } from '../values/issues.js';
+import { describeInvalid } from '../values/issues.js';
 import { DEFAULT_DEADLINE } from './deadline.js';
 import { WebsocketExpectationError } from './errors.js';
 import type { Endpoint } from './target.js';
@@ -127,7 +127,7 @@ function failOnInvalid(policy: Policy): Policy {
   const { values } = policy;
   if (values === undefined || values.invalid !== undefined) return policy;
   const invalid = (issues: readonly SchemaIssue[], _websocket: unknown, text: string): never => {
-    const came = `the server sent ${describe(text)}, an invalid message${describeFirst(issues)}`;
+    const came = `the server sent ${describe(text)}, an ${describeInvalid(issues)}`;
     throw new WebsocketExpectationError('a message that fits the option messages', came);
   };
   return { ...policy, values: { ...values, invalid } };

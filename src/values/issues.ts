@@ -2,6 +2,8 @@ import { cutText } from '../shared/bytes.js';
 import { MAX_REASON_BYTES } from '../shared/close-codes.js';
 import type { SchemaIssue } from '../shared/standard-schema.js';
 
+const INVALID = 'invalid message';
+
 /** The most characters of a path or of a message. A client may choose the keys of a path. */
 const MAX_TEXT = 200;
 
@@ -10,8 +12,13 @@ const MAX_TEXT = 200;
  * because they tell a stranger how the app works.
  */
 export function reasonFor(issues: readonly SchemaIssue[]): string {
-  const isProduction = process.env.NODE_ENV === 'production';
-  return cutText(`invalid message${isProduction ? '' : describeFirst(issues)}`, MAX_REASON_BYTES);
+  if (process.env.NODE_ENV === 'production') return INVALID;
+  return cutText(describeInvalid(issues), MAX_REASON_BYTES);
+}
+
+/** Returns a text such as `invalid message at items.0.name: expected a string`. */
+export function describeInvalid(issues: readonly SchemaIssue[]): string {
+  return INVALID + describeFirst(issues);
 }
 
 /** Returns where the first issue is, and its message: ` at items.0.name: expected a string`. */

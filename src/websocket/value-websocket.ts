@@ -4,7 +4,7 @@ import { CloseCode } from '../shared/close-codes.js';
 import { debug } from '../shared/notices.js';
 import type { SchemaIssue } from '../shared/standard-schema.js';
 import { asyncSchemaError, isThenable } from '../values/codec.js';
-import { describeFirst, reasonFor } from '../values/issues.js';
+import { describeInvalid, reasonFor } from '../values/issues.js';
 import { onInvalid } from './diagnostics.js';
 import { MessageQueue, type Queue } from './message-queue.js';
 import { Messages } from './messages.js';
@@ -66,7 +66,7 @@ export class ValueWebsocket extends Base {
    * @throws The error of the app's listener.
    */
   #refuse(issues: readonly SchemaIssue[], text: string): void {
-    debug('%s: received an invalid message: %j', this.request.url, describeFirst(issues));
+    debug('%s: received %j', this.request.url, describeInvalid(issues));
     if (this.#isServer && onInvalid.hasSubscribers) onInvalid.publish({ websocket: this, issues, text });
     const { invalid } = this.#values;
     if (invalid === undefined) {

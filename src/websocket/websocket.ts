@@ -176,8 +176,8 @@ export class Websocket<M = Message, Out = Data> implements AsyncIterable<M> {
    * A message that is a value (see the option `messages`) may itself be `null`. An iteration tells it from the end. If a schema
    * throws or rejects, or the function `invalid` does, `wait` rejects with that error.
    *
-   * @param timeout Whole milliseconds from 0 to 2 ** 31 - 1. With 0, `wait` does not wait. Without a timeout, it waits
-   *   without a limit.
+   * @param timeout Whole milliseconds from 0 to 2 ** 31 - 1. With 0, `wait` does not wait; if a schema answers with a promise,
+   *   a later call gets the message. Without a timeout, it waits without a limit.
    * @throws {WebsocketClosedError} (as a rejection) The end was reported before.
    * @throws {RangeError} `timeout` is out of range or not whole.
    * @throws {TypeError} `timeout` is not a number.

@@ -90,9 +90,10 @@ describe('withDefaults', () => {
       expect(await client.next()).toBe('[{"a":1}]');
       expect(await client.next()).toContain('JSON');
     }
-    watchWarnings();
+    const warnings = watchWarnings();
     const failing = await connect(await serve(requireJson((req) => req.websocket.send('no list'))));
     expect((await failing.closed()).code).toBe(1011);
+    expect((await warnings.next()).message).toContain('does not fit the option "sends": expected a list');
   });
 
   test('a route may have another schema, and keeps the other options', async () => {

@@ -17,6 +17,9 @@ async function useRoutes(site: Site): Promise<void> {
   await (await connect(site, '/talk')).close(4001, 'enough');
   await (await connect(site, '/talk')).vanish();
   await (await connect(site, '/fail')).closed();
+  const json = await connect(site, '/json');
+  json.send('{\n');
+  await json.closed();
   await requestUpgrade(site, '/talk', { 'sec-websocket-version': '8' });
   await requestUpgrade(site, '/nowhere');
   // The last one: when its line is printed, all earlier lines are printed, too.
@@ -24,7 +27,7 @@ async function useRoutes(site: Site): Promise<void> {
 }
 
 test(
-  'NODE_DEBUG=dwebsocket prints one line for each attach, each verdict with its reason, and each close with its side',
+  'NODE_DEBUG=dwebsocket prints one line for each attach, each verdict with its reason, each invalid message, and each close with its side',
   { timeout: 120_000 },
   async () => {
     const { site, stop } = await startProgram('talk', { NODE_DEBUG: 'dwebsocket' });
@@ -39,6 +42,8 @@ test(
         '/talk: closed with 1000 "" by this side',
         '/talk: closed with 4001 "enough" by the peer',
         '/talk: closed with 1006 "" by neither side: the connection was lost',
+        expect.stringMatching(/^\/json: received "invalid message: .*JSON/),
+        expect.stringMatching(/^\/json: closed with 1007 "invalid message: .*JSON.*" by this side$/),
         '/fail: accepted',
         '/fail: the handler failed: Error: the reason',
         '/fail: closed with 1011 "" by this side',

@@ -128,7 +128,15 @@ describe('encode', () => {
     ],
     [{ a: [1n] }, TypeError, 'turn a BigInt into a string or a number'],
     [cycle, TypeError, 'circular structure'],
-    [JSON.parse(nested(200_000)), RangeError, 'Maximum call stack size exceeded'],
+    [
+      {
+        toJSON(): never {
+          throw new RangeError('Invalid string length');
+        },
+      },
+      RangeError,
+      'Invalid string length',
+    ],
     [Promise.resolve({ a: 1 }), TypeError, 'send() was given a promise; await it first: send(await value)'],
     [new Blob(['a']), TypeError, 'send(await value.arrayBuffer())'],
     [

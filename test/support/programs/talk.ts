@@ -15,6 +15,10 @@ app.get(
   ),
 );
 app.get(
+  '/json',
+  requireWebsocket(({ websocket }) => websocket.wait(), { messages: 'json' }),
+);
+app.get(
   '/fail',
   requireWebsocket(() => {
     throw new Error('the reason');
