@@ -97,20 +97,9 @@ export class Exchange implements EndListener {
     if (!this.#res.headersSent) markHeadersSent(this.#res);
     guard.install(this.#res);
     const { bytesWritten } = this.#req.socket;
-    let hasFailed = false;
-    // All functions of this method share one scope, which lasts as long as the connection.
-    const ownNext: Next = (error) => {
-      if (!isError(error)) this.#handlerPassedOn(error, next);
-      else if (!hasFailed) {
-        hasFailed = true;
-        // A handler that this handler called with its own `next` has failed.
-        if (error === this.#failure?.error) this.#forwardError(handler, error, next);
-        else this.#fail(handler, error, next);
-      }
-    };
     let result: unknown;
     try {
-      result = handler(this.#req as never, this.#res as never, ownNext);
+      result = handler(this.#req as never, this.#res as never, this.#createNext(handler, next));
     } catch (error) {
       this.#handlerFailed(handler, error, next);
       return;
@@ -170,12 +159,23 @@ export class Exchange implements EndListener {
     });
   }
 
-  /** The next handler decides how the websocket ends: a wrapped handler by its end, any other by its answer. */
-  #handlerPassedOn(route: unknown, next: Next | undefined): void {
-    if (next === undefined) return;
-    this.#phase = 'passed on';
-    if (!this.#res.writableEnded) this.#reopenResponse();
-    next(route);
+  /** Creates the `next` of a handler. */
+  #createNext(handler: AnyHandler, next: Next | undefined): Next {
+    let hasFailed = false;
+    return (error) => {
+      if (isError(error)) {
+        if (hasFailed) return;
+        hasFailed = true;
+        // A handler that this handler called with its own `next` has failed.
+        if (error === this.#failure?.error) this.#forwardError(handler, error, next);
+        else this.#fail(handler, error, next);
+      } else if (next !== undefined) {
+        // The next handler decides how the websocket ends: a wrapped handler by its end, any other by its answer.
+        this.#phase = 'passed on';
+        if (!this.#res.writableEnded) this.#reopenResponse();
+        next(error);
+      }
+    };
   }
 
   #reopenResponse(status = SWITCHING_PROTOCOLS): void {
