@@ -54,11 +54,10 @@ export function reserveFields(req: IncomingMessage, res: ServerResponse): void {
 
 /**
  * Discards the parsed URL of a request, which Express, Connect and their middleware cache on it. They parse it again when
- * they need it. It would take 200 bytes until the websocket ends.
+ * they need it. It would take 200 bytes until the websocket ends. The property must be reserved.
  */
 export function forgetParsedUrl(req: IncomingMessage): void {
-  const routed = req as RoutedRequest;
-  if (routed._parsedUrl !== undefined) routed._parsedUrl = undefined;
+  (req as RoutedRequest)._parsedUrl = undefined;
 }
 
 // The router of Express 5 stores the matched route under its own symbol.

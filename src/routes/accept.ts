@@ -5,11 +5,11 @@ import { refuse } from '../handshake/answer.js';
 import { judgeHandshake, type Verdict } from '../handshake/handshake.js';
 import { SWITCHING_PROTOCOLS } from '../handshake/websocket-response.js';
 import {
-  shrinkEmptyEvents,
   forgetHeaders,
   markHeadersSent,
   mayHaveHeaderHooks,
   rawHeaderNames,
+  shrinkEmptyEvents,
 } from '../internals/node.js';
 import type { ServerOptions } from '../internals/ws.js';
 import type { Policy } from '../options/policy.js';

@@ -41,9 +41,9 @@ export interface WebsocketOptions<
    * With `'json'`, messages are values of the type `unknown`, parsed from text. With a schema of zod, valibot, arktype or
    * another library that implements Standard Schema, they are also checked, and have the type that the schema gives. A
    * message that is not JSON, nests arrays and objects more than 500 levels deep, or does not fit closes the websocket with
-   * 1007 when it is read, and the handler's loop ends. The reason names the first issue, but not if `NODE_ENV` is `production`. A binary message closes it with 1003. If a schema
-   * throws or rejects, `wait`, `read` or the iteration fails with its error. `send` encodes any value as JSON; bytes stay a
-   * binary message.
+   * 1007 when it is read, and the handler's loop ends. The reason names the first issue, but not if `NODE_ENV` is
+   * `production`. A binary message closes it with 1003. If a schema throws or rejects, `wait`, `read` or the iteration fails
+   * with its error. `send` encodes any value as JSON; bytes stay a binary message.
    *
    * @default 'both'
    */
