@@ -80,13 +80,18 @@ function resolveMessages(
   defaults: Policy,
 ): Pick<Policy, 'messages' | 'values'> {
   const format = messages ?? defaults.values?.codec.format ?? defaults.messages;
-  if (format === 'both' || format === 'text' || format === 'binary') {
+  if (isMessageKind(format)) {
     if (sends !== undefined) throw needsValues('sends', sends, format);
     if (invalid !== undefined) throw needsValues('invalid', invalid, format);
     return { messages: format, values: undefined };
   }
   const codec = new Codec(format, sends ?? defaults.values?.codec.sends);
   return { messages: 'text', values: { codec, invalid: invalid ?? defaults.values?.invalid } };
+}
+
+/** Returns whether a value of the option `messages` names text or bytes, and not values. */
+export function isMessageKind(value: unknown): value is MessageKind {
+  return value === 'both' || value === 'text' || value === 'binary';
 }
 
 function needsValues(name: string, value: unknown, messages: MessageKind): Error {
@@ -100,7 +105,7 @@ function checkSize(value: unknown, name: string): void {
 
 function checkMessages(value: unknown, name: string): void {
   const rule = `'text', 'binary', 'both', 'json', or ${A_SCHEMA}`;
-  if (value === 'both' || value === 'text' || value === 'binary' || value === 'json') return;
+  if (isMessageKind(value) || value === 'json') return;
   if (typeof value === 'string') throw optionError(RangeError, name, rule, value);
   if (!isSchema(value)) throw optionError(TypeError, name, rule, value);
 }

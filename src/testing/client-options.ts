@@ -18,15 +18,17 @@ export interface Agent {
   };
 }
 
-type Shared =
-  | 'messages'
-  | 'sends'
-  | 'invalid'
-  | 'maxPayload'
-  | 'maxQueue'
-  | 'highWaterMark'
-  | 'maxBuffered'
-  | 'perMessageDeflate';
+const SHARED = [
+  'messages',
+  'sends',
+  'invalid',
+  'maxPayload',
+  'maxQueue',
+  'highWaterMark',
+  'maxBuffered',
+  'perMessageDeflate',
+] as const;
+type Shared = (typeof SHARED)[number];
 
 /**
  * Lists the options of `connect`. Options that a route has, too, mean the same here, and have the same defaults, except that
@@ -79,16 +81,6 @@ export interface ClientSettings {
   readonly rejectUnauthorized: boolean | undefined;
 }
 
-const SHARED = [
-  'messages',
-  'sends',
-  'invalid',
-  'maxPayload',
-  'maxQueue',
-  'highWaterMark',
-  'maxBuffered',
-  'perMessageDeflate',
-];
 const OWN = ['headers', 'agent', 'origin', 'protocols', 'deadline', 'rejectUnauthorized'];
 
 // A test client accepts large messages, as a browser does.
@@ -117,7 +109,9 @@ export function resolveConnectOptions(options: AnyConnectOptions): ClientSetting
       agent,
     );
   }
-  const shared = Object.fromEntries(Object.entries(options).filter(([name]) => SHARED.includes(name)));
+  const shared = Object.fromEntries(
+    Object.entries(options).filter(([name]) => SHARED.includes(name as never)),
+  );
   const policy = failOnInvalid(resolveOptions({ ...shared, protocols, closeTimeout: deadline }, DEFAULTS));
   return { policy, headers, agent, origin, protocols, deadline, rejectUnauthorized };
 }

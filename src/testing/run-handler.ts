@@ -1,6 +1,7 @@
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { checkHandler } from '../options/checks.js';
 import type { AnyOptions, Message, MessageFormat, MessageKind } from '../options/options.js';
+import { isMessageKind } from '../options/policy.js';
 import type { Marked } from '../routes/request.js';
 import type { AnyHandler } from '../routes/serve-http.js';
 import type {
@@ -153,8 +154,7 @@ export function runHandler(
 
 /** Returns the option `messages` of the client: what the handler sends. */
 function formatOfClient({ messages, sends }: AnyOptions): ValueFormat | undefined {
-  const hasValues = messages !== undefined && !['both', 'text', 'binary'].includes(messages as string);
-  return hasValues ? (sends ?? 'json') : undefined;
+  return messages === undefined || isMessageKind(messages) ? undefined : (sends ?? 'json');
 }
 
 async function waitForEnd(
