@@ -14,6 +14,7 @@ import { CloseCode, closeCodeBehind, closeCodeFor } from '../shared/close-codes.
 import { WebsocketClosedError } from '../shared/errors.js';
 import { debug, pathOf, warnOnce } from '../shared/notices.js';
 import { clearTimeout, setImmediate, setTimeout } from '../shared/real-timers.js';
+import { isThenable } from '../shared/thenable.js';
 import { onError } from '../websocket/diagnostics.js';
 import { endListenerOf, existingSignal, type EndListener } from '../websocket/operations.js';
 import type { Websocket } from '../websocket/websocket.js';
@@ -338,15 +339,5 @@ function isCausedByClose(error: unknown, websocket: Websocket): boolean {
   } catch {
     // The error has a getter that throws.
     return false;
-  }
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return false;
-  try {
-    return typeof (value as { then?: unknown }).then === 'function';
-  } catch {
-    // The getter throws, so a promise for this value rejects.
-    return true;
   }
 }

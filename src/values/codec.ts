@@ -1,8 +1,9 @@
 import { isBytes } from '../shared/bytes.js';
 import { argumentError, describe, WebsocketError } from '../shared/errors.js';
+import type { SchemaResult, StandardSchema } from '../shared/standard-schema.js';
+import { isThenable } from '../shared/thenable.js';
 import { describeFirst } from './issues.js';
 import { isNestedDeeply, MAX_DEPTH } from './nesting.js';
-import type { SchemaResult, StandardSchema } from '../shared/standard-schema.js';
 
 /** Describes how text messages become values: parsed as JSON, and then checked if it is a schema. */
 export type ValueFormat = 'json' | StandardSchema;
@@ -121,8 +122,4 @@ function refuseOpaque(value: unknown): void {
       'send() was given a Blob; send its bytes: send(await value.arrayBuffer())',
     );
   }
-}
-
-export function isThenable<T>(value: T | PromiseLike<T>): value is Promise<T> {
-  return typeof (value as { then?: unknown } | null | undefined)?.then === 'function';
 }

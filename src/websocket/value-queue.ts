@@ -1,6 +1,7 @@
 import { AsyncResource } from 'node:async_hooks';
 import type { SchemaIssue, SchemaResult } from '../shared/standard-schema.js';
-import { isThenable, type Codec } from '../values/codec.js';
+import { isThenable } from '../shared/thenable.js';
+import type { Codec } from '../values/codec.js';
 import { EMPTY, MessageQueue, type Queue, type Source, type Waiter } from './message-queue.js';
 
 /** Handles a message that does not fit. If it throws, the next reader gets the error. */
