@@ -27,6 +27,7 @@ export interface ChildOptions {
   execArgv?: string[];
   /** The program of another runtime that runs the module. */
   execPath?: string;
+  /** Lets ws find bufferutil. */
   withBufferutil?: boolean | undefined;
 }
 
@@ -42,11 +43,14 @@ export class Child<A extends Answers> {
     { execArgv = [], execPath, withBufferutil = false }: ChildOptions = {},
   ) {
     this.#title = title;
+    const withoutIt = new URL('dist/without-bufferutil.js', import.meta.url);
+    const preload = withBufferutil ? [] : ['--import', withoutIt.href];
     this.#process = fork(module, {
-      execArgv,
       // Only Node understands the 'advanced' format.
-      ...(execPath === undefined ? { serialization: 'advanced' } : { execPath }),
-      env: childEnvironment(withBufferutil),
+      ...(execPath === undefined
+        ? { serialization: 'advanced', execArgv: [...preload, ...execArgv] }
+        : { execPath, execArgv }),
+      env: childEnvironment(),
     });
     this.#process.on('message', (message) => this.#settle?.(message as Reply));
     this.#process.on('exit', (code, signal) =>
@@ -91,10 +95,8 @@ export class Child<A extends Answers> {
 }
 
 // As in production, and without the loaders and debuggers of the shell that runs the benchmark.
-function childEnvironment(withBufferutil: boolean): NodeJS.ProcessEnv {
+function childEnvironment(): NodeJS.ProcessEnv {
   const environment: NodeJS.ProcessEnv = { ...process.env, NODE_ENV: 'production' };
-  // The package of uWebSockets.js brings bufferutil, which nobody gets who installs ws.
-  if (!withBufferutil) environment.WS_NO_BUFFER_UTIL = '1';
   delete environment.NODE_OPTIONS;
   delete environment.NODE_DEBUG;
   return environment;
