@@ -16,6 +16,7 @@ import { measureGrowth } from './parts/growth.js';
 import { measureHeap } from './parts/heap.js';
 import { measureLatency } from './parts/latency.js';
 import type { Part } from './parts/part.js';
+import { measureLibrary } from './parts/library.js';
 import { measureProfile } from './parts/profile.js';
 import { measureRelay } from './parts/relay.js';
 import { measureSending } from './parts/sending.js';
@@ -26,6 +27,7 @@ import { renderMarkdown, renderTable, summary, type Measured } from './report/ma
 
 const parts: Record<string, Part> = {
   echo: measureEcho,
+  library: measureLibrary,
   latency: measureLatency,
   'fan-out': measureFanOut,
   relay: measureRelay,

@@ -17,6 +17,21 @@ export function echo(): Server {
   return app.listen(0, '127.0.0.1');
 }
 
+/** Echoes as a library does that expects a socket of ws. */
+export function handedOver(): Server {
+  const app = express();
+  app.get(
+    '/echo',
+    requireWebsocket((req) => {
+      const socket = req.websocket.handOver();
+      socket.on('message', (data: Buffer, isBinary: boolean) => {
+        socket.send(data, { binary: isBinary });
+      });
+    }),
+  );
+  return app.listen(0, '127.0.0.1');
+}
+
 /** Parses each message as JSON, and answers with the value. */
 export function json(): Server {
   const app = express();

@@ -2,9 +2,10 @@
  * Holds all names of `ws` that the package uses although they are private or have no type. No other file in `src` may use
  * such names. test/internals/ws.test.ts checks that `ws` still has them.
  */
+import type { EventEmitter } from 'node:events';
 import type { Writable } from 'node:stream';
 import * as ws from 'ws';
-import { clearTimeout, setTimeout } from '../shared/real-timers.js';
+import { clearTimeout, nextTick, setTimeout } from '../shared/real-timers.js';
 
 // Without this check, Node throws "Class extends value undefined", which does not help the user.
 if ((ws.WebSocket as unknown) === undefined) {
@@ -64,6 +65,64 @@ export class InternalWebSocket extends ws.WebSocket {
   stopCloseTimer(): void {
     if (this.closeTimer !== undefined) clearTimeout(this.closeTimer);
   }
+}
+
+/** What {@link WebSocketView} inherits. It declares the rest itself: accessors, which the types of `ws` call fields. */
+interface Inherited extends EventEmitter {
+  readonly OPEN: 1;
+  binaryType: string;
+}
+
+const ViewBase = ws.WebSocket as unknown as new (
+  address: null,
+  protocols: undefined,
+  options: object,
+) => Inherited;
+
+/** The `WebSocket` of `ws` without a connection of its own: it shows the socket of another one. */
+export class WebSocketView extends ViewBase {
+  // Libraries read this field: `createWebSocketStream` of ws, and those that log an address.
+  declare private _socket: unknown;
+  declare private _closeFrameReceived: boolean;
+  declare private _closeFrameSent: boolean;
+
+  constructor(connection: ws.WebSocket) {
+    // With these arguments, ws creates a server's WebSocket without a socket.
+    super(null, undefined, {});
+    this._socket = (connection as unknown as WebSocketView)._socket;
+  }
+
+  /** Sets what `ws` reads for the property `wasClean` of a close event. */
+  protected copyEnd(connection: ws.WebSocket): void {
+    const { _closeFrameReceived, _closeFrameSent } = connection as unknown as WebSocketView;
+    this._closeFrameReceived = _closeFrameReceived;
+    this._closeFrameSent = _closeFrameSent;
+  }
+}
+
+/** The fields of a `WebSocketServer` with which `ws` ends `close(callback)` after its last client. */
+export interface SocketServer extends EventEmitter {
+  readonly clients?: Set<unknown>;
+  readonly _shouldEmitClose?: boolean;
+  _state?: number;
+}
+
+const SERVER_RUNNING = 0;
+const SERVER_CLOSED = 2;
+
+/** Returns whether `close` of a server was called. */
+export function isClosing({ _state = SERVER_RUNNING }: SocketServer): boolean {
+  return _state !== SERVER_RUNNING;
+}
+
+/** Removes a client from a server that did not do its handshake. The server emits 'close' if it waits for this client. */
+export function leaveServer(server: SocketServer, client: unknown): void {
+  if (server.clients?.delete(client) !== true) return;
+  if (server._shouldEmitClose !== true || server.clients.size > 0) return;
+  nextTick(() => {
+    server._state = SERVER_CLOSED;
+    server.emit('close');
+  });
 }
 
 function endOnce(stream: Writable | null | undefined): void {

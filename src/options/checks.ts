@@ -118,9 +118,9 @@ export function checkBoolean(value: unknown, name: string): void {
 }
 
 /** Checks that the handler of a route is a function. */
-export function checkHandler(handler: unknown, wrapper: string): void {
+export function checkHandler(handler: unknown, wrapper: string, parameters = '(req, res)'): void {
   if (typeof handler === 'function') return;
   throw new TypeError(
-    `${wrapper} takes the route's handler, a function (req, res) => …; got ${describe(handler)}`,
+    `${wrapper} takes the route's handler, a function ${parameters} => …; got ${describe(handler)}`,
   );
 }

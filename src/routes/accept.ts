@@ -59,8 +59,7 @@ export class Acceptor {
   }
 
   /**
-   * Completes the handshake of a request, and returns its websocket. Returns `undefined` if the request is refused, was
-   * answered before, or its client has disconnected.
+   * Completes the handshake of a request, and returns its websocket. Returns `undefined` in the same cases as {@link admit}.
    *
    * @param listener Called when the connection has ended.
    * @param refuseWith Sends the refusal.
@@ -72,17 +71,26 @@ export class Acceptor {
     listener: EndListener,
     refuseWith: typeof refuse = refuse,
   ): Websocket | undefined {
+    const protocol = this.admit(req, res, refuseWith);
+    return protocol === undefined ? undefined : this.#accept(upgradeOf(req) as Upgrade, protocol, listener);
+  }
+
+  /**
+   * Judges a handshake. Returns the subprotocol, which may be `''`. Returns `undefined` if the request is refused, was answered
+   * before, or its client has disconnected.
+   *
+   * @throws The error of a function among the options.
+   */
+  admit(req: IncomingMessage, res: ServerResponse, refuseWith: typeof refuse = refuse): string | undefined {
     const upgrade = upgradeOf(req);
     if (upgrade !== undefined && upgrade.state !== 'pending') {
       debug('%s: reached its route after it was answered, or after the client disconnected', req.url);
       return undefined;
     }
     const verdict = this.#judge(req);
-    if (verdict.refused) {
-      refuseWith(req, res, verdict);
-      return undefined;
-    }
-    return this.#accept(upgrade as Upgrade, verdict.protocol, listener);
+    if (!verdict.refused) return verdict.protocol;
+    refuseWith(req, res, verdict);
+    return undefined;
   }
 
   /** Returns the verdict on a request, and warns if the operator can correct the cause. */

@@ -16,7 +16,13 @@ import { debug, pathOf, warnOnce } from '../shared/notices.js';
 import { clearTimeout, setImmediate, setTimeout } from '../shared/real-timers.js';
 import { isThenable } from '../shared/thenable.js';
 import { onError } from '../websocket/diagnostics.js';
-import { endListenerOf, existingSignal, type EndListener } from '../websocket/operations.js';
+import {
+  closeCodeOf,
+  endListenerOf,
+  existingSignal,
+  isHandedOver,
+  type EndListener,
+} from '../websocket/operations.js';
 import type { Websocket } from '../websocket/websocket.js';
 import { isAbort } from './aborts.js';
 import type { Acceptor } from './accept.js';
@@ -44,7 +50,6 @@ type Phase = 'handling' | 'passed on' | 'ended';
  * function, an exchange took 1.1 KB more heap.
  */
 export class Exchange implements EndListener {
-  readonly #req: IncomingMessage;
   readonly #res: ServerResponse;
   /** The options of the route. They identify the route, so that each warning appears once for it. */
   readonly #route: object;
@@ -55,9 +60,11 @@ export class Exchange implements EndListener {
   /** The close code that follows from the app's answer. */
   #closeCode: number | undefined;
   #failure: { readonly error: unknown } | undefined;
+  // The latest handler and its `next`. A library gets errors after the handler has returned.
+  #handler: AnyHandler | undefined;
+  #next: Next | undefined;
 
-  constructor(req: IncomingMessage, res: ServerResponse, route: object, websocket?: Websocket) {
-    this.#req = req;
+  constructor(res: ServerResponse, route: object, websocket?: Websocket) {
     this.#res = res;
     this.#route = route;
     this.#websocket = websocket;
@@ -75,7 +82,7 @@ export class Exchange implements EndListener {
     res: ServerResponse,
     refuseWith?: typeof refuse,
   ): Exchange | undefined {
-    const exchange = new Exchange(req, res, acceptor.policy);
+    const exchange = new Exchange(res, acceptor.policy);
     exchange.#websocket = acceptor.open(req, res, exchange, refuseWith);
     return exchange.#websocket === undefined ? undefined : exchange;
   }
@@ -84,8 +91,13 @@ export class Exchange implements EndListener {
     return this.#websocket as Websocket;
   }
 
-  /** Lets any later route use the websocket and answer, wrapped or not. */
-  passOn(): void {
+  get #req(): IncomingMessage {
+    return this.#res.req;
+  }
+
+  /** Lets any later route use the websocket and answer, wrapped or not. `next` gets the errors of a library. */
+  passOn(next: Next | undefined): void {
+    this.#next = next;
     this.#phase = 'passed on';
     this.#reopenResponse(this.#res.statusCode);
   }
@@ -93,6 +105,8 @@ export class Exchange implements EndListener {
   /** Runs a handler on the websocket of this exchange. */
   run(handler: AnyHandler, next: Next | undefined): void {
     this.#running++;
+    this.#handler = handler;
+    this.#next = next;
     // An earlier next() led to this handler.
     if (this.#phase === 'passed on') this.#phase = 'handling';
     if (!this.#res.headersSent) markHeadersSent(this.#res);
@@ -131,6 +145,11 @@ export class Exchange implements EndListener {
       // After a failure, the error handlers end the response.
       else if (this.#phase === 'passed on' && this.#failure === undefined) this.#endPassedOn();
     });
+  }
+
+  /** Called when a listener of a library that has the websocket throws or rejects. */
+  websocketFailed(error: unknown): void {
+    this.#fail(this.#handler ?? noHandler, asError(error), this.#next);
   }
 
   /**
@@ -199,7 +218,8 @@ export class Exchange implements EndListener {
       this.#phase === 'handling' &&
       this.#failure === undefined &&
       this.#res.socket === null &&
-      !this.websocket.isClosed();
+      !this.websocket.isClosed() &&
+      !isHandedOver(this.websocket);
     this.#handlerEnded();
     if (!isIdle) return;
     // Checks the bytes only after the close, because compressed messages are sent later.
@@ -223,11 +243,12 @@ export class Exchange implements EndListener {
   #handlerEnded(): void {
     this.#running--;
     if (this.#running > 0) return;
-    if (this.#phase !== 'passed on' || this.#closeCode !== undefined)
-      void this.websocket.close(this.#closeCode);
-    if (this.#failure !== undefined) return;
+    // A websocket that was handed over stays open. The same goes for one that was passed on, until somebody answers.
+    const staysOpen = this.#phase === 'passed on' || isHandedOver(this.websocket);
+    if (!staysOpen || this.#closeCode !== undefined) void this.websocket.close(this.#closeCode);
     void this.websocket.closed.then(() => {
-      this.#end();
+      // After a failure, the error handlers end the response.
+      if (this.#failure === undefined) this.#end();
     });
   }
 
@@ -329,12 +350,28 @@ function describeUse(method: string): string {
   return `the handler called res.${method}() on a websocket, ${effect}. ${ADVICE}`;
 }
 
+/** Returns whether an error says only that a stream has closed. A pipeline rejects with it when one of its ends leaves. */
+function isEndOfStream(error: unknown): boolean {
+  const { code } = error as { code?: unknown };
+  return (
+    code === 'ERR_STREAM_PREMATURE_CLOSE' ||
+    code === 'ERR_STREAM_WRITE_AFTER_END' ||
+    code === 'ERR_STREAM_DESTROYED'
+  );
+}
+
+function noHandler(): void {
+  // Stands for a route that is not wrapped.
+}
+
 /** Returns whether the close of the websocket caused an error. If so, the handler has not failed. */
 function isCausedByClose(error: unknown, websocket: Websocket): boolean {
   if (!websocket.isClosed()) return false;
   try {
     return (
-      error instanceof WebsocketClosedError || (existingSignal(websocket) !== undefined && isAbort(error))
+      error instanceof WebsocketClosedError ||
+      (existingSignal(websocket) !== undefined && isAbort(error)) ||
+      (isHandedOver(websocket) && closeCodeOf(websocket) !== CloseCode.internalError && isEndOfStream(error))
     );
   } catch {
     // The error has a getter that throws.

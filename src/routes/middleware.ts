@@ -13,7 +13,7 @@ import { Acceptor } from './accept.js';
 import { Exchange } from './exchange.js';
 import { markRequest, markRequestLazily } from './request.js';
 import { asNext, warnOfFailure } from './serve-http.js';
-import type { WebsocketRoute } from './types.js';
+import type { Next, WebsocketRoute } from './types.js';
 import type { WebsocketOptions } from './websocket-options.js';
 
 /** Lists the options of {@link websocketMiddleware}: those of the wrappers, and `acceptAll`. */
@@ -73,7 +73,7 @@ export function createMiddleware(options: WebsocketMiddlewareOptions, defaults?:
       debug('%s: handled as plain HTTP, %s', req.url, text);
       markRequest(req, null);
     } else if (upgradeOf(req)?.websocket === undefined) {
-      markRequestLazily(req, () => (acceptAll ? open(acceptor, req, res) : logNull(req)));
+      markRequestLazily(req, () => (acceptAll ? open(acceptor, req, res, asNext(next)) : logNull(req)));
     }
     asNext(next)?.();
   };
@@ -94,11 +94,16 @@ function logNull(req: IncomingMessage): null {
  * Never throws and never returns `null`. An error or a `null` could make an async route reject. Express 4 and Connect do not
  * handle rejections, so a client could end the process.
  */
-function open(acceptor: Acceptor, req: IncomingMessage, res: ServerResponse): Websocket {
+function open(
+  acceptor: Acceptor,
+  req: IncomingMessage,
+  res: ServerResponse,
+  next: Next | undefined,
+): Websocket {
   if (upgradeOf(req)?.state !== 'pending') return setEndedWebsocket(acceptor, req);
   const opened = openExchange(acceptor, req, res);
-  const exchange = opened ?? new Exchange(req, res, acceptor.policy, setEndedWebsocket(acceptor, req));
-  exchange.passOn();
+  const exchange = opened ?? new Exchange(res, acceptor.policy, setEndedWebsocket(acceptor, req));
+  exchange.passOn(next);
   if (opened === undefined) exchange.websocketEnded();
   return exchange.websocket;
 }

@@ -41,9 +41,11 @@ export function asError(reason: unknown): unknown {
   return isError(reason) ? reason : new Error(`the handler failed with ${describe(reason)}; throw an Error`);
 }
 
-/** Warns of a failure, and answers with 500. It is for a bare server, which has no `next` for the error. */
-export function answerFailure(handler: AnyHandler, error: unknown, res: ServerResponse): void {
-  warnOfFailure(handler, error);
+/**
+ * Warns of a failure, once for each `about`, and answers with 500. It is for a bare server, which has no `next` for the error.
+ */
+export function answerFailure(about: object, error: unknown, res: ServerResponse): void {
+  warnOfFailure(about, error);
   try {
     if (!res.headersSent) answer(res, 500, 'Internal Server Error');
     else if (!res.writableEnded) res.end();

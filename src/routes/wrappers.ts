@@ -192,7 +192,8 @@ function serveWebsocket(
   exchange?.run(handler, next);
 }
 
-function refusePlainHttp(req: IncomingMessage, res: ServerResponse): void {
+/** Answers a request that is no websocket, on a route that serves only websockets. */
+export function refusePlainHttp(req: IncomingMessage, res: ServerResponse): void {
   const { upgrade, 'sec-websocket-key': key } = req.headers;
   // A proxy such as nginx drops the headers Upgrade and Connection by default, but forwards the key.
   const isBroken = req.method === 'GET' && (key !== undefined || upgrade?.toLowerCase() === 'websocket');

@@ -5,16 +5,11 @@ import { later } from '../shared/later.js';
 import { clearTimeout, setTimeout } from '../shared/real-timers.js';
 import type { Codec } from '../values/codec.js';
 import { checkClose, checkDelay } from '../websocket/arguments.js';
+import type { CloseInfo } from '../websocket/close-info.js';
 import { asBytes, type Data } from '../websocket/frame.js';
 import { EMPTY, type Queue, type Waiter } from '../websocket/message-queue.js';
 import { unwrap } from '../websocket/value-queue.js';
-import {
-  queueOf,
-  sendMessage,
-  type CloseInfo,
-  type SendOptions,
-  type Websocket,
-} from '../websocket/websocket.js';
+import { queueOf, sendMessage, type SendOptions, type Websocket } from '../websocket/websocket.js';
 import { ClientConnection } from './client-connection.js';
 import type { ClientSettings } from './client-options.js';
 import { LazyPromise, startDeadline, within } from './deadline.js';

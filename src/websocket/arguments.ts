@@ -33,6 +33,15 @@ export function checkClose(code: number, reason: string): void {
   }
 }
 
+/** @throws {TypeError} `server` is not a `WebSocketServer` of `ws`. */
+export function checkLibraryServer(server: unknown): void {
+  if (typeof (server as { emit?: unknown } | null)?.emit === 'function') return;
+  throw argumentError(
+    TypeError,
+    `handOver() takes nothing, or a server of ws: new WebSocketServer({ noServer: true }); got ${describe(server)}`,
+  );
+}
+
 /** @throws {TypeError | RangeError} `ms` is not a whole number of milliseconds, or too large for a timer. */
 export function checkDelay(ms: unknown, method: string): void {
   if (Number.isInteger(ms) && (ms as number) >= 0 && (ms as number) <= MAX_DELAY) return;

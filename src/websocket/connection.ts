@@ -62,9 +62,10 @@ export class Connection<Owner = unknown> extends InternalWebSocket implements Re
     this.handlers?.flush(this.owner as never);
   }
 
-  override ping(data: string | Buffer = ''): void {
+  /** Sends a ping. Calls `written` when the ping is written or the connection has ended. */
+  override ping(data: unknown = '', mask?: boolean, written?: (error: Error) => void): void {
     this.flush();
-    super.ping(data);
+    super.ping(data, mask, written);
   }
 
   /** Sends a pong. Calls `written` when the pong is written or the connection has ended. */

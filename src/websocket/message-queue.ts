@@ -33,6 +33,11 @@ export interface Queue<M, In = M> {
   clear(): void;
   /** Ends the queue: it ignores further messages. Unread messages stay readable. Then it calls `end` of all waiters. */
   end(): void;
+  /**
+   * Moves the unread messages, as they were pushed, to the queue of another reader. This queue ends. Requires that nobody
+   * waits.
+   */
+  moveTo(other: MessageQueue<In>): void;
 }
 
 /** A message in the queue. A linked list: removing the oldest message copies nothing. */
@@ -140,6 +145,19 @@ export class MessageQueue<M> implements Queue<M> {
     for (let waiter = this.#nextWaiter(); waiter !== undefined; waiter = this.#nextWaiter()) waiter.end();
     // The source must continue, although its messages are dropped: it also delivers the peer's close frame.
     if (this.#paused) this.#resume();
+  }
+
+  moveTo(other: MessageQueue<M>): void {
+    for (let entry = this.#first; entry !== undefined; entry = entry.next) {
+      other.push(entry.message, entry.cost - MESSAGE_OVERHEAD);
+    }
+    this.#first = this.#last = undefined;
+    this.#length = this.#cost = 0;
+    if (this.#ended) other.end();
+    this.#ended = true;
+    if (!this.#paused) return;
+    this.#paused = false;
+    if (!other.#paused) this.#source.resume();
   }
 
   #nextWaiter(): Waiter<M> | undefined {

@@ -1,4 +1,5 @@
 import { later } from '../shared/later.js';
+import { checkReader } from './claimed-queue.js';
 import { EMPTY, type Queue, type Waiter } from './message-queue.js';
 
 /** Iterates over the messages of a queue until it ends. */
@@ -14,8 +15,11 @@ export class Messages<M> implements AsyncIterableIterator<M> {
     if (this.#left) return later({ done: true, value: undefined });
     const value = this.#queue.shift();
     if (value !== EMPTY) return Promise.resolve({ done: false, value });
-    // Resolves on a later turn, so that `while (true) for await (…)` does not block the event loop.
-    if (this.#queue.ended) return later({ done: true, value: undefined });
+    if (this.#queue.ended) {
+      checkReader(this.#queue);
+      // Resolves on a later turn, so that `while (true) for await (…)` does not block the event loop.
+      return later({ done: true, value: undefined });
+    }
     return new Promise((resolve) => {
       this.#queue.wait(new NextCall<M>(resolve));
     });

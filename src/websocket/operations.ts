@@ -1,9 +1,11 @@
 import { WebsocketError } from '../shared/errors.js';
+import type { Claim } from './claim.js';
 import type { Data } from './frame.js';
 
-/** Listens for the end of a websocket's connection. */
+/** Listens for the end of a websocket's connection, and for errors of what it was handed over to. */
 export interface EndListener {
   websocketEnded(): void;
+  websocketFailed(error: unknown): void;
 }
 
 /**
@@ -23,6 +25,12 @@ export interface Operations<W = object> {
   endListenerOf(websocket: W): EndListener | undefined;
   /** Returns the signal of a websocket, if it was created. */
   existingSignal(websocket: W): AbortSignal | undefined;
+  /** Hands a websocket over. */
+  claim(websocket: W): Claim;
+  /** Returns the code with which a websocket has closed or is closing. */
+  closeCodeOf(websocket: W): number;
+  /** Returns whether a websocket was handed over, so that it stays open when its handler has ended. */
+  isHandedOver(websocket: W): boolean;
 }
 
 // The symbol is global and the operations are on the prototype. So a websocket of another installed copy brings the
@@ -71,3 +79,11 @@ export const endListenerOf: Operations['endListenerOf'] = (websocket) =>
 
 export const existingSignal: Operations['existingSignal'] = (websocket) =>
   operationsOf(websocket).existingSignal(websocket);
+
+export const claimWebsocket: Operations['claim'] = (websocket) => operationsOf(websocket).claim(websocket);
+
+export const isHandedOver: Operations['isHandedOver'] = (websocket) =>
+  operationsOf(websocket).isHandedOver(websocket);
+
+export const closeCodeOf: Operations['closeCodeOf'] = (websocket) =>
+  operationsOf(websocket).closeCodeOf(websocket);

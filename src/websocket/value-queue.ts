@@ -2,6 +2,7 @@ import { AsyncResource } from 'node:async_hooks';
 import type { SchemaIssue, SchemaResult } from '../shared/standard-schema.js';
 import { isThenable } from '../shared/thenable.js';
 import type { Codec } from '../values/codec.js';
+import { pendingReadError } from './claimed-queue.js';
 import { EMPTY, MessageQueue, type Queue, type Source, type Waiter } from './message-queue.js';
 
 /** Handles a message that does not fit. If it throws, the next reader gets the error. */
@@ -109,6 +110,13 @@ export class ValueQueue<V> implements Queue<V | Failure, string> {
   end(): void {
     this.#texts.end();
     this.#endIfDone();
+  }
+
+  /** @throws {WebsocketError} A schema has checked, or is checking, a message that nobody has taken. */
+  moveTo(other: MessageQueue<string>): void {
+    if (this.isChecking || this.#values.length > 0) throw pendingReadError();
+    this.#texts.moveTo(other);
+    this.#values.end();
   }
 
   /** Lets the next reader fail with an error of the app. */

@@ -1,5 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
+import type { ReadableStream, WritableStream } from 'node:stream/web';
+import { checkBoolean, checkNames } from '../options/checks.js';
 import type { Message } from '../options/options.js';
 import type { Policy } from '../options/policy.js';
 import { CloseCode } from '../shared/close-codes.js';
@@ -7,13 +9,18 @@ import { WebsocketClosedError } from '../shared/errors.js';
 import { falseLater, later, rejectLater } from '../shared/later.js';
 import { debug, pathOf, warnOnce } from '../shared/notices.js';
 import { setImmediate } from '../shared/real-timers.js';
-import { checkClose, checkDelay, checkMessage } from './arguments.js';
+import { checkClose, checkDelay, checkLibraryServer, checkMessage } from './arguments.js';
+import type { Claim, Line } from './claim.js';
+import { ClaimedQueue } from './claimed-queue.js';
+import type { CloseInfo } from './close-info.js';
 import { Connection, type ConnectionHandlers } from './connection.js';
 import { onClose, onReceive, onSend } from './diagnostics.js';
 import type { Data } from './frame.js';
 import { Heartbeat, startHeartbeat, stopHeartbeat } from './heartbeat.js';
 import { LateSends, warnOfLateSends } from './late-sends.js';
 import { EMPTY, MessageQueue, type Queue, type Waiter } from './message-queue.js';
+import { createLibrarySocket } from './library-socket.js';
+import type { HandedOverWebsocket, LibraryServer } from './library-types.js';
 import { Messages } from './messages.js';
 import { provideOperations, type EndListener, type Operations } from './operations.js';
 import { Outbox } from './outbox.js';
@@ -22,16 +29,8 @@ import { PendingSleeps } from './pending-sleeps.js';
 import { compact, retainsExcess } from './pieces.js';
 import { Pongs } from './pongs.js';
 import { LONGEST_TEXT } from './reader.js';
-
-/** Describes how a websocket ended. */
-export interface CloseInfo {
-  /** The close code of the side that closed first. 1005: its close frame had no code. 1006: there was no close frame. */
-  readonly code: number;
-  /** The reason that belongs to the code, or `''`. */
-  readonly reason: string;
-  /** Whether both sides have sent a close frame. */
-  readonly wasClean: boolean;
-}
+import { createReadable, createWritable, webStreamsOf } from './web-streams.js';
+import { WebsocketStream, type StreamOptions } from './websocket-stream.js';
 
 /** Configures {@link Websocket.send}. */
 export interface SendOptions {
@@ -47,6 +46,9 @@ const TEXT_TOO_LONG_REASON = `a text may have at most ${String(LONGEST_TEXT)} by
 
 /** The memory of a small Buffer in addition to its bytes. The queue adds its `MESSAGE_OVERHEAD`. */
 const COPY_OVERHEAD = 200;
+
+// Websockets whose handler may return. Not a field, because most websockets are not handed over.
+const handedOver = new WeakSet<object>();
 
 // An argument of setImmediate that needs no closure for each websocket.
 let awaitAnswers: (websocket: Websocket<unknown, unknown>, unread: number) => void;
@@ -106,7 +108,7 @@ export class Websocket<M = Message, Out = Data> implements AsyncIterable<M> {
   readonly #connection: Connection<Websocket>;
   readonly #socket: Duplex;
   readonly #policy: Policy;
-  readonly #queue: Queue<M>;
+  #queue: Queue<M>;
   readonly #outbox: Outbox;
   readonly #openWebsockets: Set<Websocket> | undefined;
   readonly #listener: EndListener | undefined;
@@ -299,12 +301,16 @@ export class Websocket<M = Message, Out = Data> implements AsyncIterable<M> {
    */
   close(code: number = CloseCode.normal, reason = ''): PromiseLike<void> {
     checkClose(code, reason);
+    this.#close(code, reason);
+    return this.closed.then(noop);
+  }
+
+  #close(code: number, reason: string): void {
     if (this.#state === 'open') {
       this.#beginClose('closing', code, reason, 'this side');
       this.#sendClose();
     }
     this.#answerClose();
-    return this.closed.then(noop);
   }
 
   /**
@@ -382,6 +388,123 @@ export class Websocket<M = Message, Out = Data> implements AsyncIterable<M> {
     if (this.#state !== 'open') return rejectLater(this.#closedError());
     this.#pings ??= new PendingPings();
     return this.#pings.send(this.#connection);
+  }
+
+  /**
+   * Hands the websocket over to a library that expects a socket of `ws`, or a WHATWG `WebSocket`. The library gets all unread
+   * and all future messages, and the close. The handler may return: the websocket stays open until the library, the client or
+   * the server closes it.
+   *
+   * Messages wait, with the limit `maxQueue`, until the library listens to 'message'; the close waits for a listener, too.
+   * All options, groups and {@link send} stay in force. A listener that throws or rejects has the effect of a handler that
+   * fails: it closes with 1011, and the app's error handlers get the error. Listeners run in the `AsyncLocalStorage` context
+   * of this call. An 'error' without a listener is dropped.
+   *
+   * Text arrives as a Buffer, as from `ws`. A reason of `close` that is too long is cut, and the parts of a message that the
+   * library sends with `fin: false` go out together.
+   *
+   * @param server A `WebSocketServer({ noServer: true })` of `ws`. The websocket joins its `clients`, and it emits
+   *   'connection'. If it is closed already, the websocket closes with 1001.
+   * @throws {WebsocketError} The websocket was handed over before, or somebody waits for its messages
+   *   (`ERR_WEBSOCKET_READER`).
+   * @throws {TypeError} `server` is not a server.
+   * @example
+   * app.get('/graphql', requireWebsocket((req) => {
+   *   req.websocket.handOver(graphqlServer);
+   * }, { protocols: ['graphql-transport-ws'] }));
+   */
+  handOver(server?: LibraryServer): HandedOverWebsocket {
+    if (server !== undefined) checkLibraryServer(server);
+    return createLibrarySocket(this.#claim(), server) as unknown as HandedOverWebsocket;
+  }
+
+  /**
+   * Returns the websocket as a `Duplex` of Node: a chunk is a message, with backpressure both ways. The handler may return; the
+   * websocket stays open until the stream or the client ends.
+   *
+   * Bytes are sent as binary messages, strings as text. `end()` closes with 1000, and 'finish' comes when the peer has answered.
+   * `destroy(error)` closes with 1011; so does `destroy()` if chunks are not sent yet.
+   *
+   * 'end' comes after a close with 1000 or without a code. Any other end destroys the stream with a
+   * {@link WebsocketClosedError}, so that half of a file never looks whole. Without a listener, this 'error' is dropped.
+   *
+   * @throws {WebsocketError} The websocket was handed over before, or somebody waits for its messages
+   *   (`ERR_WEBSOCKET_READER`).
+   * @example
+   * await pipeline(req.websocket.stream(), createWriteStream('upload'));
+   */
+  stream(options: StreamOptions = {}): Duplex {
+    checkNames(options, ['objectMode', 'binary']);
+    const { objectMode, binary } = options;
+    if (objectMode !== undefined) checkBoolean(objectMode, 'objectMode');
+    if (binary !== undefined) checkBoolean(binary, 'binary');
+    return new WebsocketStream(this.#claim(), options);
+  }
+
+  /**
+   * Returns the messages as a Web stream: strings and Buffers. A second call returns the same stream. It ends and fails like
+   * {@link stream}. `cancel()` closes with 1000, and with a reason with 1011.
+   *
+   * @throws {WebsocketError} The websocket was handed over before, or somebody waits for its messages
+   *   (`ERR_WEBSOCKET_READER`).
+   */
+  get readable(): ReadableStream<Message> {
+    const streams = webStreamsOf(this);
+    return (streams.readable ??= createReadable(this.#claim()));
+  }
+
+  /**
+   * Returns a Web stream that sends its chunks: strings as text, bytes as binary messages. A second call returns the same
+   * stream. `close()` closes with 1000, and resolves when the peer has answered. `abort()` closes with 1011. You may still
+   * read the messages in another way.
+   *
+   * @example
+   * await answer.textStream.pipeTo(req.websocket.writable);
+   */
+  get writable(): WritableStream<Data> {
+    const streams = webStreamsOf(this);
+    return (streams.writable ??= createWritable(this.#createLine()));
+  }
+
+  /** Gives the messages to another reader. */
+  #claim(): Claim {
+    const before = this.#queue;
+    const messages = new MessageQueue<Message>(this.#policy.maxQueue, this.#connection);
+    const claimed = new ClaimedQueue(messages);
+    // First, because space in the old queue lets the socket deliver more at once.
+    this.#queue = claimed as unknown as Queue<M>;
+    try {
+      claimed.takeFrom(before as Queue<unknown, unknown>);
+    } catch (error) {
+      this.#queue = before;
+      throw error;
+    }
+    return { ...this.#createLine(), messages };
+  }
+
+  #createLine(): Line {
+    handedOver.add(this);
+    const { highWaterMark, maxBuffered } = this.#policy;
+    return {
+      connection: this.#connection,
+      request: this.#request,
+      end: this.#state === 'closed' ? this.#closeInfo() : undefined,
+      closed: this.closed,
+      highWaterMark,
+      maxBuffered,
+      buffered: () => this.#outbox.buffered,
+      send: (data, binary) => sendMessage(this, data, { binary }),
+      close: (code, reason) => {
+        this.#close(code, reason);
+      },
+      terminate: () => {
+        this.#connection.terminate();
+      },
+      fail: (error) => {
+        if (this.#listener === undefined) this.#close(CloseCode.internalError, '');
+        else this.#listener.websocketFailed(error);
+      },
+    };
   }
 
   static readonly #handlers: ConnectionHandlers<Websocket> = {
@@ -581,6 +704,9 @@ export class Websocket<M = Message, Out = Data> implements AsyncIterable<M> {
       },
       endListenerOf: (websocket) => websocket.#listener,
       existingSignal: (websocket) => websocket.#controller?.signal,
+      claim: (websocket) => websocket.#claim(),
+      closeCodeOf: (websocket) => websocket.#closeCode,
+      isHandedOver: (websocket) => handedOver.has(websocket),
     };
     provideOperations(Websocket, operations);
   }

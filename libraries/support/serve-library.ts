@@ -1,0 +1,49 @@
+import express, { type ErrorRequestHandler, type RequestHandler } from 'express';
+import { closeWebsockets } from 'dwebsocket';
+import { expect } from 'vitest';
+import { Inbox } from '../../test/support/inbox.js';
+import { serve } from '../../test/support/serve.js';
+import { runBlock } from './page.js';
+
+/** The app of a block of the page, on a free port. */
+export interface LibrarySite {
+  readonly port: number;
+  /** Returns `ws://127.0.0.1:port` and the path. */
+  url(path?: string): string;
+  /** Fails if the app's error handlers got an error, or if a request has not ended when all clients have left. */
+  expectQuiet(): Promise<void>;
+  /** Closes all websockets with 1001, as a server does at shutdown. */
+  shutDown(): Promise<void>;
+}
+
+/** Serves the block of code under a heading of docs/libraries.md. */
+export async function serveBlock(anchor: string): Promise<LibrarySite> {
+  return serveApp(await runBlock(anchor));
+}
+
+/** Serves an app between a middleware and an error handler that note what they see. */
+export async function serveApp(routes: RequestHandler): Promise<LibrarySite> {
+  const errors = new Inbox<unknown>();
+  let open = 0;
+  const app = express();
+  app.use((_req, res, next) => {
+    open++;
+    res.on('close', () => open--);
+    next();
+  });
+  app.use(routes);
+  app.use(((error, _req, res, _next) => {
+    errors.push(error);
+    res.sendStatus(500);
+  }) satisfies ErrorRequestHandler);
+  const { port, server } = await serve(app);
+  return {
+    port,
+    url: (path = '/') => `ws://127.0.0.1:${port}${path}`,
+    async expectQuiet() {
+      await expect.poll(() => open).toBe(0);
+      expect(errors.rest()).toEqual([]);
+    },
+    shutDown: () => closeWebsockets(server),
+  };
+}

@@ -1,0 +1,382 @@
+import { AsyncResource } from 'node:async_hooks';
+import { EventEmitter } from 'node:events';
+import { isClosing, leaveServer, WebSocketView, type SocketServer } from '../internals/ws.js';
+import type { Message } from '../options/options.js';
+import { CloseCode, MAX_REASON_BYTES } from '../shared/close-codes.js';
+import { nextTick } from '../shared/real-timers.js';
+import { checkClose } from './arguments.js';
+import type { Claim } from './claim.js';
+import type { ConnectionHandlers } from './connection.js';
+import type { Data } from './frame.js';
+import { copyOf, Fragments, toData } from './library-data.js';
+import type { LibraryServer } from './library-types.js';
+import { EMPTY, type Waiter } from './message-queue.js';
+
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- as in the types of EventEmitter
+type Listener = (...args: any[]) => void;
+type Callback = (error?: Error) => void;
+
+interface SendOptions {
+  readonly binary?: boolean | undefined;
+  readonly fin?: boolean | undefined;
+}
+
+/**
+ * Whether messages go from the queue to the library. `scheduled`: they will from the end of this turn on. `waiting`: the queue
+ * is empty.
+ */
+type Flow = 'stopped' | 'scheduled' | 'delivering' | 'waiting';
+
+/** The names that `ws` uses in its errors. */
+const READY_STATES = ['CONNECTING', 'OPEN', 'CLOSING', 'CLOSED'];
+
+/**
+ * The `WebSocket` of `ws` that a library gets. It shows a websocket, and has events, listeners and methods of its own. So
+ * what a library does with them never reaches the parts of the package, which listen to the `Connection`.
+ *
+ * Messages wait in the queue while nobody listens to 'message', and while the library has paused the socket. A close that
+ * nobody has seen is kept for the first listener.
+ */
+class LibrarySocket extends WebSocketView implements Waiter<Message> {
+  readonly #claim: Claim;
+  // An event of the socket does not run in the request's `AsyncLocalStorage` context.
+  readonly #context = new AsyncResource('HandedOverWebsocket', { requireManualDestroy: true });
+  #isPaused = false;
+  #flow: Flow = 'stopped';
+  /** The close event that nobody has seen. */
+  #unseenEnd: readonly [code: number, reason: Buffer] | undefined;
+  /** The parts of a message whose last part the library has not sent yet. */
+  #fragments: Fragments | undefined;
+  /** Resolves when the bytes of a `Blob` are sent. Later messages wait for it. */
+  #blob: Promise<void> | undefined;
+  #waitingBytes = 0;
+  #server: SocketServer | undefined;
+
+  constructor(claim: Claim) {
+    super(claim.connection);
+    this.#claim = claim;
+    const { connection, end } = claim;
+    if (end !== undefined) {
+      this.copyEnd(connection);
+      this.#unseenEnd = [end.code, Buffer.from(end.reason)];
+    }
+    connection.handlers = this.#addListeners(connection.handlers as ConnectionHandlers<unknown>);
+  }
+
+  /** Lets the listeners of the library get the events that the websocket gets. */
+  #addListeners(own: ConnectionHandlers<unknown>): ConnectionHandlers<unknown> {
+    return {
+      ...own,
+      ping: (owner, data) => {
+        own.ping(owner, data);
+        this.#deliver('ping', data);
+      },
+      pong: (owner, data) => {
+        own.pong(owner, data);
+        this.#deliver('pong', data);
+      },
+      error: (owner, error) => {
+        own.error(owner, error);
+        // Without a listener, an 'error' would be thrown: any client could end the process.
+        if (this.listenerCount('error') > 0) this.#deliver('error', error);
+      },
+      close: (owner, code, reason) => {
+        own.close(owner, code, reason);
+        this.copyEnd(this.#claim.connection);
+        if (this.#server !== undefined) leaveServer(this.#server, this);
+        // As ws does, delivers what is left, even to a library that has paused the socket.
+        if (this.listenerCount('message') > 0) this.#drain(true);
+        this.#unseenEnd = [code, reason];
+        this.#deliverEnd();
+      },
+    };
+  }
+
+  override on(event: string | symbol, listener: Listener): this {
+    super.on(event, listener);
+    return this.#onListener(event);
+  }
+
+  override addListener(event: string | symbol, listener: Listener): this {
+    return this.on(event, listener);
+  }
+
+  override prependListener(event: string | symbol, listener: Listener): this {
+    super.prependListener(event, listener);
+    return this.#onListener(event);
+  }
+
+  #onListener(event: string | symbol): this {
+    if (event === 'message') this.#flowLater();
+    else if (event === 'close' && this.#unseenEnd !== undefined) {
+      // Later, so that all listeners of this turn get it.
+      nextTick(() => {
+        this.#deliverEnd();
+      });
+    }
+    return this;
+  }
+
+  #deliverEnd(): void {
+    const end = this.#unseenEnd;
+    if (end === undefined || this.listenerCount('close') === 0) return;
+    if (this.listenerCount('message') > 0) this.#drain(true);
+    this.#unseenEnd = undefined;
+    this.#deliver('close', ...end);
+  }
+
+  /** Takes messages from the end of this turn on, so that a library can add its other listeners first. */
+  #flowLater(): void {
+    if (this.#flow !== 'stopped') return;
+    this.#flow = 'scheduled';
+    nextTick(() => {
+      if (this.#flow === 'scheduled') this.#drain();
+    });
+  }
+
+  /** Delivers the messages of the queue, and waits for the next one. */
+  #drain(evenIfPaused = false): void {
+    const { messages } = this.#claim;
+    // When it waits, the queue is empty. And what is being delivered may have called this method.
+    if (this.#flow === 'waiting' || this.#flow === 'delivering') return;
+    this.#flow = 'delivering';
+    while (this.listenerCount('message') > 0 && (evenIfPaused || !this.#isPaused)) {
+      const message = messages.shift();
+      if (message !== EMPTY) {
+        this.#deliverMessage(message);
+      } else if (messages.ended) {
+        break;
+      } else {
+        this.#flow = 'waiting';
+        messages.wait(this);
+        return;
+      }
+    }
+    this.#flow = 'stopped';
+  }
+
+  /** Called by the queue. */
+  message(message: Message): void {
+    this.#flow = 'delivering';
+    this.#deliverMessage(message);
+    this.#flow = 'stopped';
+    this.#drain();
+  }
+
+  /** Called by the queue. The event 'close' follows when the connection has ended. */
+  end(): void {
+    this.#flow = 'stopped';
+  }
+
+  #deliverMessage(message: Message): void {
+    if (typeof message === 'string') this.#deliver('message', Buffer.from(message), false);
+    else this.#deliver('message', this.#convert(message), true);
+  }
+
+  #convert(bytes: Buffer): unknown {
+    switch (this.binaryType) {
+      case 'arraybuffer':
+        return bytes.buffer.byteLength === bytes.length
+          ? bytes.buffer
+          : bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length);
+      case 'fragments':
+        return [bytes];
+      case 'blob':
+        return new Blob([bytes]);
+      default:
+        return bytes;
+    }
+  }
+
+  #deliver(event: string, ...args: unknown[]): void {
+    try {
+      this.#context.runInAsyncScope(emit, undefined, this, event, args);
+    } catch (error) {
+      this.#claim.fail(error);
+    }
+  }
+
+  /** Called by Node when an async listener rejects. */
+  override [EventEmitter.captureRejectionSymbol](error: unknown): void {
+    this.#claim.fail(error);
+  }
+
+  get readyState(): 0 | 1 | 2 | 3 {
+    return this.#claim.connection.readyState;
+  }
+
+  get bufferedAmount(): number {
+    return this.#claim.buffered() + this.#waitingBytes + (this.#fragments?.size ?? 0);
+  }
+
+  get protocol(): string {
+    return this.#claim.connection.protocol;
+  }
+
+  get extensions(): string {
+    return this.#claim.connection.extensions;
+  }
+
+  get isPaused(): boolean {
+    return this.#isPaused;
+  }
+
+  pause(): void {
+    this.#isPaused = true;
+    if (this.#flow !== 'waiting') return;
+    this.#flow = 'stopped';
+    this.#claim.messages.stopWaiting(this);
+  }
+
+  resume(): void {
+    this.#isPaused = false;
+    this.#flowLater();
+  }
+
+  /** Sends through the outbox of the websocket. Calls `callback` when the library may send the next message. */
+  send(data: unknown, options?: SendOptions | Callback, callback?: Callback): void {
+    if (typeof options === 'function') {
+      this.send(data, undefined, options);
+      return;
+    }
+    const message = toData(data);
+    const { binary = typeof message !== 'string', fin = true } = options ?? {};
+    if (this.readyState !== this.OPEN) {
+      if (callback !== undefined) nextTick(callback, this.#notOpenError());
+    } else if (this.#blob !== undefined || message instanceof Blob) {
+      this.#sendAfterBlob(message, binary, fin, callback);
+    } else {
+      this.#sendPart(message, binary, fin, callback);
+    }
+  }
+
+  #sendPart(part: Data, binary: boolean, fin: boolean, callback: Callback | undefined): void {
+    if (fin && this.#fragments === undefined) {
+      this.#sendWhole(part, binary, callback);
+      return;
+    }
+    const message = (this.#fragments ??= new Fragments(binary));
+    message.add(part);
+    if (fin) {
+      this.#fragments = undefined;
+      this.#sendWhole(message.join(), message.binary, callback);
+    } else if (this.bufferedAmount > this.#claim.maxBuffered) {
+      this.terminate();
+    } else if (callback !== undefined) {
+      nextTick(callback);
+    }
+  }
+
+  #sendWhole(message: Data, binary: boolean, callback: Callback | undefined): void {
+    const sent = this.#claim.send(message, binary);
+    if (callback === undefined) return;
+    void sent.then((isSent) => {
+      // By then the outbox has written: libraries end the process or the connection in this callback.
+      nextTick(callback, isSent ? undefined : this.#notOpenError());
+    });
+  }
+
+  #sendAfterBlob(data: Data | Blob, binary: boolean, fin: boolean, callback: Callback | undefined): void {
+    const message = data instanceof Blob ? data : copyOf(data);
+    const size = message instanceof Blob ? message.size : message.length;
+    this.#waitingBytes += size;
+    if (this.bufferedAmount > this.#claim.maxBuffered) {
+      this.terminate();
+      return;
+    }
+    this.#afterBlob(async () => {
+      const bytes = message instanceof Blob ? await message.arrayBuffer() : message;
+      this.#waitingBytes -= size;
+      this.#sendPart(bytes, binary, fin, callback);
+    });
+  }
+
+  #afterBlob(action: () => void | Promise<void>): void {
+    const blob = Promise.resolve(this.#blob)
+      .then(action)
+      .catch((error: unknown) => {
+        this.#claim.fail(error);
+      })
+      .then(() => {
+        if (this.#blob === blob) this.#blob = undefined;
+      });
+    this.#blob = blob;
+  }
+
+  #notOpenError(): Error {
+    const { readyState } = this;
+    const name = READY_STATES[readyState] as string;
+    return new Error(`WebSocket is not open: readyState ${String(readyState)} (${name})`);
+  }
+
+  ping(data?: unknown, mask?: boolean, callback?: (error: Error) => void): void {
+    this.#claim.connection.ping(data, mask, callback);
+  }
+
+  pong(data?: unknown, mask?: boolean, callback?: (error: Error) => void): void {
+    this.#claim.connection.pong(data, mask, callback);
+  }
+
+  /**
+   * Starts the closing handshake. Cuts a reason that is too long, because libraries count characters instead of bytes, and
+   * pass the text of errors.
+   *
+   * @throws {RangeError} The code must not be sent.
+   */
+  close(code?: number, reason: string | Buffer = ''): void {
+    const text = code === undefined ? '' : cut(reason.toString());
+    if (code !== undefined) checkClose(code, text);
+    const close = (): void => {
+      this.#claim.close(code ?? CloseCode.noStatus, text);
+    };
+    if (this.#blob === undefined) close();
+    else this.#afterBlob(close);
+  }
+
+  terminate(): void {
+    this.#claim.connection.flush();
+    this.#claim.terminate();
+  }
+
+  /** Makes the library's server know this client until the connection has ended. */
+  join(server: SocketServer): void {
+    if (isClosing(server)) {
+      this.close(CloseCode.goingAway);
+      return;
+    }
+    if (this.#unseenEnd === undefined) {
+      this.#server = server;
+      server.clients?.add(this);
+    }
+    server.emit('connection', this, this.#claim.request);
+  }
+}
+
+function emit(socket: LibrarySocket, event: string, args: unknown[]): void {
+  socket.emit(event, ...args);
+}
+
+/** Cuts a text to what fits into a close frame, between two characters. */
+function cut(text: string): string {
+  if (Buffer.byteLength(text) <= MAX_REASON_BYTES) return text;
+  const { read } = new TextEncoder().encodeInto(text, new Uint8Array(MAX_REASON_BYTES));
+  return text.slice(0, read);
+}
+
+/** Returns the `WebSocket` of `ws` for a library. With `server`, the server of the library gets it as a new connection. */
+export function createLibrarySocket(claim: Claim, server?: LibraryServer): WebSocketView {
+  const socket = captureRejections(() => new LibrarySocket(claim));
+  if (server !== undefined) socket.join(server as unknown as SocketServer);
+  return socket;
+}
+
+/** Creates an emitter that catches the rejections of async listeners, although its class has no option for this. */
+function captureRejections<E extends EventEmitter>(create: () => E): E {
+  const { captureRejections } = EventEmitter;
+  EventEmitter.captureRejections = true;
+  try {
+    return create();
+  } finally {
+    EventEmitter.captureRejections = captureRejections;
+  }
+}

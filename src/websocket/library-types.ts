@@ -1,0 +1,39 @@
+import type { EventEmitter } from 'node:events';
+
+// A project without the types of ws gets `any` here, and no error.
+// eslint-disable-next-line @typescript-eslint/ban-ts-comment -- here the types exist, so "@ts-expect-error" would be wrong
+// @ts-ignore
+type OfWs = import('ws').WebSocket;
+type OfPlatform = typeof globalThis extends { WebSocket: { prototype: infer W } } ? W : unknown;
+
+/** What is left in a project without the types of ws. */
+interface Basic extends EventEmitter {
+  readonly readyState: number;
+  readonly bufferedAmount: number;
+  readonly protocol: string;
+  readonly extensions: string;
+  readonly isPaused: boolean;
+  send(data: unknown, callback?: (error?: Error) => void): void;
+  send(
+    data: unknown,
+    options: { binary?: boolean | undefined; fin?: boolean | undefined },
+    callback?: (error?: Error) => void,
+  ): void;
+  close(code?: number, reason?: string): void;
+  ping(data?: unknown, mask?: boolean, callback?: (error: Error) => void): void;
+  pong(data?: unknown, mask?: boolean, callback?: (error: Error) => void): void;
+  terminate(): void;
+  pause(): void;
+  resume(): void;
+}
+
+/**
+ * A websocket that was handed over: the `WebSocket` of `ws`, and also of lib.dom and of Node's types, as far as a project has
+ * these types.
+ */
+export type HandedOverWebsocket = (0 extends 1 & OfWs ? Basic : OfWs) & OfPlatform;
+
+/** What `new WebSocketServer({ noServer: true })` of `ws` returns. */
+export interface LibraryServer {
+  emit(event: string, ...args: never[]): boolean;
+}

@@ -1,0 +1,106 @@
+import { DEFAULT_CLOSE_TIMEOUT } from '../options/policy.js';
+import { CloseCode, isSendableCloseCode } from '../shared/close-codes.js';
+import { setTimeout } from '../shared/real-timers.js';
+import type { Claim } from './claim.js';
+import { Messages } from './messages.js';
+import { claimWebsocket } from './operations.js';
+import { openUpstream, type Upstream, type UpstreamSocket } from './upstream.js';
+import type { Websocket } from './websocket.js';
+
+/** Describes how a relay ended. */
+export interface RelayEnd {
+  /** Which side ended it. */
+  readonly endedBy: 'client' | 'upstream';
+  /** The close code of that side. 1005: its close frame had no code. 1006: there was no close frame, or no connection. */
+  readonly code: number;
+  readonly reason: string;
+}
+
+/** The client gets this code if the upstream cannot be reached: "bad gateway" (RFC 6455, 7.4.2, and the IANA registry). */
+const BAD_GATEWAY = 1014;
+
+/**
+ * Joins a websocket to a client socket, until either of them ends.
+ *
+ * Messages go both ways, in order, as text or bytes. What the client sends before the upstream is open waits. A side that does
+ * not read slows down the other one; a `WebSocket` of the platform cannot be slowed down, so `maxBuffered` ends a client that
+ * does not read. Close codes are passed on. Those that may not be sent become 1000 (for 1005) or 1011. If the upstream cannot
+ * be reached, the client gets 1014. Pings are not passed on.
+ *
+ * Resolves when the websocket has ended. Never rejects.
+ *
+ * @param upstream A `WebSocket` of `ws`, or the platform's own.
+ * @throws {WebsocketError} The websocket was handed over before, or somebody waits for its messages
+ *   (`ERR_WEBSOCKET_READER`).
+ * @example
+ * app.get('/proxy', requireWebsocket((req) => relay(req.websocket, new WebSocket('ws://10.0.0.7:9222'))));
+ */
+export function relay(websocket: Websocket<unknown, unknown>, upstream: UpstreamSocket): Promise<RelayEnd> {
+  return new Relay(claimWebsocket(websocket), upstream).end;
+}
+
+class Relay {
+  readonly end: Promise<RelayEnd>;
+  readonly #claim: Claim;
+  readonly #upstream: Upstream;
+  readonly #opened: Promise<void>;
+  #end: RelayEnd | undefined;
+
+  constructor(claim: Claim, socket: UpstreamSocket) {
+    this.#claim = claim;
+    let open!: () => void;
+    this.#opened = new Promise((resolve) => (open = resolve));
+    let wasOpen = socket.readyState === 1;
+    this.#upstream = openUpstream(socket, {
+      open: () => {
+        wasOpen = true;
+        open();
+      },
+      message: (data, binary) => {
+        const sent = claim.send(data, binary);
+        if (claim.buffered() <= claim.highWaterMark) return;
+        this.#upstream.pause();
+        void sent.then(() => {
+          this.#upstream.resume();
+        });
+      },
+      close: (code, reason) => {
+        this.#end ??= { endedBy: 'upstream', code, reason };
+        if (wasOpen) claim.close(sendable(code), reason);
+        else claim.close(BAD_GATEWAY, '');
+        open();
+      },
+    });
+    if (!this.#upstream.isConnecting) open();
+    void this.#forward();
+    this.end = claim.closed.then(({ code, reason }) => {
+      this.#end ??= { endedBy: 'client', code, reason };
+      return this.#end;
+    });
+  }
+
+  /** Sends the client's messages to the upstream, and closes it after the last one. */
+  async #forward(): Promise<void> {
+    const { messages, closed } = this.#claim;
+    await Promise.race([this.#opened, closed]);
+    // A client may send and leave before the upstream is open.
+    if (messages.length > 0) await Promise.race([this.#opened, sleep(DEFAULT_CLOSE_TIMEOUT)]);
+    if (!this.#upstream.isConnecting) {
+      for await (const message of new Messages(messages)) await this.#upstream.send(message);
+    }
+    const { code, reason } = await closed;
+    this.#upstream.close(sendable(code), reason);
+  }
+}
+
+/** Returns a code that may be sent in place of one that was received. */
+function sendable(code: number): number {
+  if (isSendableCloseCode(code)) return code;
+  return code === CloseCode.noStatus ? CloseCode.normal : CloseCode.internalError;
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, ms).unref();
+  });
+}
