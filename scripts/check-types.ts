@@ -48,6 +48,8 @@ interface Consumer {
   readonly files?: readonly string[];
   /** A folder of test/types to compile instead, with one way to resolve modules: these large types take long. */
   readonly folder?: string;
+  /** Libraries of TypeScript to add. */
+  readonly lib?: readonly string[];
   /** The kinds of modules to compile it as; by default both. */
   readonly kinds?: readonly string[];
   /** Whether to compile it without `strict`, too, and never the declarations of the other packages. */
@@ -61,6 +63,13 @@ const CONSUMERS: readonly Consumer[] = [
   { name: 'Express 4', types: ['@types/express@4.17.25', ...PARTS] },
   { name: 'no Express', types: pinned('@types/connect'), files: ['expect.ts', 'bare.ts'] },
   { name: 'Redis', types: pinned('redis', 'redis5', 'ioredis', 'ioredis5'), folder: 'redis' },
+  {
+    name: 'libraries',
+    types: pinned('@types/express', '@types/ws'),
+    folder: 'libraries',
+    lib: ['dom'],
+    isLooseToo: true,
+  },
   {
     name: 'schemas',
     types: pinned('@types/express', 'zod', 'zod3', 'valibot', 'arktype'),
@@ -149,10 +158,18 @@ async function installCompilers(): Promise<Compiler[]> {
 
 /** Prepares a user's project, with a program for each way to compile it. */
 async function prepare(consumer: Consumer, tarball: string): Promise<Program[]> {
-  const { name, types, files, folder: part, kinds = ['module', 'commonjs'], isLooseToo = false } = consumer;
+  const {
+    name,
+    types,
+    files,
+    folder: part,
+    lib = [],
+    kinds = ['module', 'commonjs'],
+    isLooseToo = false,
+  } = consumer;
   const home = join(folder, name.replace(' ', '-'));
   await install(home, tarball, ...types, ...pinned('@types/node'));
-  if (existsSync(join(home, 'node_modules/@types/ws')))
+  if (existsSync(join(home, 'node_modules/@types/ws')) && part !== 'libraries')
     throw new Error('the package installs @types/ws; remove that dependency');
   const isWanted = (path: string) =>
     files === undefined
@@ -172,7 +189,7 @@ async function prepare(consumer: Consumer, tarball: string): Promise<Program[]> 
     });
     programs.push({ name: `${name}, ${title}`, project, isFor });
   };
-  const strict = { ...STRICT, ...RESOLUTIONS.nodenext };
+  const strict = { ...STRICT, ...RESOLUTIONS.nodenext, lib: [...STRICT.lib, ...lib] };
   if (part !== undefined) {
     const include = `*/${part}/*.ts`;
     add('nodenext', isOldestOrNewest, include, isLooseToo ? { ...strict, skipLibCheck: true } : strict);

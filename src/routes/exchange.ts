@@ -51,8 +51,6 @@ type Phase = 'handling' | 'passed on' | 'ended';
  */
 export class Exchange implements EndListener {
   readonly #res: ServerResponse;
-  /** The options of the route. They identify the route, so that each warning appears once for it. */
-  readonly #route: object;
   #websocket: Websocket | undefined;
   // The number of running handlers. It exceeds 1 when a wrapped handler calls another one.
   #running = 0;
@@ -60,13 +58,14 @@ export class Exchange implements EndListener {
   /** The close code that follows from the app's answer. */
   #closeCode: number | undefined;
   #failure: { readonly error: unknown } | undefined;
-  // The latest handler and its `next`. A library gets errors after the handler has returned.
-  #handler: AnyHandler | undefined;
+  /** The latest handler, or the options of a route without one. Each warning appears once for it. */
+  #handler: object;
+  /** The `next` of that handler. A library can fail after the handler has returned. */
   #next: Next | undefined;
 
-  constructor(res: ServerResponse, route: object, websocket?: Websocket) {
+  constructor(res: ServerResponse, options: object, websocket?: Websocket) {
     this.#res = res;
-    this.#route = route;
+    this.#handler = options;
     this.#websocket = websocket;
   }
 
@@ -149,7 +148,7 @@ export class Exchange implements EndListener {
 
   /** Called when a listener of a library that has the websocket throws or rejects. */
   websocketFailed(error: unknown): void {
-    this.#fail(this.#handler ?? noHandler, asError(error), this.#next);
+    this.#fail(this.#handler, asError(error), this.#next);
   }
 
   /**
@@ -172,7 +171,7 @@ export class Exchange implements EndListener {
       return;
     }
     if (!this.websocket.isClosed()) {
-      warnOnce(this.#route, 'WEBSOCKET_RESPONSE', `${pathOf(this.#req)}: ${describeUse(method)}`);
+      warnOnce(this.#handler, 'WEBSOCKET_RESPONSE', `${pathOf(this.#req)}: ${describeUse(method)}`);
     }
     discardOutput(this.#res, SWITCHING_PROTOCOLS, (status) => {
       this.#answered(status);
@@ -226,7 +225,7 @@ export class Exchange implements EndListener {
     void this.websocket.closed.then(() => {
       if (this.#req.socket.bytesWritten - bytesWritten > BARE_CLOSE_FRAME) return;
       warnOnce(
-        this.#route,
+        this.#handler,
         'WEBSOCKET_HANDLER_RETURNED',
         `${pathOf(this.#req)}: the handler returned at once without sending, which closed the websocket. ` +
           'A websocket stays open while its handler runs: make the handler async, and let it await something, ' +
@@ -252,7 +251,7 @@ export class Exchange implements EndListener {
     });
   }
 
-  #fail(handler: AnyHandler, error: unknown, next: Next | undefined): void {
+  #fail(handler: object, error: unknown, next: Next | undefined): void {
     const { websocket } = this;
     if (this.#failure !== undefined) return;
     if (isCausedByClose(error, websocket)) {
@@ -270,7 +269,7 @@ export class Exchange implements EndListener {
   }
 
   /** Lets the error handlers answer as on any route. The response ends when they have answered, or after a timeout. */
-  #callErrorHandlers(handler: AnyHandler, error: unknown, next: Next | undefined): void {
+  #callErrorHandlers(handler: object, error: unknown, next: Next | undefined): void {
     const res = this.#res;
     // pino-http logs the error that it finds here. Without it, the log would show only the status 101.
     (res as { err?: unknown }).err ??= error;
@@ -287,7 +286,7 @@ export class Exchange implements EndListener {
     this.#forwardError(handler, error, next);
   }
 
-  #forwardError(handler: AnyHandler, error: unknown, next: Next | undefined): void {
+  #forwardError(handler: object, error: unknown, next: Next | undefined): void {
     if (next !== undefined) next(error);
     else answerFailure(handler, error, this.#res);
   }
@@ -358,10 +357,6 @@ function isEndOfStream(error: unknown): boolean {
     code === 'ERR_STREAM_WRITE_AFTER_END' ||
     code === 'ERR_STREAM_DESTROYED'
   );
-}
-
-function noHandler(): void {
-  // Stands for a route that is not wrapped.
 }
 
 /** Returns whether the close of the websocket caused an error. If so, the handler has not failed. */

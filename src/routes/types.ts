@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Message, MessageFormat } from '../options/options.js';
+import type { IsAny } from '../shared/is-any.js';
 import type { StandardSchema } from '../shared/standard-schema.js';
 import type { Data } from '../websocket/frame.js';
 import type { Websocket } from '../websocket/websocket.js';
@@ -12,9 +13,6 @@ import type { ReceivedMessage, SendableMessage } from './websocket-options.js';
 type ExpressRequest<Params, Query> = import('express').Request<Params, any, any, Query>;
 /** @ts-ignore: `@types/express` is an optional peer */
 type ExpressResponse = import('express').Response;
-
-// The tuples are needed: the type of a missing module is an error type, which a direct conditional type does not detect.
-type IsAny<T> = [0] extends [1 & T] ? true : false;
 
 /** Stands for the parameters of a route's path, as strings. */
 export type RouteParams = Record<string, string>;

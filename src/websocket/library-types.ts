@@ -1,8 +1,9 @@
 import type { EventEmitter } from 'node:events';
+import type { IsAny } from '../shared/is-any.js';
 
-// A project without the types of ws gets `any` here, and no error.
-// eslint-disable-next-line @typescript-eslint/ban-ts-comment -- here the types exist, so "@ts-expect-error" would be wrong
-// @ts-ignore
+// In a project without the types of ws, TypeScript does not find the module, and resolves this type to `any`.
+
+/** @ts-ignore: `@types/ws` is not a dependency */
 type OfWs = import('ws').WebSocket;
 type OfPlatform = typeof globalThis extends { WebSocket: { prototype: infer W } } ? W : unknown;
 
@@ -31,7 +32,7 @@ interface Basic extends EventEmitter {
  * A websocket that was handed over: the `WebSocket` of `ws`, and also of lib.dom and of Node's types, as far as a project has
  * these types.
  */
-export type HandedOverWebsocket = (0 extends 1 & OfWs ? Basic : OfWs) & OfPlatform;
+export type HandedOverWebsocket = (IsAny<OfWs> extends true ? Basic : OfWs) & OfPlatform;
 
 /** What `new WebSocketServer({ noServer: true })` of `ws` returns. */
 export interface LibraryServer {

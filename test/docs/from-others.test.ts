@@ -14,8 +14,15 @@ const [expressWs, ws, socketIo] = [
   openDocument('docs/from-socket-io.md'),
 ];
 
-test('from express-ws: everybody hears everybody', async () => {
+test('from express-ws: a handler for a socket of ws works as it is', async () => {
   const { site } = await expressWs.run('from-express-ws');
+  const client = await connect(site, '/chat');
+  client.send('hello');
+  expect(await client.next()).toBe('/chat: hello');
+});
+
+test('from express-ws: everybody hears everybody', async () => {
+  const { site } = await expressWs.run('from-express-ws', 1);
   const [ada, bob] = [await connect(site, '/chat?name=ada'), await connect(site, '/chat?name=bob')];
   ada.send('hello');
   expect([await ada.next(), await bob.next()]).toEqual(['ada: hello', 'ada: hello']);

@@ -4,17 +4,21 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { Socket } from 'node:net';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { WebSocketServer } from 'ws';
+import { createWebSocketStream, WebSocket, WebSocketServer } from 'ws';
 import {
   extension,
   fragmentsOf,
   InternalWebSocket,
+  isClosing,
+  leaveServer,
   PerMessageDeflate,
   subprotocol,
+  WebSocketView,
   type ServerOptions,
+  type SocketServer,
 } from '../../src/internals/ws.js';
 import { openRaw, type RawClient } from '../support/raw-client.js';
-import { binary, more } from '../support/raw-frames.js';
+import { binary, close, more } from '../support/raw-frames.js';
 import { listen } from '../support/serve.js';
 
 const CLOSE_TIMEOUT = 4_321;
@@ -93,4 +97,50 @@ test('extension, subprotocol and PerMessageDeflate: check the headers of a hands
   expect(() => {
     deflate.accept([{ server_max_window_bits: ['7'] }]);
   }).toThrow();
+});
+
+test('_socket: is the socket of a WebSocket; libraries read it of one that was handed over', async () => {
+  const { ws } = await accept();
+  const view = new WebSocketView(ws);
+  expect(Reflect.get(view, '_socket')).toBe(Reflect.get(ws, '_socket'));
+  expect(view).toBeInstanceOf(WebSocket);
+  const stream = createWebSocketStream(view as unknown as WebSocket);
+  stream.on('error', () => {}).destroy();
+});
+
+test('_closeFrameReceived and _closeFrameSent: make wasClean of a close event; it is copied', async () => {
+  const { ws, client } = await accept();
+  class View extends WebSocketView {
+    end(): void {
+      this.copyEnd(ws);
+    }
+  }
+  const view = new View(ws);
+  const seen: boolean[] = [];
+  const target = view as unknown as WebSocket;
+  target.addEventListener('close', ({ wasClean }) => seen.push(wasClean));
+  view.emit('close', 1006, Buffer.alloc(0));
+  const closed = once(ws, 'close');
+  client.write(close(1000));
+  await closed;
+  view.end();
+  view.emit('close', 1000, Buffer.alloc(0));
+  expect(seen).toEqual([false, true]);
+});
+
+test('_state and _shouldEmitClose: say that a server closes, and that it waits for its clients', async () => {
+  const server = new WebSocketServer({ noServer: true }) as WebSocketServer & SocketServer;
+  expect(isClosing(server)).toBe(false);
+  const client = {};
+  (server.clients as Set<unknown>).add(client);
+  const closed = once(server, 'close');
+  server.close();
+  expect(isClosing(server)).toBe(true);
+  leaveServer(server, client);
+  await closed;
+  expect(() => {
+    server.close((error) => {
+      expect(error?.message).toMatch(/not running/);
+    });
+  }).not.toThrow();
 });
