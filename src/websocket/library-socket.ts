@@ -188,17 +188,23 @@ class LibrarySocket extends WebSocketView implements Waiter<Message> {
     }
   }
 
-  #deliver(event: string, ...args: unknown[]): void {
+  #deliver(event: string, first: unknown, second?: unknown): void {
     try {
-      this.#context.runInAsyncScope(emit, undefined, this, event, args);
+      this.#context.runInAsyncScope(emit, undefined, this, event, first, second);
     } catch (error) {
-      this.#claim.fail(error);
+      this.#fail(error);
     }
   }
 
   /** Called by Node when an async listener rejects. */
   override [EventEmitter.captureRejectionSymbol](error: unknown): void {
+    this.#fail(error);
+  }
+
+  #fail(error: unknown): void {
     this.#claim.fail(error);
+    // The handler of a route would not get the rest either.
+    this.#claim.messages.clear();
   }
 
   get readyState(): 0 | 1 | 2 | 3 {
@@ -295,7 +301,7 @@ class LibrarySocket extends WebSocketView implements Waiter<Message> {
     const blob = Promise.resolve(this.#blob)
       .then(action)
       .catch((error: unknown) => {
-        this.#claim.fail(error);
+        this.#fail(error);
       })
       .then(() => {
         if (this.#blob === blob) this.#blob = undefined;
@@ -352,8 +358,8 @@ class LibrarySocket extends WebSocketView implements Waiter<Message> {
   }
 }
 
-function emit(socket: LibrarySocket, event: string, args: unknown[]): void {
-  socket.emit(event, ...args);
+function emit(socket: LibrarySocket, event: string, first: unknown, second: unknown): void {
+  socket.emit(event, first, second);
 }
 
 /** Cuts a text to what fits into a close frame, between two characters. */

@@ -498,6 +498,19 @@ describe('a listener', () => {
     expect(await errors.next('error')).toBe(failure);
   });
 
+  test('that throws gets no more messages', async () => {
+    const { client, socket } = await handOver();
+    client.send('one', 'two', 'three');
+    await client.flush();
+    const messages: string[] = [];
+    socket.on('message', (data) => {
+      messages.push((data as Buffer).toString());
+      throw new Error('listener');
+    });
+    expect((await client.closed()).code).toBe(1011);
+    expect(messages).toEqual(['one']);
+  });
+
   test('that rejects does the same', async () => {
     const { client, socket, errors } = await handOver();
     const failure = new Error('listener');
