@@ -13,12 +13,16 @@ const GIVEN: Record<string, string> = {
   acceptWebsocket: "import { acceptWebsocket } from 'dwebsocket';",
 };
 
+/** What a block exports: the app with its routes, and what the block itself exports. */
+export type BlockExports = Readonly<Record<string, unknown>> & { readonly app: Express };
+
 /**
- * Runs the block of code under a heading of docs/libraries.md, and returns the app with its routes.
+ * Runs the block of code under a heading of docs/libraries.md.
  *
  * @param anchor The anchor of the heading, such as `graphql-ws`.
+ * @param aliases Names of packages in the block, with the names under which libraries/package.json installs them.
  */
-export async function runBlock(anchor: string): Promise<Express> {
+export async function runBlock(anchor: string, aliases: Record<string, string> = {}): Promise<BlockExports> {
   const { blocks } = readDocument('docs/libraries.md');
   const block = blocks.find((each) => each.anchor === anchor && each.language === 'js');
   if (block === undefined) throw new Error(`docs/libraries.md has no code under #${anchor}`);
@@ -26,6 +30,10 @@ export async function runBlock(anchor: string): Promise<Express> {
   const prelude = Object.entries(GIVEN).flatMap(([name, line]) => (free.has(name) ? [line] : []));
   mkdirSync(folder, { recursive: true });
   const file = `${folder}${anchor}.js`;
-  writeFileSync(file, `${prelude.join('\n')}\n${block.code}\n`);
-  return ((await import(/* @vite-ignore */ pathToFileURL(file).href)) as { app: Express }).app;
+  const code = Object.entries(aliases).reduce(
+    (before, [name, installed]) => before.replaceAll(`from '${name}'`, `from '${installed}'`),
+    block.code,
+  );
+  writeFileSync(file, `${prelude.join('\n')}\n${code}\n`);
+  return (await import(/* @vite-ignore */ pathToFileURL(file).href)) as BlockExports;
 }

@@ -3,7 +3,7 @@ import { closeWebsockets } from 'dwebsocket';
 import { expect } from 'vitest';
 import { Inbox } from '../../test/support/inbox.js';
 import { serve } from '../../test/support/serve.js';
-import { runBlock } from './page.js';
+import { runBlock, type BlockExports } from './page.js';
 
 /** The app of a block of the page, on a free port. */
 export interface LibrarySite {
@@ -16,9 +16,15 @@ export interface LibrarySite {
   shutDown(): Promise<void>;
 }
 
-/** Serves the block of code under a heading of docs/libraries.md. */
-export async function serveBlock(anchor: string): Promise<LibrarySite> {
-  return serveApp(await runBlock(anchor));
+/** The app of a block, and what the block exports. */
+export interface BlockSite extends LibrarySite {
+  readonly exports: BlockExports;
+}
+
+/** Serves the block of code under a heading of docs/libraries.md. The parameters are those of `runBlock`. */
+export async function serveBlock(anchor: string, aliases?: Record<string, string>): Promise<BlockSite> {
+  const exports = await runBlock(anchor, aliases);
+  return { ...(await serveApp(exports.app)), exports };
 }
 
 /** Serves an app between a middleware and an error handler that note what they see. */
