@@ -20,6 +20,9 @@ export class WebsocketError extends Error {
 }
 setName(WebsocketError);
 
+const LEAVE_THE_LOOP =
+  '; leave the loop when wait() resolves with null or sleep() with false, or iterate with for await';
+
 /**
  * Says that the websocket has closed. `wait`, `read` and `sleep` first report this once, with `null`, the fallback or
  * `false`, and fail with this error only after that. `ping` fails with it at once.
@@ -33,13 +36,9 @@ export class WebsocketClosedError extends WebsocketError {
   /** The close reason of the side that closed first. */
   readonly closeReason: string;
 
-  constructor(closeCode: number, closeReason: string) {
+  constructor(closeCode: number, closeReason: string, advice = LEAVE_THE_LOOP) {
     const reason = closeReason === '' ? '' : ` (${closeReason})`;
-    super(
-      'ERR_WEBSOCKET_CLOSED',
-      `the websocket has closed with ${String(closeCode)}${reason}; ` +
-        'leave the loop when wait() resolves with null or sleep() with false, or iterate with for await',
-    );
+    super('ERR_WEBSOCKET_CLOSED', `the websocket has closed with ${String(closeCode)}${reason}${advice}`);
     this.closeCode = closeCode;
     this.closeReason = closeReason;
   }

@@ -7,6 +7,9 @@ import type { Connection } from './connection.js';
 import type { Data } from './frame.js';
 import type { MessageQueue } from './message-queue.js';
 
+/** A stream has no loop that could be left. Libraries log this error. */
+const NO_ADVICE = '';
+
 /** Sends on a websocket that was handed over, and closes it. */
 export interface Line {
   readonly connection: Connection;
@@ -44,11 +47,11 @@ export interface Claim extends Line {
  */
 export function lossOf({ code, reason, wasClean }: CloseInfo): WebsocketClosedError | undefined {
   const isWhole = wasClean && (code === CloseCode.normal || code === CloseCode.noStatus);
-  return isWhole ? undefined : new WebsocketClosedError(code, reason);
+  return isWhole ? undefined : new WebsocketClosedError(code, reason, NO_ADVICE);
 }
 
 /** Returns the error for a message that could not be sent because the websocket had closed. */
 export async function closedErrorOf({ closed }: Line): Promise<WebsocketClosedError> {
   const { code, reason } = await closed;
-  return new WebsocketClosedError(code, reason);
+  return new WebsocketClosedError(code, reason, NO_ADVICE);
 }
