@@ -1,12 +1,12 @@
 import { text } from 'node:stream/consumers';
-import ssh2, { type ConnectConfig } from 'ssh2';
+import ssh2, { type Client } from 'ssh2';
 import { expect, onTestFinished, test } from 'vitest';
 import { createWebSocketStream, WebSocket } from 'ws';
 import { defer, within } from '../test/support/inbox.js';
 import { serveBlock } from './support/serve-library.js';
 
 interface Visitor {
-  readonly client: ssh2.Client;
+  readonly client: Client;
   readonly socket: WebSocket;
   readonly closed: Promise<number>;
 }
@@ -22,14 +22,13 @@ async function connect(url: string, username = 'guest'): Promise<Visitor> {
   const ready = defer();
   client.on('ready', ready.resolve);
   client.on('error', ready.reject);
-  const sock = createWebSocketStream(socket) as unknown as ConnectConfig['sock'];
-  client.connect({ sock, username, password: 'secret' });
+  client.connect({ sock: createWebSocketStream(socket), username, password: 'secret' });
   await within(ready.promise, 'login');
   return { client, socket, closed: within(closed.promise, 'close', 60_000) };
 }
 
 /** Runs a command, and returns what it has printed. */
-async function run(client: ssh2.Client, command: string): Promise<string> {
+async function run(client: Client, command: string): Promise<string> {
   const printed = defer<string>();
   client.exec(command, (error, channel) => {
     if (error) printed.reject(error);

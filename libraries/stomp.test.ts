@@ -30,7 +30,12 @@ async function connect(url: string): Promise<Visitor> {
   stomp.activate();
   onTestFinished(() => stomp.deactivate({ force: true }));
   await within(connected.promise, 'CONNECTED');
-  return { stomp, messages: new Inbox(), closed: within(closed.promise, 'close', 60_000), socket: () => socket };
+  return {
+    stomp,
+    messages: new Inbox(),
+    closed: within(closed.promise, 'close', 60_000),
+    socket: () => socket,
+  };
 }
 
 /** Resolves when the server has handled the frame. */

@@ -36,7 +36,7 @@ async function open() {
 
 async function take(client: Client, bytes: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
-  for (let size = 0; size < bytes; ) {
+  for (let size = 0; size < bytes;) {
     const chunk = (await client.next()) as Buffer;
     chunks.push(chunk);
     size += chunk.length;

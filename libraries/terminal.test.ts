@@ -38,13 +38,17 @@ async function open() {
     const client = await connect({ port: site.port, tls: false }, '/terminal');
     const terminal = new FakeTerminal();
     new AttachAddon(client.ws as unknown as globalThis.WebSocket).activate(terminal as unknown as Terminal);
-    /** Types `$$` into the shell. */
-    const readPid = async (): Promise<number> => {
-      terminal.type('echo "pid $$"\n');
-      await expect.poll(() => terminal.screen).toMatch(/pid \d+\n/);
-      return Number(/pid (\d+)/.exec(terminal.screen)![1]);
+    /** Waits for "name 1234" on the screen. */
+    const findPid = async (name: string): Promise<number> => {
+      const find = () => new RegExp(`${name} (\\d+)\\n`).exec(terminal.screen)?.[1];
+      await expect.poll(find).toBeDefined();
+      return Number(find());
     };
-    return { client, terminal, readPid };
+    const readPid = () => {
+      terminal.type('echo "shell $$"\n');
+      return findPid('shell');
+    };
+    return { client, terminal, findPid, readPid };
   };
   return { site, visit };
 }
@@ -107,12 +111,11 @@ test.each([
   ['loses its connection', (client: { vanish(): Promise<unknown> }) => client.vanish()],
 ])('the shell ends when the client %s, also while a program runs that reads nothing', async (_how, leave) => {
   const { site, visit } = await open();
-  const { client, terminal, readPid } = await visit();
+  const { client, terminal, findPid, readPid } = await visit();
   const pid = await readPid();
-  // The last one replaces a shell: so its pid is that of the program.
+  // `exec` replaces the inner shell, so its pid is that of the program.
   terminal.type('sh -c \'echo "program $$"; exec tail -f /dev/null\'\n');
-  await expect.poll(() => terminal.screen).toMatch(/program \d+\n/);
-  const program = Number(/program (\d+)/.exec(terminal.screen)![1]);
+  const program = await findPid('program');
   expect(isRunning(program)).toBe(true);
   await leave(client as never);
   await expect.poll(() => isRunning(pid)).toBe(false);
