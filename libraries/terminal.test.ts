@@ -123,7 +123,7 @@ test.each([
   await site.expectQuiet();
 });
 
-test('a program that prints without end waits for the client, and ends with it', async () => {
+test('a program that prints without end ends with its client', async () => {
   const { site, visit } = await open();
   const { client, terminal, readPid } = await visit();
   const pid = await readPid();

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { checksumOf, download, exchange, MiB, openSocket, startBulkServer, upload } from '../support/bulk.js';
 
 // 1 GiB each way, with the memory that it takes: npm run test:long -- test/long/bulk-streams
-const BYTES = 64 * MiB;
+const BYTES = 32 * MiB;
 
 test('a large file goes through a websocket both ways, and its checksum stays', async () => {
   const server = await startBulkServer(BYTES);
