@@ -1,6 +1,6 @@
 import { simulateReadableStream } from 'ai';
 import { MockLanguageModelV4, MockProviderV4 } from 'ai/test';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { connect } from '../test/support/client.js';
 import { defer, within } from '../test/support/inbox.js';
 import { serveBlock } from './support/serve-library.js';
@@ -112,6 +112,19 @@ test('a model waits for a client that does not read', async () => {
     .toBe(true);
   expect(pulled).toBeLessThan(500);
   await client.vanish();
+  await site.expectQuiet();
+});
+
+test('a model that fails closes with 1011, after what it has said', async () => {
+  const logged = vi.spyOn(console, 'error').mockReturnValue();
+  const { site, ask } = await open(() => {
+    const chunks: Part[] = [...BEGIN, ...text('Once'), { type: 'error', error: new Error('overloaded') }];
+    return simulateReadableStream({ chunks });
+  });
+  const client = await ask('Tell a story.');
+  expect(await client.next()).toBe('Once');
+  expect((await client.closed()).code).toBe(1011);
+  expect(logged.mock.calls).toEqual([[new Error('overloaded')]]);
   await site.expectQuiet();
 });
 
