@@ -1,6 +1,8 @@
 // Where a wrapped handler can go. Compiled, never run.
 import http, { createServer, type RequestListener } from 'node:http';
 import https from 'node:https';
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import connect from 'connect';
 import express, { Router, type ErrorRequestHandler, type RequestHandler } from 'express';
 import {
@@ -8,6 +10,7 @@ import {
   attachWebsocket,
   closeWebsockets,
   openWebsockets,
+  passUpgrade,
   requireWebsocket,
   websocketMiddleware,
   type Websocket,
@@ -34,6 +37,17 @@ app.use(route);
 app.use('/prefix', mustBeMember, route);
 app.route('/chained').get(route).post(route);
 app.use(websocketMiddleware(), onError);
+
+// Some libraries declare more than the Duplex of Node's own types.
+const library = { handleUpgrade: (_req: http.IncomingMessage, socket: Socket) => socket.setNoDelay() };
+app.get('/library', passUpgrade(library.handleUpgrade));
+app.get(
+  '/inline',
+  passUpgrade((_req, socket, head) => {
+    is<Duplex>()(socket);
+    is<Buffer>()(head);
+  }),
+);
 
 const router = Router();
 router.get('/:id', route);
