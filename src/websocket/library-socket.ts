@@ -181,8 +181,11 @@ class LibrarySocket extends WebSocketView implements Waiter<Message> {
           : bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length);
       case 'fragments':
         return [bytes];
-      case 'blob':
-        return new Blob([bytes]);
+      case 'blob': {
+        // The types of lib.dom refuse a SharedArrayBuffer, which a message never has.
+        const part = bytes as Buffer<ArrayBuffer>;
+        return new Blob([part]);
+      }
       default:
         return bytes;
     }
