@@ -1,3 +1,4 @@
+import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 import config from '../vitest.config.js';
@@ -6,6 +7,13 @@ import config from '../vitest.config.js';
 export default defineConfig({
   ...config,
   root: fileURLToPath(new URL('.', import.meta.url)),
+  resolve: {
+    alias: [
+      ...config.resolve.alias,
+      // Vite would take its field `module`, and Node takes `main` for graphql-ws. Two copies of graphql refuse each other.
+      { find: /^graphql$/, replacement: createRequire(import.meta.url).resolve('graphql') },
+    ],
+  },
   test: {
     ...config.test,
     include: ['*.test.ts'],
