@@ -7,15 +7,10 @@ import config from '../vitest.config.js';
 export default defineConfig({
   ...config,
   root: fileURLToPath(new URL('.', import.meta.url)),
-  resolve: {
-    alias: [
-      ...config.resolve.alias,
-      // Vite would take its field `module`, and Node takes `main` for graphql-ws. Two copies of graphql refuse each other.
-      { find: /^graphql$/, replacement: createRequire(import.meta.url).resolve('graphql') },
-    ],
-  },
   test: {
     ...config.test,
+    // Vite would take its field `module`, and Node takes `main` for graphql-ws. Two copies of graphql refuse each other.
+    alias: [{ find: /^graphql$/, replacement: createRequire(import.meta.url).resolve('graphql') }],
     include: ['*.test.ts'],
     exclude: [],
     globalSetup: ['../test/support/run-notes.ts'],

@@ -1,11 +1,11 @@
 import { onTestFinished } from 'vitest';
-import { WebSocket, type ClientOptions } from 'ws';
+import { WebSocket } from 'ws';
 import { within } from '../../test/support/inbox.js';
 
 /** The WebSockets that a library's client creates, so that a test can end their connections. */
 export interface ClientSockets {
   /** The class that the client gets. */
-  readonly WebSocket: typeof WebSocket;
+  readonly WebSocket: new (url: string | URL, protocols?: string | string[]) => WebSocket;
   /** Ends the newest connection without a close frame. */
   loseConnection(): void;
   /** Resolves with the close code of the newest connection when it has ended. */
@@ -13,16 +13,19 @@ export interface ClientSockets {
 }
 
 /** Creates a WebSocket class for a library's client. Its connections end with the test. */
-export function watchSockets(options: ClientOptions = {}): ClientSockets {
+export function watchSockets(): ClientSockets {
   let newest: WebSocket;
   let closed: Promise<number>;
+  const watch = (socket: WebSocket) => {
+    newest = socket;
+    closed = new Promise((resolve) => socket.once('close', resolve));
+    onTestFinished(() => socket.terminate());
+  };
   return {
     WebSocket: class extends WebSocket {
       constructor(url: string | URL, protocols?: string | string[]) {
-        super(url, protocols, options);
-        newest = this;
-        closed = new Promise((resolve) => this.once('close', resolve));
-        onTestFinished(() => this.terminate());
+        super(url, protocols);
+        watch(this);
       }
     },
     loseConnection: () => newest.terminate(),

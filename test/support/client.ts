@@ -81,7 +81,7 @@ export class Client {
 
 /** Opens a websocket; rejects when it is refused. Whatever is left of it ends with the test. */
 export async function connect(
-  site: Pick<Site, 'port' | 'tls'>,
+  site: Pick<Site, 'port'> & Partial<Pick<Site, 'tls'>>,
   path = '/',
   options: ConnectOptions = {},
 ): Promise<Client> {
