@@ -5,7 +5,7 @@ import { buildSchema } from 'graphql';
 import { createClient, type Client } from 'graphql-ws';
 import { useServer } from 'graphql-ws/use/ws';
 import { WebSocketServer } from 'ws';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { requireWebsocket } from 'dwebsocket';
 import { connect } from '../test/support/client.js';
 import { watchSockets } from './support/client-sockets.js';
@@ -134,6 +134,23 @@ describe('useServer', () => {
     const site = await serveApp(app);
     const client = await connect(site, '/graphql', { protocols, autoPong: false });
     expect(await client.closed()).toMatchObject({ code: 1006 });
+    await site.expectQuiet();
+  });
+
+  test('closes with 4500 after a long error that is not ASCII', async () => {
+    const log = vi.spyOn(console, 'error').mockImplementation(() => {});
+    onTestFinished(() => log.mockRestore());
+    const { app, server } = createRoute();
+    const onConnect = () => {
+      // graphql-ws counts the characters of a reason, and not its bytes.
+      throw new Error('é'.repeat(100));
+    };
+    useServer({ schema, onConnect }, server);
+    const site = await serveApp(app);
+    const client = await connect(site, '/graphql', { protocols });
+    client.send('{"type":"connection_init"}');
+    expect(await client.closed()).toEqual({ code: 4500, reason: 'é'.repeat(61) });
+    expect(log).toHaveBeenCalledOnce();
     await site.expectQuiet();
   });
 
