@@ -94,6 +94,14 @@ describe.each(['graphql-ws', 'graphql-ws-without-a-websocketserver'])('the block
   });
 });
 
+test('without a WebSocketServer, an error of graphql-ws closes with 1011', async () => {
+  const site = await serveBlock('graphql-ws-without-a-websocketserver');
+  const client = await connect(site, '/graphql', { protocols });
+  // Only a server sends this type, and graphql-ws throws.
+  client.send('{"type":"next","id":"1","payload":{}}');
+  expect(await client.closed()).toMatchObject({ code: 1011 });
+});
+
 describe('useServer', () => {
   test('answers a subscription', async () => {
     const site = await serveBlock('graphql-ws');
