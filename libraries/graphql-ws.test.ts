@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { setImmediate } from 'node:timers/promises';
 import express from 'express';
@@ -6,7 +7,7 @@ import { createClient, type Client } from 'graphql-ws';
 import { useServer } from 'graphql-ws/use/ws';
 import { WebSocketServer } from 'ws';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import { requireWebsocket } from 'dwebsocket';
+import { requireWebsocket, type WebsocketOptions } from 'dwebsocket';
 import { connect } from '../test/support/client.js';
 import { watchSockets } from './support/client-sockets.js';
 import { serveApp, serveBlock, type LibrarySite } from './support/serve-library.js';
@@ -162,51 +163,63 @@ describe('useServer', () => {
     await site.expectQuiet();
   });
 
-  test('takes the next value of a subscription only when a slow client has read', async () => {
-    let values = 0;
-    const { app, server } = createRoute();
-    async function* flood() {
-      for (;;) {
-        // A generator that never waits would spin in graphql-ws after the close.
-        await setImmediate();
-        values++;
-        yield { flood: 'x'.repeat(100_000) };
+  test.each([
+    ['without compression', false],
+    ['with compression', true],
+  ])(
+    'asks a subscription for its next value only when a slow client has read, %s',
+    async (_name, compressed) => {
+      let values = 0;
+      let hasEnded = false as boolean;
+      const { app, server } = createRoute({ perMessageDeflate: compressed });
+      async function* flood() {
+        try {
+          for (;;) {
+            // A generator that never waits would spin in graphql-ws after the close.
+            await setImmediate();
+            values++;
+            yield { flood: randomBytes(50_000).toString('hex') };
+          }
+        } finally {
+          hasEnded = true;
+        }
       }
-    }
-    useServer({ schema, roots: { subscription: { flood } } }, server);
-    const site = await serveApp(app);
-    const client = await connect(site, '/graphql', { protocols });
-    client.send('{"type":"connection_init"}');
-    await client.next();
-    client.ws.pause();
-    client.send('{"type":"subscribe","id":"1","payload":{"query":"subscription { flood }"}}');
-    // The kernel's buffers take some megabytes. Then the number stays the same.
-    let before = -1;
-    await expect
-      .poll(
-        () => {
-          const stays = values > 1 && values === before;
-          before = values;
-          return stays;
-        },
-        { interval: 200 },
-      )
-      .toBe(true);
-    client.ws.resume();
-    await expect.poll(() => values).toBeGreaterThan(before);
-    client.ws.terminate();
-    await site.expectQuiet();
-  });
+      useServer({ schema, roots: { subscription: { flood } } }, server);
+      const site = await serveApp(app);
+      const client = await connect(site, '/graphql', { protocols });
+      client.send('{"type":"connection_init"}');
+      await client.next();
+      client.ws.pause();
+      client.send('{"type":"subscribe","id":"1","payload":{"query":"subscription { flood }"}}');
+      // The kernel's buffers take some megabytes. Then the number stays the same.
+      let before = -1;
+      await expect
+        .poll(
+          () => {
+            const stays = values > 1 && values === before;
+            before = values;
+            return stays;
+          },
+          { interval: 200 },
+        )
+        .toBe(true);
+      client.ws.resume();
+      await expect.poll(() => values).toBeGreaterThan(before);
+      client.ws.terminate();
+      await expect.poll(() => hasEnded).toBe(true);
+      await site.expectQuiet();
+    },
+  );
 });
 
 const schema = buildSchema('type Query { hello: String } type Subscription { flood: String }');
 
-function createRoute() {
+function createRoute(options: WebsocketOptions = {}) {
   const server = new WebSocketServer({ noServer: true });
   const app = express();
   app.get(
     '/graphql',
-    requireWebsocket((req) => req.websocket.handOver(server), { protocols }),
+    requireWebsocket((req) => req.websocket.handOver(server), { protocols, ...options }),
   );
   return { app, server };
 }
