@@ -126,6 +126,16 @@ describe.runIf(requirement('Chromium', existsSync(chromium)))('the protocol of C
     await site.expectQuiet();
   });
 
+  test('a client that sends more than maxPayload gets 1009', async () => {
+    const { site, id, isAttached } = await open();
+    const client = await connect({ port: site.port, tls: false }, `/devtools/page/${id}`);
+    const params = { expression: `'${'x'.repeat(2 ** 20)}'` };
+    client.send(JSON.stringify({ id: 1, method: 'Runtime.evaluate', params }));
+    expect((await client.closed()).code).toBe(1009);
+    await expect.poll(isAttached).toBe(false);
+    await site.expectQuiet();
+  });
+
   test('an unknown page closes with 1014', async () => {
     const { site } = await open();
     const client = await connect({ port: site.port, tls: false }, '/devtools/page/unknown');
