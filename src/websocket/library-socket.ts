@@ -3,7 +3,7 @@ import { EventEmitter } from 'node:events';
 import { isClosing, leaveServer, WebSocketView, type SocketServer } from '../internals/ws.js';
 import type { Message } from '../options/options.js';
 import { CloseCode, MAX_REASON_BYTES } from '../shared/close-codes.js';
-import { nextTick } from '../shared/real-timers.js';
+import { nextTick, setImmediate } from '../shared/real-timers.js';
 import { checkClose } from './arguments.js';
 import type { Claim } from './claim.js';
 import type { ConnectionHandlers } from './connection.js';
@@ -184,7 +184,7 @@ class LibrarySocket extends WebSocketView implements Waiter<Message> {
       case 'blob': {
         // The types of lib.dom refuse a SharedArrayBuffer, which a message never has.
         const part = bytes as Buffer<ArrayBuffer>;
-        return new Blob([part]);
+        return new Blob([new Uint8Array(bytes)]);
       }
       default:
         return bytes;
@@ -251,7 +251,8 @@ class LibrarySocket extends WebSocketView implements Waiter<Message> {
     const message = toData(data);
     const { binary = typeof message !== 'string', fin = true } = options ?? {};
     if (this.readyState !== this.OPEN) {
-      if (callback !== undefined) nextTick(callback, this.#notOpenError());
+      // On a later turn, so that a loop that waits for the callback does not block the event loop.
+      if (callback !== undefined) setImmediate(callback, this.#notOpenError());
     } else if (this.#blob !== undefined || message instanceof Blob) {
       this.#sendAfterBlob(message, binary, fin, callback);
     } else {
