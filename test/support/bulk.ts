@@ -45,9 +45,7 @@ export async function startBulkServer(bytes: number): Promise<BulkServer> {
       yield block;
     }
   }, createWriteStream(file));
-  // Smaller than Node's default: garbage is no part of what a transfer needs.
-  const NODE_OPTIONS = '--max-semi-space-size=1';
-  const { site, ask } = await startProgram('bulk', { FILE: file, COPY: copy, NODE_OPTIONS });
+  const { site, ask } = await startProgram('bulk', { FILE: file, COPY: copy });
   return {
     file,
     copy,
