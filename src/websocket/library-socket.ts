@@ -170,10 +170,10 @@ class LibrarySocket extends WebSocketView implements Waiter<Message> {
 
   #deliverMessage(message: Message): void {
     if (typeof message === 'string') this.#deliver('message', Buffer.from(message), false);
-    else this.#deliver('message', this.#convert(message as Buffer<ArrayBuffer>), true);
+    else this.#deliver('message', this.#convert(message), true);
   }
 
-  #convert(bytes: Buffer<ArrayBuffer>): unknown {
+  #convert(bytes: Buffer): unknown {
     switch (this.binaryType) {
       case 'arraybuffer':
         return bytes.buffer.byteLength === bytes.length
