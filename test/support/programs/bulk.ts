@@ -70,7 +70,11 @@ serve('/program', (websocket) => {
   const { stdin, stdout } = spawn('cat', { stdio: ['pipe', 'pipe', 'inherit'] });
   const stream = websocket.stream();
   const program = Duplex.from({ writable: stdin, readable: stdout });
-  return { streams: [stdin, stdout], done: pipeline(stream, program, stream) };
+  const done = pipeline(stream, program, stream).catch((error: unknown) => {
+    // The client closes first, and `cat` ends a little later. Node calls this premature, with a TCP socket, too.
+    if ((error as NodeJS.ErrnoException).code !== 'ERR_STREAM_PREMATURE_CLOSE') throw error;
+  });
+  return { streams: [stdin, stdout], done };
 });
 serve('/generator', (websocket, bytes) => {
   const source = Readable.from(generate(bytes));
