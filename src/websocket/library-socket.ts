@@ -181,11 +181,9 @@ class LibrarySocket extends WebSocketView implements Waiter<Message> {
           : bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length);
       case 'fragments':
         return [bytes];
-      case 'blob': {
-        // The types of lib.dom refuse a SharedArrayBuffer, which a message never has.
-        const part = bytes as Buffer<ArrayBuffer>;
+      case 'blob':
+        // A copy of its own: the types of lib.dom refuse a Buffer, which may share its memory.
         return new Blob([new Uint8Array(bytes)]);
-      }
       default:
         return bytes;
     }
