@@ -50,11 +50,10 @@ export type {
   WithWebsocket,
 } from './routes/types.js';
 export type { CloseInfo } from './websocket/close-info.js';
-export type { HandedOverWebsocket, LibraryServer } from './websocket/library-types.js';
+export type { HandedOverWebsocket, LibraryServer, StreamOptions } from './websocket/library-types.js';
 export { relay, type RelayEnd } from './websocket/relay.js';
 export type { UpstreamSocket } from './websocket/upstream.js';
 export { Websocket, type SendOptions } from './websocket/websocket.js';
-export type { StreamOptions } from './websocket/websocket-stream.js';
 export { passUpgrade, type PassUpgradeOptions, type UpgradeHandler } from './routes/pass-upgrade.js';
 export type { ReceivedMessage, SendableMessage, WebsocketOptions } from './routes/websocket-options.js';
 export { withDefaults, type WebsocketWrappers } from './routes/with-defaults.js';

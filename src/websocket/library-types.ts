@@ -38,3 +38,20 @@ export type HandedOverWebsocket = (IsAny<OfWs> extends true ? Basic : OfWs) & Of
 export interface LibraryServer {
   emit(event: string, ...args: never[]): boolean;
 }
+
+/** Lists the options of `websocket.stream()`. */
+export interface StreamOptions {
+  /**
+   * Whether the chunks that you read are messages: strings for text, Buffers for bytes. Otherwise all chunks are Buffers.
+   *
+   * @default false
+   */
+  objectMode?: boolean | undefined;
+  /**
+   * Whether to send all chunks as binary (`true`) or as text (`false`). As text, a character whose bytes are in two chunks
+   * goes out with the second one.
+   *
+   * @default bytes as binary, strings as text
+   */
+  binary?: boolean | undefined;
+}

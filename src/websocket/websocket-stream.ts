@@ -6,24 +6,8 @@ import { later } from '../shared/later.js';
 import { nextTick } from '../shared/real-timers.js';
 import { closedErrorOf, lossOf, type Claim } from './claim.js';
 import { asBytes, type Data } from './frame.js';
+import type { StreamOptions } from './library-types.js';
 import { EMPTY, type Waiter } from './message-queue.js';
-
-/** Lists the options of `websocket.stream()`. */
-export interface StreamOptions {
-  /**
-   * Whether the chunks that you read are messages: strings for text, Buffers for bytes. Otherwise all chunks are Buffers.
-   *
-   * @default false
-   */
-  objectMode?: boolean | undefined;
-  /**
-   * Whether to send all chunks as binary (`true`) or as text (`false`). As text, a character whose bytes are in two chunks
-   * goes out with the second one.
-   *
-   * @default bytes as binary, strings as text
-   */
-  binary?: boolean | undefined;
-}
 
 type Done = (error?: Error | null) => void;
 

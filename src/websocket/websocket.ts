@@ -20,7 +20,7 @@ import { Heartbeat, startHeartbeat, stopHeartbeat } from './heartbeat.js';
 import { LateSends, warnOfLateSends } from './late-sends.js';
 import { EMPTY, MessageQueue, type Queue, type Waiter } from './message-queue.js';
 import { createLibrarySocket } from './library-socket.js';
-import type { HandedOverWebsocket, LibraryServer } from './library-types.js';
+import type { HandedOverWebsocket, LibraryServer, StreamOptions } from './library-types.js';
 import { Messages } from './messages.js';
 import { provideOperations, type EndListener, type Operations } from './operations.js';
 import { Outbox } from './outbox.js';
@@ -30,7 +30,7 @@ import { compact, retainsExcess } from './pieces.js';
 import { Pongs } from './pongs.js';
 import { LONGEST_TEXT } from './reader.js';
 import { createReadable, createWritable, webStreamsOf } from './web-streams.js';
-import { WebsocketStream, type StreamOptions } from './websocket-stream.js';
+import { WebsocketStream } from './websocket-stream.js';
 
 /** Configures {@link Websocket.send}. */
 export interface SendOptions {
