@@ -19,6 +19,9 @@ export interface RelayEnd {
 /** The client gets this code if the upstream cannot be reached: "bad gateway" (RFC 6455, 7.4.2, and the IANA registry). */
 const BAD_GATEWAY = 1014;
 
+const OPEN = 1;
+const CLOSED = 3;
+
 /**
  * Joins a websocket to a client socket, until either of them ends.
  *
@@ -50,7 +53,13 @@ class Relay {
     this.#claim = claim;
     let open!: () => void;
     this.#opened = new Promise((resolve) => (open = resolve));
-    let wasOpen = socket.readyState === 1;
+    let wasOpen = socket.readyState === OPEN;
+    const onClose = (code: number, reason: string): void => {
+      this.#end ??= { endedBy: 'upstream', code, reason };
+      if (wasOpen) claim.close(sendable(code), reason);
+      else claim.close(BAD_GATEWAY, '');
+      open();
+    };
     this.#upstream = openUpstream(socket, {
       open: () => {
         wasOpen = true;
@@ -64,15 +73,14 @@ class Relay {
           this.#upstream.resume();
         });
       },
-      close: (code, reason) => {
-        this.#end ??= { endedBy: 'upstream', code, reason };
-        if (wasOpen) claim.close(sendable(code), reason);
-        else claim.close(BAD_GATEWAY, '');
-        open();
-      },
+      close: onClose,
     });
-    if (!this.#upstream.isConnecting) open();
-    void this.#forward();
+    if (wasOpen) open();
+    // It has closed before, and has no more events.
+    if (socket.readyState === CLOSED) onClose(CloseCode.abnormal, '');
+    this.#forward().catch((error: unknown) => {
+      claim.fail(error);
+    });
     this.end = claim.closed.then(({ code, reason }) => {
       this.#end ??= { endedBy: 'client', code, reason };
       return this.#end;

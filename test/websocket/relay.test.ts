@@ -108,6 +108,18 @@ describe.each(kinds)('a relay to a WebSocket of %s', (kind, open) => {
     expect(await end).toMatchObject({ endedBy: 'upstream', code: 1006 });
   });
 
+  test('closes with 1014 when the upstream has closed before', async () => {
+    const { url, sockets } = await serveUpstream();
+    const upstream = open(url);
+    const closed = defer<unknown>();
+    upstream.addEventListener('close' as never, closed.resolve as never);
+    (await sockets.next('connection')).close(4000);
+    await closed.promise;
+    const { client, end } = await relayTo(() => upstream);
+    expect((await client.closed()).code).toBe(1014);
+    expect(await end).toMatchObject({ endedBy: 'upstream', code: 1006 });
+  });
+
   test('closes with 1014 when the upstream refuses', async () => {
     const { url } = await serveUpstream(undefined, { verifyClient: () => false });
     const { client } = await relayTo(() => open(url));
