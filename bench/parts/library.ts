@@ -19,7 +19,7 @@ export async function measureLibrary(settings: Settings): Promise<Result> {
     : { processes: 2, rounds: 8, seconds: 0.3, warmUp: 1 };
   const results: [number, Map<Candidate, Sample[]>][] = [];
   for (const inFlight of scenarios) {
-    const plan = { bytes: 32, inFlight, connections: CONNECTIONS, dialect: ours.dialect };
+    const plan = { bytes: 32, inFlight, binary: false, connections: CONNECTIONS, dialect: ours.dialect };
     const rounds = await takeTurns(
       candidates,
       turns,

@@ -24,11 +24,16 @@ interface Work {
 
 const works: Work[] = [
   work('echo, 32 B × 1', (load, target) => load.ask('startEcho', { target, plan: { ...plan, inFlight: 1 } })),
-  work('echo, 32 B × 64', (load, target) =>
-    load.ask('startEcho', { target, plan: { ...plan, inFlight: 64 } }),
+  ...[16, 64].map((inFlight) =>
+    work(`echo, 32 B × ${String(inFlight)}`, (load, target) =>
+      load.ask('startEcho', { target, plan: { ...plan, inFlight } }),
+    ),
   ),
   work('echo, 64 KiB × 4', (load, target) =>
     load.ask('startEcho', { target, plan: { ...plan, bytes: 65_536, inFlight: 4 } }),
+  ),
+  work('echo, 64 KiB × 4, binary', (load, target) =>
+    load.ask('startEcho', { target, plan: { ...plan, bytes: 65_536, inFlight: 4, binary: true } }),
   ),
   work('new connections', (load, target) => load.ask('startVisits', { target, plan: { atOnce: 32 } })),
   ...(hasRedis ? [{ title: `groups over Redis, ${many.title}`, run: profileRelay }] : []),
