@@ -19,13 +19,11 @@ import { answerFailure, asError, asNext, textOf } from './serve-http.js';
 import type { Next, WebsocketRoute } from './types.js';
 import { refusePlainHttp } from './wrappers.js';
 
-interface UpgradeListener {
-  // The syntax of a method lets a library declare that its socket is a `net.Socket`.
-  handle(req: IncomingMessage, socket: Duplex, head: Buffer): unknown;
-}
-
+// As a method, so that a library may declare that its socket is a `net.Socket`.
 /** Gets the request, its socket, and the bytes that came with it, like a listener of 'upgrade' on a server of Node. */
-export type UpgradeHandler = UpgradeListener['handle'];
+export type UpgradeHandler = {
+  handle(req: IncomingMessage, socket: Duplex, head: Buffer): unknown;
+}['handle'];
 
 /** Lists the options of {@link passUpgrade}. */
 export type PassUpgradeOptions = Pick<RouteOptions, 'origins'>;
