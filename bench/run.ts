@@ -1,5 +1,5 @@
 /**
- * Runs the benchmark: `npm run bench` all parts, `npm run bench -- echo heap` some parts, `-- --quick` in two minutes.
+ * Runs the benchmark: `npm run bench` all parts, `npm run bench -- echo heap` some parts, `-- --quick` in some minutes.
  *
  * A full run writes docs/performance.md and docs/benchmark.svg; a run of some parts replaces their sections. A quick run
  * only prints, because it is too short for reliable figures.
