@@ -21,6 +21,7 @@ import {
   endListenerOf,
   existingSignal,
   isHandedOver,
+  routeOf,
   type EndListener,
 } from '../websocket/operations.js';
 import type { Websocket } from '../websocket/websocket.js';
@@ -58,14 +59,12 @@ export class Exchange implements EndListener {
   /** The close code that follows from the app's answer. */
   #closeCode: number | undefined;
   #failure: { readonly error: unknown } | undefined;
-  /** The latest handler, or the options of a route without one. Each warning appears once for it. */
-  #handler: object;
-  /** The `next` of that handler. A library can fail after the handler has returned. */
+  // The latest handler and its `next`. A library can fail after the handler has returned.
+  #handler: AnyHandler | undefined;
   #next: Next | undefined;
 
-  constructor(res: ServerResponse, options: object, websocket?: Websocket) {
+  constructor(res: ServerResponse, websocket?: Websocket) {
     this.#res = res;
-    this.#handler = options;
     this.#websocket = websocket;
   }
 
@@ -81,7 +80,7 @@ export class Exchange implements EndListener {
     res: ServerResponse,
     refuseWith?: typeof refuse,
   ): Exchange | undefined {
-    const exchange = new Exchange(res, acceptor.policy);
+    const exchange = new Exchange(res);
     exchange.#websocket = acceptor.open(req, res, exchange, refuseWith);
     return exchange.#websocket === undefined ? undefined : exchange;
   }
@@ -148,7 +147,7 @@ export class Exchange implements EndListener {
 
   /** Called when a listener of a library that has the websocket throws or rejects. */
   websocketFailed(error: unknown): void {
-    this.#fail(this.#handler, asError(error), this.#next);
+    this.#fail(this.#handler ?? routeOf(this.websocket), asError(error), this.#next);
   }
 
   /**
@@ -171,7 +170,7 @@ export class Exchange implements EndListener {
       return;
     }
     if (!this.websocket.isClosed()) {
-      warnOnce(this.#handler, 'WEBSOCKET_RESPONSE', `${pathOf(this.#req)}: ${describeUse(method)}`);
+      warnOnce(routeOf(this.websocket), 'WEBSOCKET_RESPONSE', `${pathOf(this.#req)}: ${describeUse(method)}`);
     }
     discardOutput(this.#res, SWITCHING_PROTOCOLS, (status) => {
       this.#answered(status);
@@ -225,7 +224,7 @@ export class Exchange implements EndListener {
     void this.websocket.closed.then(() => {
       if (this.#req.socket.bytesWritten - bytesWritten > BARE_CLOSE_FRAME) return;
       warnOnce(
-        this.#handler,
+        routeOf(this.websocket),
         'WEBSOCKET_HANDLER_RETURNED',
         `${pathOf(this.#req)}: the handler returned at once without sending, which closed the websocket. ` +
           'A websocket stays open while its handler runs: make the handler async, and let it await something, ' +

@@ -102,7 +102,7 @@ function open(
 ): Websocket {
   if (upgradeOf(req)?.state !== 'pending') return setEndedWebsocket(acceptor, req);
   const opened = openExchange(acceptor, req, res);
-  const exchange = opened ?? new Exchange(res, acceptor.policy, setEndedWebsocket(acceptor, req));
+  const exchange = opened ?? new Exchange(res, setEndedWebsocket(acceptor, req));
   exchange.passOn(next);
   if (opened === undefined) exchange.websocketEnded();
   return exchange.websocket;

@@ -27,6 +27,8 @@ export interface Operations<W = object> {
   existingSignal(websocket: W): AbortSignal | undefined;
   /** Hands a websocket over. */
   claim(websocket: W): Claim;
+  /** Returns what identifies the route of a websocket, so that each warning appears once for it: its options. */
+  routeOf(websocket: W): object;
   /** Returns the code with which a websocket has closed or is closing. */
   closeCodeOf(websocket: W): number;
   /** Returns whether a websocket was handed over, so that it stays open when its handler has ended. */
@@ -84,6 +86,8 @@ export const claimWebsocket: Operations['claim'] = (websocket) => operationsOf(w
 
 export const isHandedOver: Operations['isHandedOver'] = (websocket) =>
   operationsOf(websocket).isHandedOver(websocket);
+
+export const routeOf: Operations['routeOf'] = (websocket) => operationsOf(websocket).routeOf(websocket);
 
 export const closeCodeOf: Operations['closeCodeOf'] = (websocket) =>
   operationsOf(websocket).closeCodeOf(websocket);

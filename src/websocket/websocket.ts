@@ -705,6 +705,7 @@ export class Websocket<M = Message, Out = Data> implements AsyncIterable<M> {
       endListenerOf: (websocket) => websocket.#listener,
       existingSignal: (websocket) => websocket.#controller?.signal,
       claim: (websocket) => websocket.#claim(),
+      routeOf: (websocket) => websocket.#policy,
       closeCodeOf: (websocket) => websocket.#closeCode,
       isHandedOver: (websocket) => handedOver.has(websocket),
     };
