@@ -1,6 +1,6 @@
 import { DEFAULT_CLOSE_TIMEOUT } from '../options/policy.js';
 import { CloseCode, isSendableCloseCode } from '../shared/close-codes.js';
-import { setTimeout } from '../shared/real-timers.js';
+import { clearTimeout, setTimeout } from '../shared/real-timers.js';
 import type { Claim } from './claim.js';
 import { Messages } from './messages.js';
 import { claimWebsocket } from './operations.js';
@@ -92,12 +92,27 @@ class Relay {
     const { messages, closed } = this.#claim;
     await Promise.race([this.#opened, closed]);
     // A client may send and leave before the upstream is open.
-    if (messages.length > 0) await Promise.race([this.#opened, sleep(DEFAULT_CLOSE_TIMEOUT)]);
-    if (!this.#upstream.isConnecting) {
-      for await (const message of new Messages(messages)) await this.#upstream.send(message);
-    }
+    if (messages.length > 0) await within(DEFAULT_CLOSE_TIMEOUT, this.#opened);
+    const sent = this.#upstream.isConnecting ? undefined : this.#sendAll();
     const { code, reason } = await closed;
-    this.#upstream.close(sendable(code), reason);
+    await this.#finish(sent);
+    // If messages are left, the upstream must not take what it got for the whole.
+    if (messages.length === 0) this.#upstream.close(sendable(code), reason);
+    else this.#upstream.close(CloseCode.internalError, '');
+  }
+
+  async #sendAll(): Promise<void> {
+    for await (const message of new Messages(this.#claim.messages)) await this.#upstream.send(message);
+  }
+
+  /** Waits for the last messages of a client that has left, as long as the upstream takes one now and then. */
+  async #finish(sent: Promise<void> | undefined): Promise<void> {
+    const { messages } = this.#claim;
+    let before: number;
+    do {
+      before = messages.length;
+      if (sent !== undefined) await within(DEFAULT_CLOSE_TIMEOUT, sent);
+    } while (messages.length > 0 && messages.length < before);
   }
 }
 
@@ -107,8 +122,13 @@ function sendable(code: number): number {
   return code === CloseCode.noStatus ? CloseCode.normal : CloseCode.internalError;
 }
 
-function sleep(ms: number): Promise<void> {
+/** Waits for a promise, but only for `ms` milliseconds. */
+function within(ms: number, promise: Promise<void>): Promise<void> {
   return new Promise((resolve) => {
-    setTimeout(resolve, ms).unref();
+    const timer = setTimeout(resolve, ms).unref();
+    void promise.then(() => {
+      clearTimeout(timer);
+      resolve();
+    });
   });
 }

@@ -4,10 +4,10 @@ import { createServer as createTcpServer, type AddressInfo } from 'node:net';
 import express from 'express';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { WebSocket, WebSocketServer, type ServerOptions } from 'ws';
-import { relay, requireWebsocket, type RelayEnd, type UpstreamSocket } from 'dwebsocket';
+import { closeWebsockets, relay, requireWebsocket, type RelayEnd, type UpstreamSocket } from 'dwebsocket';
 import { connect, type Client } from '../support/client.js';
 import { defer, Inbox } from '../support/inbox.js';
-import { listen, serve } from '../support/serve.js';
+import { listen, serve, type Site } from '../support/serve.js';
 
 /** A server of ws that echoes, and its connections. */
 async function serveUpstream(
@@ -32,7 +32,9 @@ async function serveUpstream(
   return { url: `ws://127.0.0.1:${String(port)}`, sockets };
 }
 
-async function relayTo(open: () => UpstreamSocket): Promise<{ client: Client; end: Promise<RelayEnd> }> {
+async function relayTo(
+  open: () => UpstreamSocket,
+): Promise<{ site: Site; client: Client; end: Promise<RelayEnd> }> {
   const end = defer<RelayEnd>();
   const app = express();
   app.get(
@@ -41,7 +43,8 @@ async function relayTo(open: () => UpstreamSocket): Promise<{ client: Client; en
       end.resolve(await relay(req.websocket, open()));
     }),
   );
-  return { client: await connect(await serve(app)), end: end.promise };
+  const site = await serve(app);
+  return { site, client: await connect(site), end: end.promise };
 }
 
 /** The `WebSocket` of the platform, on Nodes that have one. */
@@ -179,6 +182,18 @@ test('an upstream that does not read slows the client down', async () => {
   upstream.on('message', () => received++);
   upstream.resume();
   await expect.poll(() => received).toBe(300);
+});
+
+test('ends an upstream that does not read, some time after the websocket has ended', async () => {
+  const { url, sockets } = await serveUpstream(() => {});
+  const upstream = new WebSocket(url);
+  const { site, client } = await relayTo(() => upstream);
+  (await sockets.next('connection')).pause();
+  for (let i = 0; i < 300; i++) client.ws.send(Buffer.alloc(100_000));
+  await expect.poll(() => upstream.bufferedAmount).toBeGreaterThan(0);
+  await closeWebsockets(site.server);
+  await expect.poll(() => upstream.readyState, { timeout: 15_000 }).toBe(WebSocket.CLOSING);
+  upstream.terminate();
 });
 
 test('ends the upstream when the client leaves before it is open', async () => {
