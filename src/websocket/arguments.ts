@@ -33,6 +33,13 @@ export function checkClose(code: number, reason: string): void {
   }
 }
 
+/** Cuts a text to what fits into a close frame, between two characters. */
+export function cutReason(text: string): string {
+  if (Buffer.byteLength(text) <= MAX_REASON_BYTES) return text;
+  const { read } = new TextEncoder().encodeInto(text, new Uint8Array(MAX_REASON_BYTES));
+  return text.slice(0, read);
+}
+
 /** @throws {TypeError} `server` is not a `WebSocketServer` of `ws`. */
 export function checkLibraryServer(server: unknown): void {
   if (typeof (server as { emit?: unknown } | null)?.emit === 'function') return;

@@ -2,9 +2,9 @@ import { AsyncResource } from 'node:async_hooks';
 import { EventEmitter } from 'node:events';
 import { isClosing, leaveServer, WebSocketView, type SocketServer } from '../internals/ws.js';
 import type { Message } from '../options/options.js';
-import { CloseCode, MAX_REASON_BYTES } from '../shared/close-codes.js';
+import { CloseCode } from '../shared/close-codes.js';
 import { nextTick, setImmediate } from '../shared/real-timers.js';
-import { checkClose } from './arguments.js';
+import { checkClose, cutReason } from './arguments.js';
 import type { Claim } from './claim.js';
 import type { ConnectionHandlers } from './connection.js';
 import type { Data } from './frame.js';
@@ -332,7 +332,7 @@ class LibrarySocket extends WebSocketView implements Waiter<Message> {
    * @throws {RangeError} The code must not be sent.
    */
   close(code?: number, reason: string | Buffer = ''): void {
-    const text = code === undefined ? '' : cut(reason.toString());
+    const text = code === undefined ? '' : cutReason(reason.toString());
     if (code !== undefined) checkClose(code, text);
     const close = (): void => {
       this.#claim.close(code ?? CloseCode.noStatus, text);
@@ -362,13 +362,6 @@ class LibrarySocket extends WebSocketView implements Waiter<Message> {
 
 function emit(socket: LibrarySocket, event: string, first: unknown, second: unknown): void {
   socket.emit(event, first, second);
-}
-
-/** Cuts a text to what fits into a close frame, between two characters. */
-function cut(text: string): string {
-  if (Buffer.byteLength(text) <= MAX_REASON_BYTES) return text;
-  const { read } = new TextEncoder().encodeInto(text, new Uint8Array(MAX_REASON_BYTES));
-  return text.slice(0, read);
 }
 
 /** Returns the `WebSocket` of `ws` for a library. With `server`, the server of the library gets it as a new connection. */

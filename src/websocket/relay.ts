@@ -1,6 +1,7 @@
 import { DEFAULT_CLOSE_TIMEOUT } from '../options/policy.js';
 import { CloseCode, isSendableCloseCode } from '../shared/close-codes.js';
 import { clearTimeout, setTimeout } from '../shared/real-timers.js';
+import { cutReason } from './arguments.js';
 import type { Claim } from './claim.js';
 import { Messages } from './messages.js';
 import { claimWebsocket } from './operations.js';
@@ -56,7 +57,8 @@ class Relay {
     let wasOpen = socket.readyState === OPEN;
     const onClose = (code: number, reason: string): void => {
       this.#end ??= { endedBy: 'upstream', code, reason };
-      if (wasOpen) claim.close(sendable(code), reason);
+      // Without a check of its UTF-8, the text of a reason may be longer than its bytes.
+      if (wasOpen) claim.close(sendable(code), cutReason(reason));
       else claim.close(BAD_GATEWAY, '');
       open();
     };

@@ -158,6 +158,15 @@ describe.each(kinds)('a relay to a WebSocket of %s', (kind, open) => {
   });
 });
 
+test('cuts a reason whose text is too long, because its bytes are no UTF-8', async () => {
+  const { url } = await serveUpstream((socket) => {
+    // The answer has the same bytes.
+    socket.on('error', () => {}).close(4000, Buffer.alloc(120, 0xff));
+  });
+  const { client } = await relayTo(() => new WebSocket(url, { skipUTF8Validation: true }));
+  expect(await client.closed()).toMatchObject({ code: 4000, reason: '\ufffd'.repeat(41) });
+});
+
 test('a client that does not read slows the upstream down', async () => {
   const { url, sockets } = await serveUpstream(() => {});
   const { client } = await relayTo(() => new WebSocket(url));
