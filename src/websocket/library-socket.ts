@@ -123,6 +123,8 @@ class LibrarySocket extends WebSocketView implements Waiter<Message> {
     if (this.listenerCount('message') > 0) this.#drain(true);
     this.#unseenEnd = undefined;
     this.#deliver('close', ...end);
+    // No message comes after 'close', also if a listener of 'message' does.
+    this.#claim.messages.clear();
   }
 
   /** Takes messages from the end of this turn on, so that a library can add its other listeners first. */

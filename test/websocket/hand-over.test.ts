@@ -242,6 +242,19 @@ describe('a library', () => {
     expect([String(first), String(second)]).toEqual(['one', 'two']);
   });
 
+  test('gets no message after the close', async () => {
+    const { client, socket, websocket } = await handOver();
+    const events = new Inbox<string>();
+    socket.on('close', () => events.push('close'));
+    client.send('unread');
+    await client.close();
+    expect(await events.next('close')).toBe('close');
+    socket.on('message', () => events.push('message'));
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(events.rest()).toEqual([]);
+    expect(websocket.countMessages()).toBe(0);
+  });
+
   test('emits events of its own, which reach nobody else', async () => {
     const { client, socket, websocket } = await handOver();
     const messages: unknown[] = [];
