@@ -106,6 +106,27 @@ class LibrarySocket extends WebSocketView implements Waiter<Message> {
     return this.#onListener(event);
   }
 
+  override removeListener(event: string | symbol, listener: Listener): this {
+    super.removeListener(event, listener);
+    return this.#onListenerRemoved();
+  }
+
+  override off(event: string | symbol, listener: Listener): this {
+    return this.removeListener(event, listener);
+  }
+
+  override removeAllListeners(event?: string | symbol): this {
+    // Older versions of Node count the arguments.
+    if (event === undefined) super.removeAllListeners();
+    else super.removeAllListeners(event);
+    return this.#onListenerRemoved();
+  }
+
+  #onListenerRemoved(): this {
+    if (this.listenerCount('message') === 0) this.#stopWaiting();
+    return this;
+  }
+
   #onListener(event: string | symbol): this {
     if (event === 'message') this.#flowLater();
     else if (event === 'close' && this.#unseenEnd !== undefined) {
@@ -232,6 +253,10 @@ class LibrarySocket extends WebSocketView implements Waiter<Message> {
 
   pause(): void {
     this.#isPaused = true;
+    this.#stopWaiting();
+  }
+
+  #stopWaiting(): void {
     if (this.#flow !== 'waiting') return;
     this.#flow = 'stopped';
     this.#claim.messages.stopWaiting(this);

@@ -255,6 +255,28 @@ describe('a library', () => {
     expect(websocket.countMessages()).toBe(0);
   });
 
+  test.each(['off', 'removeAllListeners'] as const)(
+    'gets messages that come after %s(), as soon as it listens again',
+    async (method) => {
+      const { client, socket } = await handOver();
+      const messages = new Inbox<string>();
+      const listener = (data: unknown): void => {
+        messages.push(String(data));
+      };
+      socket.on('message', listener);
+      client.send('one');
+      expect(await messages.next('message')).toBe('one');
+      if (method === 'off') socket.off('message', listener);
+      else socket.removeAllListeners();
+      const pinged = once(socket, 'ping');
+      client.send('two');
+      client.ws.ping();
+      await pinged;
+      socket.on('message', listener);
+      expect(await messages.next('message')).toBe('two');
+    },
+  );
+
   test('emits events of its own, which reach nobody else', async () => {
     const { client, socket, websocket } = await handOver();
     const messages: unknown[] = [];
