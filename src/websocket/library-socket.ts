@@ -27,6 +27,9 @@ interface SendOptions {
  */
 type Flow = 'stopped' | 'scheduled' | 'delivering' | 'waiting';
 
+/** The memory of a ping or a pong that is not written yet, in bytes. */
+const CONTROL_COST = 300;
+
 /** The names that `ws` uses in its errors. */
 const READY_STATES = ['CONNECTING', 'OPEN', 'CLOSING', 'CLOSED'];
 
@@ -50,6 +53,8 @@ class LibrarySocket extends WebSocketView implements Waiter<Message> {
   /** Resolves when the bytes of a `Blob` are sent. Later messages wait for it. */
   #blob: Promise<void> | undefined;
   #waitingBytes = 0;
+  /** The memory of the pings and pongs that are not written yet. */
+  #controlBytes = 0;
   #server: SocketServer | undefined;
 
   constructor(claim: Claim) {
@@ -232,7 +237,8 @@ class LibrarySocket extends WebSocketView implements Waiter<Message> {
   }
 
   get readyState(): 0 | 1 | 2 | 3 {
-    return this.#claim.connection.readyState;
+    // A websocket that was refused never had a connection.
+    return this.#claim.end === undefined ? this.#claim.connection.readyState : 3;
   }
 
   get bufferedAmount(): number {
@@ -344,12 +350,29 @@ class LibrarySocket extends WebSocketView implements Waiter<Message> {
     return new Error(`WebSocket is not open: readyState ${String(readyState)} (${name})`);
   }
 
-  ping(data?: unknown, mask?: boolean, callback?: (error: Error) => void): void {
-    this.#claim.connection.ping(data, mask, callback);
+  ping(...args: unknown[]): void {
+    this.#sendControl('ping', args);
   }
 
-  pong(data?: unknown, mask?: boolean, callback?: (error: Error) => void): void {
-    this.#claim.connection.pong(data, mask, callback);
+  pong(...args: unknown[]): void {
+    this.#sendControl('pong', args);
+  }
+
+  /** `args` are data, mask and a callback, each of them optional. */
+  #sendControl(method: 'ping' | 'pong', args: unknown[]): void {
+    const callback = args.find((arg) => typeof arg === 'function') as Callback | undefined;
+    const [data, mask] = args.filter((arg) => typeof arg !== 'function');
+    if (this.readyState === this.OPEN && this.#controlBytes <= this.#claim.maxBuffered) {
+      this.#claim.connection[method](data, mask as boolean | undefined, (error) => {
+        this.#controlBytes -= CONTROL_COST;
+        callback?.(error);
+      });
+      this.#controlBytes += CONTROL_COST;
+      return;
+    }
+    // A client that does not read must not fill our memory, for example with the answers to its own pings.
+    if (this.readyState === this.OPEN) this.terminate();
+    if (callback !== undefined) setImmediate(callback, this.#notOpenError());
   }
 
   /**
@@ -369,6 +392,7 @@ class LibrarySocket extends WebSocketView implements Waiter<Message> {
   }
 
   terminate(): void {
+    if (this.readyState === this.CLOSED) return;
     this.#claim.connection.flush();
     this.#claim.terminate();
   }

@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { once } from 'node:events';
 import express from 'express';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { createWebSocketStream, WebSocket, WebSocketServer } from 'ws';
 import {
   closeWebsockets,
@@ -301,6 +301,50 @@ describe('a library', () => {
     expect(String(((await pong) as [Buffer])[0])).toBe('hello');
     socket.ping();
     await once(socket, 'pong');
+  });
+
+  test('that answers pings itself is protected from a client that does not read', async () => {
+    const { client, socket } = await handOver(
+      (socket) => {
+        socket.on('ping', (data: Buffer) => {
+          socket.pong(data);
+        });
+      },
+      { options: { maxBuffered: 100_000 } },
+    );
+    const closed = once(socket, 'close');
+    client.ws.pause();
+    const pings = setInterval(() => {
+      for (let i = 0; i < 5_000; i++) client.ws.ping(Buffer.alloc(120));
+    });
+    onTestFinished(() => {
+      clearInterval(pings);
+    });
+    expect(((await closed) as [number])[0]).toBe(1006);
+  });
+
+  test('may use a websocket that was refused: it has closed', async () => {
+    const errors = new Inbox<unknown>();
+    const results = new Inbox<unknown>();
+    const app = express();
+    app.use(websocketMiddleware({ acceptAll: true, origins: [] }));
+    app.get('/', (req, res) => {
+      const socket = (req as unknown as { websocket: Websocket }).websocket.handOver();
+      results.push(socket.readyState);
+      socket.ping((error: Error) => results.push(error));
+      socket.pong('', false, (error) => results.push(error));
+      socket.terminate();
+      res.end();
+    });
+    app.use(((error, _req, res, _next) => {
+      errors.push(error);
+      res.sendStatus(500);
+    }) satisfies express.ErrorRequestHandler);
+    await expect(connect(await serve(app), '/', { origin: 'https://other.test' })).rejects.toThrow('403');
+    expect(await results.next('state')).toBe(WebSocket.CLOSED);
+    expect(await results.next('result of ping')).toBeInstanceOf(Error);
+    expect(await results.next('result of pong')).toBeInstanceOf(Error);
+    expect(errors.rest()).toEqual([]);
   });
 
   test('gets no events of the protocol if it does not listen: a broken frame ends with 1002', async () => {
