@@ -1,5 +1,6 @@
 import { isArrayBuffer } from '../shared/bytes.js';
 import { asBytes, type Data } from './frame.js';
+import { addPiece } from './pieces.js';
 
 const NOTHING = Buffer.alloc(0);
 
@@ -32,7 +33,7 @@ export class Fragments {
   add(data: Data): void {
     // A copy, because the library may reuse its buffer.
     const part = copyOf(data);
-    this.#parts.push(part);
+    if (part.length > 0) addPiece(this.#parts, part);
     this.size += part.length;
   }
 

@@ -296,16 +296,23 @@ class LibrarySocket extends WebSocketView implements Waiter<Message> {
       this.#sendWhole(part, binary, callback);
       return;
     }
+    if (!fin && this.#endIfFull(callback)) return;
     const message = (this.#fragments ??= new Fragments(binary));
     message.add(part);
     if (fin) {
       this.#fragments = undefined;
       this.#sendWhole(message.join(), message.binary, callback);
-    } else if (this.bufferedAmount > this.#claim.maxBuffered) {
-      this.terminate();
     } else if (callback !== undefined) {
       nextTick(callback);
     }
+  }
+
+  /** Ends the connection if more than `maxBuffered` bytes are buffered, as the outbox does. */
+  #endIfFull(callback: Callback | undefined): boolean {
+    if (this.bufferedAmount <= this.#claim.maxBuffered) return false;
+    this.terminate();
+    if (callback !== undefined) setImmediate(callback, this.#notOpenError());
+    return true;
   }
 
   #sendWhole(message: Data, binary: boolean, callback: Callback | undefined): void {
@@ -318,13 +325,10 @@ class LibrarySocket extends WebSocketView implements Waiter<Message> {
   }
 
   #sendAfterBlob(data: Data | Blob, binary: boolean, fin: boolean, callback: Callback | undefined): void {
+    if (this.#endIfFull(callback)) return;
     const message = data instanceof Blob ? data : copyOf(data);
     const size = message instanceof Blob ? message.size : message.length;
     this.#waitingBytes += size;
-    if (this.bufferedAmount > this.#claim.maxBuffered) {
-      this.terminate();
-      return;
-    }
     this.#afterBlob(async () => {
       const bytes = message instanceof Blob ? await message.arrayBuffer() : message;
       this.#waitingBytes -= size;

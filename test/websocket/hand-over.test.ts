@@ -459,6 +459,24 @@ describe('what a library sends', () => {
     expect(((await closed) as [number])[0]).toBe(1006);
   });
 
+  test.each([
+    ['one Blob', {}],
+    ['one part', { fin: false }],
+  ])('may have more than maxBuffered bytes in %s; the next one ends the connection', async (_, sending) => {
+    const { client, socket } = await handOver(undefined, { options: { maxBuffered: 100_000 } });
+    const bytes = new Uint8Array(200_000);
+    const send = 'fin' in sending ? bytes : new Blob([bytes]);
+    const results = new Inbox<boolean>();
+    socket.send(send as Buffer, sending, (error) => results.push(error instanceof Error));
+    if ('fin' in sending) socket.send('');
+    expect(await client.next()).toHaveLength(200_000);
+    expect(await results.next('callback')).toBe(false);
+    socket.send(send as Buffer, sending);
+    socket.send('', sending, (error) => results.push(error instanceof Error));
+    expect(await results.next('callback')).toBe(true);
+    expect((await client.closed()).code).toBe(1006);
+  });
+
   test.each([{}, { perMessageDeflate: true }])(
     'goes out in one piece, in spite of messages to its group (options %j)',
     async (options) => {
