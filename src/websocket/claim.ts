@@ -45,13 +45,17 @@ export interface Claim extends Line {
  * Returns why a stream over a websocket is not whole, or `undefined`. A stream ends in order only with 1000 or without a code.
  * A browser that leaves the page in the middle of an upload closes in order, too, with 1001.
  */
-export function lossOf({ code, reason, wasClean }: CloseInfo): WebsocketClosedError | undefined {
+export function lossOf(info: CloseInfo): WebsocketClosedError | undefined {
+  const { code, wasClean } = info;
   const isWhole = wasClean && (code === CloseCode.normal || code === CloseCode.noStatus);
-  return isWhole ? undefined : new WebsocketClosedError(code, reason, NO_ADVICE);
+  return isWhole ? undefined : closedError(info);
+}
+
+export function closedError({ code, reason }: CloseInfo): WebsocketClosedError {
+  return new WebsocketClosedError(code, reason, NO_ADVICE);
 }
 
 /** Returns the error for a message that could not be sent because the websocket had closed. */
 export async function closedErrorOf({ closed }: Line): Promise<WebsocketClosedError> {
-  const { code, reason } = await closed;
-  return new WebsocketClosedError(code, reason, NO_ADVICE);
+  return closedError(await closed);
 }

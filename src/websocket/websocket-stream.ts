@@ -4,7 +4,7 @@ import type { Message } from '../options/options.js';
 import { CloseCode } from '../shared/close-codes.js';
 import { later } from '../shared/later.js';
 import { nextTick } from '../shared/real-timers.js';
-import { closedErrorOf, lossOf, type Claim } from './claim.js';
+import { closedError, closedErrorOf, lossOf, type Claim } from './claim.js';
 import { asBytes, type Data } from './frame.js';
 import type { StreamOptions } from './library-types.js';
 import { EMPTY, type Waiter } from './message-queue.js';
@@ -25,6 +25,8 @@ export class WebsocketStream extends Duplex {
   #isWaiting = false;
   #isScheduled = false;
   #hasSeenEnd = false;
+  #isRead = false;
+  #isWritten = false;
   readonly #waiter: Waiter<Message> = {
     message: (message) => {
       this.#isWaiting = false;
@@ -51,10 +53,14 @@ export class WebsocketStream extends Duplex {
     // The error of a stream ends the process if nobody listens, and any client can lose its connection. Whoever reads,
     // writes or pipes learns of it all the same.
     this.on('error', ignore);
+    this.once('pipe', () => {
+      this.#isWritten = true;
+    });
     this.#endLater();
   }
 
   override _read(): void {
+    this.#isRead = true;
     if (this.#isWaiting) return;
     if (this.readableObjectMode) this.#pump();
     // Later, because Node joins Buffers that come while somebody reads.
@@ -87,9 +93,12 @@ export class WebsocketStream extends Duplex {
   /** Ends both sides when the connection has ended, unless the reader has not come to the end yet. */
   #endLater(): void {
     void this.#claim.closed.then((info) => {
-      if (this.#hasSeenEnd || this.#claim.messages.length > 0) return;
+      const isOnlyWritten = this.#isWritten && !this.#isRead;
+      if (this.#hasSeenEnd || (this.#claim.messages.length > 0 && !isOnlyWritten)) return;
       this.#hasSeenEnd = true;
-      const loss = lossOf(info);
+      // Without a reader, 'end' does not come, and a source that is silent would stay open.
+      const isCutOff = isOnlyWritten && !this.writableEnded;
+      const loss = isCutOff ? closedError(info) : lossOf(info);
       if (loss !== undefined) {
         this.destroy(loss);
         return;
@@ -101,11 +110,18 @@ export class WebsocketStream extends Duplex {
   }
 
   override _write(chunk: unknown, encoding: BufferEncoding | undefined, done: Done): void {
+    this.#isWritten = true;
     // In object mode there is no encoding.
     const isText = typeof chunk === 'string' && /^utf-?8$/i.test(encoding ?? 'utf8');
     let data = typeof chunk === 'string' && !isText ? Buffer.from(chunk, encoding) : (chunk as Data);
     if (this.#decoder !== undefined && typeof data !== 'string') {
-      data = this.#decoder.write(asBuffer(data));
+      try {
+        data = this.#decoder.write(asBuffer(data));
+      } catch (error) {
+        // In object mode a chunk may be anything.
+        done(error as Error);
+        return;
+      }
       if (data === '') {
         done();
         return;

@@ -7,7 +7,7 @@ import express from 'express';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { closeWebsockets, requireWebsocket, WebsocketClosedError, type Websocket } from 'dwebsocket';
 import { connect, type Client } from '../support/client.js';
-import { defer, Inbox } from '../support/inbox.js';
+import { defer, Inbox, within } from '../support/inbox.js';
 import { serve, type Site } from '../support/serve.js';
 
 interface Route {
@@ -251,13 +251,29 @@ describe('writing a stream', () => {
     expect(errors.rest()).toEqual([]);
   });
 
-  test('of something that is no message fails', async () => {
-    const { client, ended } = await open((websocket) =>
-      pipeline(Readable.from([{ a: 1 }]), websocket.stream({ objectMode: true })),
-    );
-    expect((await client.closed()).code).toBe(1011);
-    expect(await ended).toMatchObject({ code: 'ERR_WEBSOCKET_ARGUMENT' });
-  });
+  test.each(['one', ''])(
+    'fails when the client has closed, although the source is silent and %j is unread',
+    async (unread) => {
+      const source = new Readable({ read() {} });
+      const { client, ended, errors } = await open((websocket) => pipeline(source, websocket.stream()));
+      if (unread !== '') client.send(unread);
+      await client.close(1000);
+      expect(await within(ended, 'end')).toBeInstanceOf(WebsocketClosedError);
+      expect(source.destroyed).toBe(true);
+      expect(errors.rest()).toEqual([]);
+    },
+  );
+
+  test.each([{}, { binary: false }])(
+    'of something that is no message fails (options %j)',
+    async (options) => {
+      const { client, ended } = await open((websocket) =>
+        pipeline(Readable.from([{ a: 1 }]), websocket.stream({ ...options, objectMode: true })),
+      );
+      expect((await client.closed()).code).toBe(1011);
+      expect(await ended).toMatchObject({ code: 'ERR_WEBSOCKET_ARGUMENT' });
+    },
+  );
 });
 
 describe('a stream joins', () => {
