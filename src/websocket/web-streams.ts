@@ -67,7 +67,14 @@ export function createWritable(line: Line): WritableStream<Data> {
         });
       },
       async write(chunk) {
-        if (!(await line.send(chunk))) throw await closedErrorOf(line);
+        try {
+          if (await line.send(chunk)) return;
+        } catch (error) {
+          // The chunk is no message. This stream takes no more chunks, so nobody could close the websocket.
+          line.close(CloseCode.internalError, '');
+          throw error;
+        }
+        throw await closedErrorOf(line);
       },
       async close() {
         isClosing = true;

@@ -413,6 +413,17 @@ describe('Web streams', () => {
     expect(errors.rest()).toEqual([]);
   });
 
+  test('a chunk that is no message closes with 1011', async () => {
+    const { client, ended } = await open((websocket) =>
+      websocket.writable
+        .getWriter()
+        .write({} as never)
+        .catch((error: unknown) => error),
+    );
+    expect((await client.closed()).code).toBe(1011);
+    expect(await ended).toMatchObject({ code: 'ERR_WEBSOCKET_ARGUMENT' });
+  });
+
   test('abort() closes with 1011', async () => {
     const { client } = await open((websocket) => websocket.writable.abort('broken'));
     expect((await client.closed()).code).toBe(1011);
