@@ -55,6 +55,11 @@ export function closedError({ code, reason }: CloseInfo): WebsocketClosedError {
   return new WebsocketClosedError(code, reason, NO_ADVICE);
 }
 
+/** Returns why what was read is not whole, or `undefined`. Messages may come after this side has closed. */
+export function readLossOf({ messages }: Claim, info: CloseInfo): WebsocketClosedError | undefined {
+  return messages.hasDropped ? closedError(info) : lossOf(info);
+}
+
 /** Returns the error for a message that could not be sent because the websocket had closed. */
 export async function closedErrorOf({ closed }: Line): Promise<WebsocketClosedError> {
   return closedError(await closed);

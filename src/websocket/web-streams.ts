@@ -2,7 +2,7 @@ import { ReadableStream, WritableStream } from 'node:stream/web';
 import type { Message } from '../options/options.js';
 import { CloseCode } from '../shared/close-codes.js';
 import { later } from '../shared/later.js';
-import { closedErrorOf, lossOf, type Claim, type Line } from './claim.js';
+import { closedErrorOf, lossOf, readLossOf, type Claim, type Line } from './claim.js';
 import type { Data } from './frame.js';
 import { Messages } from './messages.js';
 
@@ -35,7 +35,7 @@ export function createReadable(claim: Claim): ReadableStream<Message> {
           controller.enqueue(value);
           return;
         }
-        const loss = lossOf(await claim.closed);
+        const loss = readLossOf(claim, await claim.closed);
         if (loss === undefined) controller.close();
         else controller.error(loss);
       },

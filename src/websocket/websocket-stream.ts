@@ -4,7 +4,7 @@ import type { Message } from '../options/options.js';
 import { CloseCode } from '../shared/close-codes.js';
 import { later } from '../shared/later.js';
 import { nextTick } from '../shared/real-timers.js';
-import { closedError, closedErrorOf, lossOf, type Claim } from './claim.js';
+import { closedError, closedErrorOf, lossOf, readLossOf, type Claim } from './claim.js';
 import { asBytes, type Data } from './frame.js';
 import type { StreamOptions } from './library-types.js';
 import { EMPTY, type Waiter } from './message-queue.js';
@@ -98,7 +98,7 @@ export class WebsocketStream extends Duplex {
       this.#hasSeenEnd = true;
       // Without a reader, 'end' does not come, and a source that is silent would stay open.
       const isCutOff = isOnlyWritten && !this.writableEnded;
-      const loss = isCutOff ? closedError(info) : lossOf(info);
+      const loss = isCutOff ? closedError(info) : readLossOf(this.#claim, info);
       if (loss !== undefined) {
         this.destroy(loss);
         return;

@@ -426,7 +426,8 @@ export class Websocket<M = Message, Out = Data> implements AsyncIterable<M> {
    * `destroy(error)` closes with 1011; so does `destroy()` if chunks are not sent yet.
    *
    * 'end' comes after a close with 1000 or without a code. Any other end destroys the stream with a
-   * {@link WebsocketClosedError}, so that half of a file never looks whole. Without a listener, this 'error' is dropped.
+   * {@link WebsocketClosedError}, so that half of a file never looks whole. It fails, too, if a message
+   * comes after `end()`. Without a listener, this 'error' is dropped.
    *
    * @throws {WebsocketError} The websocket was handed over before, or somebody waits for its messages
    *   (`ERR_WEBSOCKET_READER`).
@@ -541,7 +542,11 @@ export class Websocket<M = Message, Out = Data> implements AsyncIterable<M> {
   };
 
   #receive(message: string | Buffer, size: number): void {
-    if (this.#state !== 'open' || this.#ignoresMessages) return;
+    if (this.#state !== 'open' || this.#ignoresMessages) {
+      // The queue drops it. A stream must know.
+      if (this.#queue instanceof ClaimedQueue) this.#queue.push(message, size);
+      return;
+    }
     const isText = typeof message === 'string';
     const { messages } = this.#policy;
     if (messages === (isText ? 'binary' : 'text')) {

@@ -136,6 +136,29 @@ describe('reading a stream', () => {
     expect(await ended).toBeInstanceOf(WebsocketClosedError);
   });
 
+  test.each(['stream', 'readable'] as const)(
+    '%s fails if the client sent more after this side had closed',
+    async (kind) => {
+      const paused = defer();
+      const closing = defer();
+      const { client, ended, errors } = await open(async (websocket) => {
+        const reading = readAll(kind === 'stream' ? websocket.stream() : websocket.readable);
+        await paused.promise;
+        void websocket.close(1000);
+        closing.resolve();
+        await reading;
+      });
+      // So it does not see the close frame yet.
+      client.ws.pause();
+      paused.resolve();
+      await closing.promise;
+      client.send('too late');
+      client.ws.resume();
+      expect(await within(ended, 'end')).toBeInstanceOf(WebsocketClosedError);
+      expect(errors.rest()).toEqual([]);
+    },
+  );
+
   test('does not see half of a message', async () => {
     const { client, ended } = await open((websocket) => readAll(websocket.stream()));
     client.ws.send('half', { fin: false });
