@@ -70,6 +70,7 @@ export class InternalWebSocket extends ws.WebSocket {
 /** What {@link WebSocketView} inherits. It declares the rest itself: accessors, which the types of `ws` call fields. */
 interface Inherited extends EventEmitter {
   readonly OPEN: 1;
+  readonly CLOSED: 3;
   binaryType: string;
 }
 

@@ -39,6 +39,8 @@ export interface Line {
 export interface Claim extends Line {
   /** All unread and all future messages. */
   readonly messages: MessageQueue<Message>;
+  /** Returns whether messages came after this side had begun to close. */
+  hasDropped(): boolean;
 }
 
 /**
@@ -56,8 +58,8 @@ export function closedError({ code, reason }: CloseInfo): WebsocketClosedError {
 }
 
 /** Returns why what was read is not whole, or `undefined`. Messages may come after this side has closed. */
-export function readLossOf({ messages }: Claim, info: CloseInfo): WebsocketClosedError | undefined {
-  return messages.hasDropped ? closedError(info) : lossOf(info);
+export function readLossOf(claim: Claim, info: CloseInfo): WebsocketClosedError | undefined {
+  return claim.hasDropped() ? closedError(info) : lossOf(info);
 }
 
 /** Returns the error for a message that could not be sent because the websocket had closed. */

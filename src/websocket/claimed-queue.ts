@@ -33,6 +33,8 @@ export function checkReader(queue: object): void {
  */
 export class ClaimedQueue<M> implements Queue<M> {
   readonly #messages: MessageQueue<M>;
+  /** Whether a message came after the end. */
+  hasDropped = false;
 
   constructor(messages: MessageQueue<M>) {
     this.#messages = messages;
@@ -63,7 +65,8 @@ export class ClaimedQueue<M> implements Queue<M> {
   }
 
   push(message: M, size: number): void {
-    this.#messages.push(message, size);
+    if (this.#messages.ended) this.hasDropped = true;
+    else this.#messages.push(message, size);
   }
 
   clear(): void {

@@ -68,7 +68,6 @@ export class MessageQueue<M> implements Queue<M> {
   #cost = 0;
   #paused = false;
   #ended = false;
-  #hasDropped = false;
   // Usually at most one reader waits. So the first waiter has its own field, and only further waiters need an array.
   #waiter: Waiter<M> | undefined;
   #laterWaiters: Waiter<M>[] | undefined;
@@ -90,16 +89,8 @@ export class MessageQueue<M> implements Queue<M> {
     return this.#ended;
   }
 
-  /** Whether a message came after the end. */
-  get hasDropped(): boolean {
-    return this.#hasDropped;
-  }
-
   push(message: M, size: number): void {
-    if (this.#ended) {
-      this.#hasDropped = true;
-      return;
-    }
+    if (this.#ended) return;
     const waiter = this.#nextWaiter();
     if (waiter !== undefined) {
       waiter.message(message);

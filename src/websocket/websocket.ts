@@ -480,7 +480,7 @@ export class Websocket<M = Message, Out = Data> implements AsyncIterable<M> {
       this.#queue = before;
       throw error;
     }
-    return { ...this.#createLine(), messages };
+    return { ...this.#createLine(), messages, hasDropped: () => claimed.hasDropped };
   }
 
   #createLine(): Line {
@@ -543,8 +543,8 @@ export class Websocket<M = Message, Out = Data> implements AsyncIterable<M> {
 
   #receive(message: string | Buffer, size: number): void {
     if (this.#state !== 'open' || this.#ignoresMessages) {
-      // The queue drops it. A stream must know.
-      if (this.#queue instanceof ClaimedQueue) this.#queue.push(message, size);
+      // A stream must know that the queue drops it.
+      if (this.#queue.ended) this.#queue.push(message as M, size);
       return;
     }
     const isText = typeof message === 'string';
