@@ -5,7 +5,7 @@ import { cutReason } from './arguments.js';
 import type { Claim } from './claim.js';
 import { Messages } from './messages.js';
 import { claimWebsocket } from './operations.js';
-import { openUpstream, type Upstream, type UpstreamSocket } from './upstream.js';
+import { openUpstream, type Upstream, type UpstreamEvents, type UpstreamSocket } from './upstream.js';
 import type { Websocket } from './websocket.js';
 
 /** Describes how a relay ended. */
@@ -40,8 +40,18 @@ const CLOSED = 3;
  * app.get('/proxy', requireWebsocket((req) => relay(req.websocket, new WebSocket('ws://10.0.0.7:9222'))));
  */
 export function relay(websocket: Websocket<unknown, unknown>, upstream: UpstreamSocket): Promise<RelayEnd> {
-  return new Relay(claimWebsocket(websocket), upstream).end;
+  let claim: Claim;
+  try {
+    claim = claimWebsocket(websocket);
+  } catch (error) {
+    // Nobody else has the upstream, which the caller has just created.
+    openUpstream(upstream, NO_EVENTS).close(CloseCode.internalError, '');
+    throw error;
+  }
+  return new Relay(claim, upstream).end;
 }
+
+const NO_EVENTS: UpstreamEvents = { open: noop, message: noop, close: noop };
 
 class Relay {
   readonly end: Promise<RelayEnd>;
@@ -133,4 +143,8 @@ function within(ms: number, promise: Promise<void>): Promise<void> {
       resolve();
     });
   });
+}
+
+function noop(): void {
+  // The relay has not begun.
 }

@@ -235,3 +235,25 @@ test('may run after the handler has returned', async () => {
   client.send('hello');
   expect(await client.next()).toBe('hello');
 });
+
+test('ends the upstream when the websocket has another reader', async () => {
+  const { url } = await serveUpstream();
+  const failed = defer<unknown>();
+  let upstream!: WebSocket;
+  const app = express();
+  app.get(
+    '/',
+    requireWebsocket((req) => {
+      req.websocket.handOver();
+      upstream = new WebSocket(url);
+      try {
+        void relay(req.websocket, upstream);
+      } catch (error) {
+        failed.resolve(error);
+      }
+    }),
+  );
+  await connect(await serve(app));
+  expect(await failed.promise).toMatchObject({ code: 'ERR_WEBSOCKET_READER' });
+  await expect.poll(() => upstream.readyState).toBe(WebSocket.CLOSED);
+});
