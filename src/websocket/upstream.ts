@@ -1,4 +1,5 @@
-import { setTimeout } from '../shared/real-timers.js';
+import { CloseCode } from '../shared/close-codes.js';
+import { setImmediate, setTimeout } from '../shared/real-timers.js';
 import type { Data } from './frame.js';
 
 /** The client socket that {@link relay} joins to a websocket: a `WebSocket` of `ws`, or of the platform. */
@@ -115,8 +116,17 @@ class PlatformUpstream implements Upstream {
     on('message', ({ data }: { data: string | ArrayBuffer }) => {
       events.message(data, typeof data !== 'string');
     });
+    let hasClosed = false;
+    const onClose = (code: number, reason: string): void => {
+      if (!hasClosed) events.close(code, reason);
+      hasClosed = true;
+    };
     on('close', ({ code, reason }: { code: number; reason: string }) => {
-      events.close(code, reason);
+      onClose(code, reason);
+    });
+    on('error', () => {
+      // Node 22 emits no 'close' if it cannot connect. Elsewhere 'close' comes in the same turn.
+      setImmediate(onClose, CloseCode.abnormal, '');
     });
   }
 
