@@ -1,7 +1,8 @@
-import express, { type ErrorRequestHandler, type RequestHandler } from 'express';
+import express, { type RequestHandler } from 'express';
 import { closeWebsockets } from 'dwebsocket';
 import { expect } from 'vitest';
 import { Inbox } from '../../test/support/inbox.js';
+import { recordErrors } from '../../test/support/record-errors.js';
 import { serve } from '../../test/support/serve.js';
 import { runBlock, type BlockExports } from './page.js';
 
@@ -38,10 +39,7 @@ export async function serveApp(routes: RequestHandler): Promise<LibrarySite> {
     next();
   });
   app.use(routes);
-  app.use(((error, _req, res, _next) => {
-    errors.push(error);
-    res.sendStatus(500);
-  }) satisfies ErrorRequestHandler);
+  app.use(recordErrors(errors));
   const { port, server } = await serve(app);
   return {
     port,

@@ -111,38 +111,33 @@ export class WebsocketStream extends Duplex {
 
   override _write(chunk: unknown, encoding: BufferEncoding | undefined, done: Done): void {
     this.#isWritten = true;
-    // In object mode there is no encoding.
-    const isText = typeof chunk === 'string' && /^utf-?8$/i.test(encoding ?? 'utf8');
-    let data = typeof chunk === 'string' && !isText ? Buffer.from(chunk, encoding) : (chunk as Data);
-    if (this.#decoder !== undefined && typeof data !== 'string') {
-      try {
-        data = this.#decoder.write(asBuffer(data));
-      } catch (error) {
-        // In object mode a chunk may be anything.
-        done(error as Error);
-        return;
-      }
-      if (data === '') {
-        done();
-        return;
-      }
-    }
-    this.#send(data, done);
-  }
-
-  #send(data: Data, done: Done): void {
-    let sent: PromiseLike<boolean>;
+    let sent: PromiseLike<boolean> | undefined;
     try {
-      sent = this.#claim.send(data, this.#binary);
+      const data = this.#toData(chunk, encoding);
+      if (data !== undefined) sent = this.#claim.send(data, this.#binary);
     } catch (error) {
       // In object mode a chunk may be anything.
       done(error as Error);
+      return;
+    }
+    if (sent === undefined) {
+      done();
       return;
     }
     void sent.then((isSent) => {
       if (isSent) done();
       else void closedErrorOf(this.#claim).then(done);
     });
+  }
+
+  /** Returns the message for a chunk, or `undefined` if it has only a part of a character. */
+  #toData(chunk: unknown, encoding: BufferEncoding | undefined): Data | undefined {
+    // In object mode there is no encoding.
+    const isText = typeof chunk === 'string' && /^utf-?8$/i.test(encoding ?? 'utf8');
+    const data = typeof chunk === 'string' && !isText ? Buffer.from(chunk, encoding) : (chunk as Data);
+    if (this.#decoder === undefined || typeof data === 'string') return data;
+    const text = this.#decoder.write(asBuffer(data));
+    return text === '' ? undefined : text;
   }
 
   override _final(done: Done): void {

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { ReadableStream, WritableStream } from 'node:stream/web';
-import { checkBoolean, checkNames } from '../options/checks.js';
+import { checkBoolean, checkEach } from '../options/checks.js';
 import type { Message } from '../options/options.js';
 import type { Policy } from '../options/policy.js';
 import { CloseCode } from '../shared/close-codes.js';
@@ -18,9 +18,9 @@ import { onClose, onReceive, onSend } from './diagnostics.js';
 import type { Data } from './frame.js';
 import { Heartbeat, startHeartbeat, stopHeartbeat } from './heartbeat.js';
 import { LateSends, warnOfLateSends } from './late-sends.js';
-import { EMPTY, MessageQueue, type Queue, type Waiter } from './message-queue.js';
 import { createLibrarySocket } from './library-socket.js';
 import type { HandedOverWebsocket, LibraryServer, StreamOptions } from './library-types.js';
+import { EMPTY, MessageQueue, type Queue, type Waiter } from './message-queue.js';
 import { Messages } from './messages.js';
 import { provideOperations, type EndListener, type Operations } from './operations.js';
 import { Outbox } from './outbox.js';
@@ -435,10 +435,7 @@ export class Websocket<M = Message, Out = Data> implements AsyncIterable<M> {
    * await pipeline(req.websocket.stream(), createWriteStream('upload'));
    */
   stream(options: StreamOptions = {}): Duplex {
-    checkNames(options, ['objectMode', 'binary']);
-    const { objectMode, binary } = options;
-    if (objectMode !== undefined) checkBoolean(objectMode, 'objectMode');
-    if (binary !== undefined) checkBoolean(binary, 'binary');
+    checkEach(options, { objectMode: checkBoolean, binary: checkBoolean });
     return new WebsocketStream(this.#claim(), options);
   }
 

@@ -14,6 +14,7 @@ import {
 import { createGroups } from 'dwebsocket/groups';
 import { connect, type Client, type ConnectOptions } from '../support/client.js';
 import { defer, Inbox } from '../support/inbox.js';
+import { recordErrors } from '../support/record-errors.js';
 import { serve, type Site } from '../support/serve.js';
 
 interface Route {
@@ -40,10 +41,7 @@ async function handOver(
       return use(socket, req.websocket);
     }, options),
   );
-  app.use(((error, _req, res, _next) => {
-    errors.push(error);
-    res.sendStatus(500);
-  }) satisfies express.ErrorRequestHandler);
+  app.use(recordErrors(errors));
   const site = await serve(app);
   const peer = await connect(site, '/', client);
   const [websocket, socket] = await opened.promise;
@@ -336,10 +334,7 @@ describe('a library', () => {
       socket.terminate();
       res.end();
     });
-    app.use(((error, _req, res, _next) => {
-      errors.push(error);
-      res.sendStatus(500);
-    }) satisfies express.ErrorRequestHandler);
+    app.use(recordErrors(errors));
     await expect(connect(await serve(app), '/', { origin: 'https://other.test' })).rejects.toThrow('403');
     expect(await results.next('state')).toBe(WebSocket.CLOSED);
     expect(await results.next('result of ping')).toBeInstanceOf(Error);
@@ -637,10 +632,7 @@ describe('a listener', () => {
         throw failure;
       });
     });
-    app.use(((error, _req, res, _next) => {
-      errors.push(error);
-      res.sendStatus(500);
-    }) satisfies express.ErrorRequestHandler);
+    app.use(recordErrors(errors));
     const client = await connect(await serve(app));
     client.send('one');
     expect((await client.closed()).code).toBe(1011);
@@ -738,10 +730,7 @@ describe('with a server', () => {
         req.websocket.handOver(wss);
       }),
     );
-    app.use(((error, _req, res, _next) => {
-      errors.push(error);
-      res.sendStatus(500);
-    }) satisfies express.ErrorRequestHandler);
+    app.use(recordErrors(errors));
     const client = await connect(await serve(app));
     expect((await client.closed()).code).toBe(1011);
     expect(await errors.next('error')).toBe(failure);

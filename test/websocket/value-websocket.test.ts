@@ -17,6 +17,7 @@ import {
 import { connect, type Client } from '../support/client.js';
 import { defer, Inbox } from '../support/inbox.js';
 import { openPair } from '../support/pair.js';
+import { recordErrors } from '../support/record-errors.js';
 import { serve } from '../support/serve.js';
 import { isText, schemaOf, slowTextSchema, textSchema } from '../support/schemas.js';
 
@@ -45,10 +46,7 @@ async function serveRoute<Format extends MessageFormat>(
       }
     }, options as WebsocketOptions),
   );
-  app.use(((error, _req, res, _next) => {
-    errors.push(error);
-    res.sendStatus(500);
-  }) satisfies express.ErrorRequestHandler);
+  app.use(recordErrors(errors));
   const client = await connect(await serve(app));
   return { client, errors, ended: ended.promise };
 }

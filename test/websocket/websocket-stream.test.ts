@@ -8,6 +8,7 @@ import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { closeWebsockets, requireWebsocket, WebsocketClosedError, type Websocket } from 'dwebsocket';
 import { connect, type Client } from '../support/client.js';
 import { defer, Inbox, within } from '../support/inbox.js';
+import { recordErrors } from '../support/record-errors.js';
 import { serve, type Site } from '../support/serve.js';
 
 interface Route {
@@ -33,10 +34,7 @@ async function open(handler: (websocket: Websocket) => unknown): Promise<Route> 
       }
     }),
   );
-  app.use(((error, _req, res, _next) => {
-    errors.push(error);
-    res.sendStatus(500);
-  }) satisfies express.ErrorRequestHandler);
+  app.use(recordErrors(errors));
   const site = await serve(app);
   return { site, client: await connect(site), ended: ended.promise, errors };
 }
