@@ -41,6 +41,11 @@ export const socketIo: Candidate = {
   dialect: 'socket.io',
   path: '/socket.io/?EIO=4&transport=websocket',
 };
+/** Each websocket is a stream of HTTP/2. */
+export const overHttp2: Candidate = {
+  ...candidate('dwebsocket-http2', 'dwebsocket, HTTP/2', ours.packages),
+  dialect: 'http2',
+};
 /** The adapter that the documentation of Socket.IO recommends for Redis 7. */
 export const socketIoSharded: Candidate = {
   ...socketIo,

@@ -14,6 +14,7 @@ import { measureFanOut } from './parts/fan-out.js';
 import { measureFlood } from './parts/flood.js';
 import { measureGrowth } from './parts/growth.js';
 import { measureHeap } from './parts/heap.js';
+import { measureHttp2 } from './parts/http2.js';
 import { measureLatency } from './parts/latency.js';
 import type { Part } from './parts/part.js';
 import { measureLibrary } from './parts/library.js';
@@ -34,6 +35,7 @@ const parts: Record<string, Part> = {
   sending: measureSending,
   visits: measureVisits,
   heap: measureHeap,
+  http2: measureHttp2,
   flood: measureFlood,
   growth: measureGrowth,
   crowd: measureCrowd,

@@ -1,6 +1,8 @@
-import { connect as connectSocket, type Socket } from 'node:net';
+import { connect as connectSocket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { encodeFrame, FrameReader, Opcode } from './frames.js';
 import { afterHandshake, handshakeRequest } from './handshake.js';
+import { openStream } from './http2-stream.js';
 import type { Dialect } from './script.js';
 
 export interface Target {
@@ -28,7 +30,7 @@ const readBuffer = Buffer.allocUnsafe(256 * 1024);
 
 /** A minimal WebSocket client: makes the handshake, and passes on bytes. */
 export class Connection {
-  readonly socket: Socket;
+  readonly socket: Duplex;
   receive: Receive;
   onClose: () => void;
   #fail: ((error: Error) => void) | undefined;
@@ -51,23 +53,28 @@ export class Connection {
       ready(this);
       if (rest.length > 0) this.receive(rest);
     };
-    this.socket = connectSocket({
-      host,
-      port: target.port,
-      noDelay: true,
-      onread: {
-        buffer: readBuffer,
-        callback: (count, buffer) => {
-          try {
-            this.receive((buffer as Buffer).subarray(0, count));
-          } catch (error) {
-            if (this.#fail === undefined) throw error;
-            this.#fail(error as Error);
-          }
-          return true;
-        },
-      },
-    });
+    this.socket =
+      target.dialect === 'http2'
+        ? openStream(`http://${host}:${String(target.port)}`, target.path, (chunk) => {
+            this.receive(chunk);
+          })
+        : connectSocket({
+            host,
+            port: target.port,
+            noDelay: true,
+            onread: {
+              buffer: readBuffer,
+              callback: (count, buffer) => {
+                try {
+                  this.receive((buffer as Buffer).subarray(0, count));
+                } catch (error) {
+                  if (this.#fail === undefined) throw error;
+                  this.#fail(error as Error);
+                }
+                return true;
+              },
+            },
+          });
     this.socket.on('error', (error) => {
       if (this.#fail === undefined) throw error;
       this.#fail(error);
@@ -76,7 +83,8 @@ export class Connection {
       if (this.#fail === undefined) this.onClose();
       else this.#fail(new Error('the server closed the connection before the handshake was complete'));
     });
-    this.socket.write(handshakeRequest(`${host}:${String(target.port)}`, target.path));
+    if (target.dialect !== 'http2')
+      this.socket.write(handshakeRequest(`${host}:${String(target.port)}`, target.path));
   }
 
   /** Opens a connection. Resolves when messages may be sent; the caller then sets `receive`. */

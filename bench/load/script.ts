@@ -1,8 +1,11 @@
 import { createHash } from 'node:crypto';
 import { encodeFrame, Opcode } from './frames.js';
 
-/** `socket.io`: the event `message` with the payload as its argument, in Socket.IO's own packets. */
-export type Dialect = 'plain' | 'socket.io';
+/**
+ * `socket.io`: the event `message` with the payload as its argument, in Socket.IO's own packets. `http2`: each websocket is a
+ * stream of HTTP/2.
+ */
+export type Dialect = 'plain' | 'socket.io' | 'http2';
 
 export interface ScriptPlan {
   dialect: Dialect;

@@ -4,6 +4,7 @@
  */
 import type { EventEmitter } from 'node:events';
 import { ServerResponse, type IncomingMessage, type Server as HttpServer } from 'node:http';
+import type { Settings } from 'node:http2';
 import type { Server as HttpsServer } from 'node:https';
 import type { Duplex } from 'node:stream';
 
@@ -101,6 +102,13 @@ export function responseOn(socket: Duplex): ServerResponse | undefined {
 /** Returns the server that accepted a socket. */
 export function serverOf(socket: object | undefined): object | undefined {
   return (socket as { server?: object } | undefined)?.server;
+}
+
+/** Returns the settings that a server of `node:http2` sends to its clients. */
+export function http2SettingsOf(server: object): Settings {
+  const fields = server as Record<symbol, { settings?: Settings } | undefined>;
+  const key = Object.getOwnPropertySymbols(server).find((symbol) => fields[symbol]?.settings !== undefined);
+  return (key === undefined ? undefined : fields[key]?.settings) ?? {};
 }
 
 /** Returns whether a server keeps a connection open after the client has ended its side. */

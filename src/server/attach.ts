@@ -1,7 +1,7 @@
 import { checkNames, checkTime } from '../options/checks.js';
 import { optionError } from '../shared/errors.js';
 import { attachmentOf, type AttachOptions } from './attachment.js';
-import { checkServer, type Server } from './server-state.js';
+import { checkServer, type AnyServer } from './server-state.js';
 
 export type { AttachOptions, UpgradeRequest } from './attachment.js';
 
@@ -18,7 +18,7 @@ export type { AttachOptions, UpgradeRequest } from './attachment.js';
  * @throws {TypeError} `server` is not a server.
  * @example attachWebsocket(server, { owns: (req) => req.url.startsWith('/chat/') });
  */
-export function attachWebsocket(server: Server, options: AttachOptions = {}): () => void {
+export function attachWebsocket(server: AnyServer, options: AttachOptions = {}): () => void {
   checkServer(server, 'attachWebsocket');
   checkNames(options, ['owns', 'handshakeTimeout']);
   const { owns, handshakeTimeout } = options;

@@ -1,7 +1,9 @@
 import type { IncomingMessage } from 'node:http';
+import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import type { Duplex } from 'node:stream';
 import { reportRefusal } from '../handshake/answer.js';
 import { isWebsocketUpgrade, refusal, type Refusal } from '../handshake/handshake.js';
+import { Http2Bridge, isHttp2Server } from '../http2/http2-bridge.js';
 import { DEFAULT_HANDSHAKE_TIMEOUT } from '../options/policy.js';
 import { describe } from '../shared/errors.js';
 import { debug, warnOnce } from '../shared/notices.js';
@@ -50,6 +52,8 @@ const TOO_MANY_HEADERS = refusal(
  */
 type Destination = 'ours' | 'plain' | 'theirs' | 'nobody';
 
+type StreamArguments = [ServerHttp2Stream, IncomingHttpHeaders, number, string[]];
+
 /** Attaches this package to a server, and detaches it: adds an 'upgrade' listener, and replaces methods of the server. */
 export class Attachment {
   owns: AttachOptions['owns'];
@@ -63,9 +67,11 @@ export class Attachment {
   readonly #server: Server;
   readonly #upgradeMethods: MethodReplacement[];
   readonly #closingMethods: MethodReplacement[];
+  readonly #http2: Http2Bridge | undefined;
 
   constructor(server: Server) {
     this.#server = server;
+    this.#http2 = isHttp2Server(server) ? new Http2Bridge(server) : undefined;
     this.#upgradeMethods = [this.#emitBeforeOthers(), this.#answerBeforeUpgrade()];
     this.#closingMethods = replaceClosingMethods(server);
   }
@@ -80,6 +86,7 @@ export class Attachment {
     if (this.#isActive) return;
     this.#isActive = true;
     for (const method of [...this.#upgradeMethods, ...this.#closingMethods]) method.install();
+    this.#http2?.announce(true);
     debug('attached to a server with %d other upgrade listeners', this.#others());
   }
 
@@ -88,8 +95,14 @@ export class Attachment {
     this.#isActive = false;
     this.#server.removeListener('upgrade', this.#onUpgrade);
     for (const method of this.#upgradeMethods) method.remove();
+    this.#http2?.announce(false);
     void this.#restoreClosing();
     debug('detached from a server');
+  }
+
+  /** Called when the websockets of the server are about to close. */
+  retire(): void {
+    this.#http2?.retireSessions();
   }
 
   /** Restores `close()` and the other closing methods once all connections that they must reach have closed. */
@@ -125,6 +138,10 @@ export class Attachment {
    */
   #emitBeforeOthers(): MethodReplacement {
     return new MethodReplacement(this.#server, 'emit', (original) => (event, ...args) => {
+      if (event === 'stream' && this.#http2 !== undefined && this.#isActive) {
+        const [stream, headers, , rawHeaders] = args as StreamArguments;
+        return this.#http2.serve(stream, headers, rawHeaders) || original.call(this.#server, event, ...args);
+      }
       if (event !== 'upgrade' || !this.#isActive) return original.call(this.#server, event, ...args);
       const [req, socket, head] = args as [IncomingMessage, Duplex, Buffer];
       try {

@@ -1,12 +1,16 @@
 import type { Server as HttpServer } from 'node:http';
+import type { Http2SecureServer, Http2Server } from 'node:http2';
 import type { Server as HttpsServer } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { refusal } from '../handshake/handshake.js';
 import { argumentError, describe } from '../shared/errors.js';
 import type { Websocket } from '../websocket/websocket.js';
 
-/** Stands for an `http.Server` or an `https.Server` of Node. */
+/** Stands for an `http.Server` or an `https.Server` of Node. Servers of `node:http2` are used in the same way. */
 export type Server = HttpServer | HttpsServer;
+
+/** Stands for any server of Node that can serve websockets. */
+export type AnyServer = Server | Http2Server | Http2SecureServer;
 
 /** Describes a connection that Node has handed over with 'upgrade' and that still uses HTTP. */
 export interface Detached {
@@ -38,7 +42,7 @@ export interface ServerState {
   /** Whether a request that came through this server has reached a route or middleware of ours. */
   servesRoutes: boolean;
   /** The attachment of the server. It stays when the server is detached, which prevents automatic attachment. */
-  attachment: { readonly isActive: boolean } | undefined;
+  attachment: { readonly isActive: boolean; retire?(): void } | undefined;
 }
 
 // The state is stored on the server, under a name that all copies of the package know. So each server has one state, even
@@ -77,12 +81,12 @@ export function isShuttingDown(server: { listening: boolean }): boolean {
  *
  * @throws {TypeError} It is not a server.
  */
-export function checkServer(server: unknown, name: string): void {
+export function checkServer(server: unknown, name: string): asserts server is Server {
   const methods = server as { on?: unknown; emit?: unknown; close?: unknown } | undefined | null;
   if (typeof methods?.close === 'function' && typeof methods.on === 'function') return;
   const app = typeof server === 'function' ? '; for an Express app, pass what app.listen() returns' : '';
   throw argumentError(
     TypeError,
-    `${name} takes an http.Server or https.Server; got ${describe(server)}${app}`,
+    `${name} takes a server of node:http, node:https or node:http2; got ${describe(server)}${app}`,
   );
 }

@@ -6,7 +6,7 @@ import { clearTimeout, setTimeout } from '../shared/real-timers.js';
 import { checkClose } from '../websocket/arguments.js';
 import { closeWithin, terminateWebsocket } from '../websocket/operations.js';
 import type { Websocket } from '../websocket/websocket.js';
-import { checkServer, stateOf, type Server } from './server-state.js';
+import { checkServer, stateOf, type AnyServer, type Server } from './server-state.js';
 
 /** Lists the options of {@link closeWebsockets}. */
 export interface CloseWebsocketsOptions {
@@ -38,7 +38,7 @@ export interface CloseWebsocketsOptions {
  *
  * @throws {TypeError} `server` is not a server.
  */
-export function openWebsockets(server: Server): ReadonlySet<Websocket> {
+export function openWebsockets(server: AnyServer): ReadonlySet<Websocket> {
   checkServer(server, 'openWebsockets');
   return stateOf(server).open;
 }
@@ -54,7 +54,7 @@ export function openWebsockets(server: Server): ReadonlySet<Websocket> {
  * @throws {WebsocketOptionError | RangeError} An option is wrong or unknown.
  * @throws {TypeError} `server` is not a server.
  */
-export function closeWebsockets(server: Server, options: CloseWebsocketsOptions = {}): Promise<void> {
+export function closeWebsockets(server: AnyServer, options: CloseWebsocketsOptions = {}): Promise<void> {
   checkServer(server, 'closeWebsockets');
   checkNames(options, ['code', 'reason', 'timeout']);
   const { code = CloseCode.goingAway, reason = '', timeout } = options;
@@ -72,6 +72,7 @@ async function drain(server: Server, code: number, reason: string, timeout?: num
     state.pending.size,
   );
   state.draining++;
+  state.attachment?.retire?.();
   const timer = setTimeout(() => {
     if (timeout !== undefined) for (const websocket of state.open) terminateWebsocket(websocket);
     for (const upgrade of state.pending) upgrade.abandon('the server is shutting down');

@@ -32,7 +32,7 @@ function isServer(server: unknown): server is Server {
   return server instanceof http.Server || server instanceof https.Server;
 }
 
-/** Returns the http or https server of Node that accepted the connection of a request. */
+/** Returns the server of Node that accepted the connection of a request. */
 export function httpServerOf(req: http.IncomingMessage): Server | undefined {
   const server = serverOf(req.socket);
   return isServer(server) ? server : undefined;

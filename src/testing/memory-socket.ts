@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
-import { Duplex } from 'node:stream';
+import type { Duplex } from 'node:stream';
 import { setImmediate } from '../shared/real-timers.js';
+import { SocketLike } from '../shared/socket-like.js';
 
 /** Bytes that a TCP receiver buffers for a process that does not read. */
 const RECEIVE_BUFFER = 65_536;
@@ -14,15 +15,13 @@ let connections = 0;
  * after the call that sends it. Chunks that are written during a pending write arrive in one piece. A side that does not
  * read stops the other side.
  */
-class MemorySocket extends Duplex {
+class MemorySocket extends SocketLike {
   readonly remoteAddress = '127.0.0.1';
   readonly remoteFamily = 'IPv4';
   readonly remotePort: number;
   readonly localAddress = '127.0.0.1';
   readonly localFamily = 'IPv4';
   readonly localPort: number;
-  readonly connecting = false;
-  readonly pending = false;
   timeout = 0;
   bytesRead = 0;
   bytesWritten = 0;
@@ -39,12 +38,6 @@ class MemorySocket extends Duplex {
   static join(client: MemorySocket, server: MemorySocket): void {
     client.#peer = server;
     server.#peer = client;
-  }
-
-  get readyState(): string {
-    if (this.readable && this.writable) return 'open';
-    if (this.readable) return 'readOnly';
-    return this.writable ? 'writeOnly' : 'closed';
   }
 
   override _read(): void {
@@ -90,26 +83,9 @@ class MemorySocket extends Duplex {
     if (!this.destroyed && !this.readableEnded) this.push(null);
   }
 
-  // Other members of net.Socket. This socket never times out, and has no handle that keeps the process alive.
-
+  // This socket never times out.
   setTimeout(timeout: number): this {
     this.timeout = timeout;
-    return this;
-  }
-
-  setNoDelay(): this {
-    return this;
-  }
-
-  setKeepAlive(): this {
-    return this;
-  }
-
-  ref(): this {
-    return this;
-  }
-
-  unref(): this {
     return this;
   }
 
@@ -117,16 +93,7 @@ class MemorySocket extends Duplex {
     return { address: this.localAddress, family: this.localFamily, port: this.localPort };
   }
 
-  destroySoon(): void {
-    if (this.writableFinished) {
-      this.destroy();
-      return;
-    }
-    this.once('finish', () => this.destroy());
-    if (!this.writableEnded) this.end();
-  }
-
-  resetAndDestroy(): this {
+  override resetAndDestroy(): this {
     this.#peer.destroy(Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET', syscall: 'read' }));
     return this.destroy();
   }

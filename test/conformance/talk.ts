@@ -53,12 +53,13 @@ export async function talk(target: Target, row: Case, delivery: Delivery): Promi
 
 async function start(target: Target, row: Case, delivery: Delivery, path: string): Promise<RawClient> {
   const headers = { 'Sec-WebSocket-Extensions': row.offer };
+  const socket = target.connect?.();
   if (delivery === 'right behind the handshake') {
-    const client = await connectRaw(target.port, { path, headers, early: Buffer.concat(row.send) });
+    const client = await connectRaw(target.port, { path, headers, socket, early: Buffer.concat(row.send) });
     expect((await client.response()).status).toBe(101);
     return client;
   }
-  const client = await openRaw(target.port, { path, headers });
+  const client = await openRaw(target.port, { path, headers, socket });
   if (delivery === 'byte by byte') {
     await client.writeSlowly(Buffer.concat(row.send));
     return client;

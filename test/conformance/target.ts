@@ -1,9 +1,11 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer as createHttp2Server } from 'node:http2';
+import type { AddressInfo, Socket } from 'node:net';
 import express from 'express';
-import { acceptWebsocket, type WebsocketOptions } from 'dwebsocket';
+import { acceptWebsocket, attachWebsocket, type WebsocketOptions } from 'dwebsocket';
 import { WebSocketServer, type PerMessageDeflateOptions } from 'ws';
+import { Http2Tunnel, openSession } from '../support/http2-tunnel.js';
 import type { Data } from './case.js';
 
 /** What the server's side saw of one connection. */
@@ -16,15 +18,20 @@ export interface Account {
 /** An echo server under test: `/echo?id=…`. */
 export interface Target {
   port: number;
+  /** Opens a connection in place of one to the port. */
+  connect?: () => Socket;
   account(id: string): Account;
   stop(): Promise<void>;
 }
 
-/** `CONFORMANCE_TARGET=ws` runs the same cases against bare `ws`: to tell our faults from those of the suite. */
-export const openTarget = (options: WebsocketOptions = {}): Promise<Target> =>
-  process.env['CONFORMANCE_TARGET'] === 'ws' ? openBareWs(options) : openOurs(options);
+/** How the conversations reach the server: each over a connection, or all as streams of one session of HTTP/2. */
+export type Transport = 'http1' | 'http2';
 
-async function openOurs(options: WebsocketOptions): Promise<Target> {
+/** `CONFORMANCE_TARGET=ws` runs the same cases against bare `ws`: to tell our faults from those of the suite. */
+export const openTarget = (options: WebsocketOptions = {}, transport: Transport = 'http1'): Promise<Target> =>
+  process.env['CONFORMANCE_TARGET'] === 'ws' ? openBareWs(options) : openOurs(options, transport);
+
+async function openOurs(options: WebsocketOptions, transport: Transport): Promise<Target> {
   const accounts = new Accounts();
   const app = express();
   app.all(
@@ -42,7 +49,7 @@ async function openOurs(options: WebsocketOptions): Promise<Target> {
       close(await req.websocket.closed);
     }, options),
   );
-  return serve(createServer(app), accounts);
+  return transport === 'http1' ? serve(createServer(app), accounts) : serveHttp2(app, accounts);
 }
 
 async function openBareWs(options: WebsocketOptions): Promise<Target> {
@@ -66,6 +73,26 @@ async function openBareWs(options: WebsocketOptions): Promise<Target> {
     });
   });
   return serve(server, accounts);
+}
+
+async function serveHttp2(app: express.Express, accounts: Accounts): Promise<Target> {
+  const server = createHttp2Server({ maxSessionMemory: 100 }, app as never);
+  attachWebsocket(server);
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  // Some messages are larger than what Node buffers for a session by default (10 MB), on both sides.
+  const session = await openSession(`http://127.0.0.1:${String(port)}`, { maxSessionMemory: 100 });
+  return {
+    connect: () => new Http2Tunnel(session).asSocket(),
+    port,
+    account: (id) => accounts.get(id),
+    stop: async () => {
+      session.destroy();
+      server.close();
+      await once(server, 'close');
+    },
+  };
 }
 
 async function serve(server: Server, accounts: Accounts): Promise<Target> {

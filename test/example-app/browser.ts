@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { once } from 'node:events';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -6,22 +5,8 @@ import axe from 'axe-core';
 import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect } from 'vitest';
 import { createApp } from '../../example-app/app.js';
-import { requirement } from '../support/requirements.js';
+import { chromiumArguments, chromiumPath, hasChromium } from '../support/chromium.js';
 import { removeLog } from './running-app.js';
-
-const executablePath = process.env['CHROMIUM_PATH'] ?? '/usr/bin/chromium';
-const hasChromium = requirement('Chromium', existsSync(executablePath));
-
-const args = [
-  '--headless',
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
 
 export const phone = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true };
 
@@ -71,7 +56,10 @@ export function describeInBrowser(name: string, tests: (visitor: Visitor) => voi
     };
 
     beforeAll(async () => {
-      [browser] = await Promise.all([chromium.launch({ executablePath, args }), visitor.startApp()]);
+      [browser] = await Promise.all([
+        chromium.launch({ executablePath: chromiumPath, args: chromiumArguments }),
+        visitor.startApp(),
+      ]);
     });
     afterEach(async () => {
       await Promise.all(browser.contexts().map((context) => context.close()));

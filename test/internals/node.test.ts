@@ -1,6 +1,7 @@
 // Each test checks one private name of Node's HTTP. If a test fails on a new Node, its name says what has changed and
 // what the package uses it for.
 import { once } from 'node:events';
+import { createSecureServer, createServer as createHttp2Server } from 'node:http2';
 import { createServer, get, ServerResponse, type IncomingMessage, type RequestListener } from 'node:http';
 import { expect, onTestFinished, test } from 'vitest';
 import { WebSocket } from 'ws';
@@ -11,6 +12,7 @@ import {
   shrinkEmptyEvents,
   forgetHeaders,
   hasSharedHeader,
+  http2SettingsOf,
   isLastOnConnection,
   markHeadersSent,
   mayHaveHeaderHooks,
@@ -187,3 +189,12 @@ async function acceptedConnection() {
   await once(response.resume(), 'end');
   return { socket };
 }
+
+test('the settings of an HTTP/2 server, so that a window that the app has chosen stays', () => {
+  const settings = { initialWindowSize: 70_000 };
+  for (const server of [createHttp2Server({ settings }), createSecureServer({ settings })]) {
+    expect(http2SettingsOf(server).initialWindowSize).toBe(70_000);
+    server.updateSettings({ initialWindowSize: 80_000 });
+    expect(http2SettingsOf(server).initialWindowSize).toBe(80_000);
+  }
+});

@@ -6,6 +6,7 @@ export const ROOMS = [
   'options',
   'websocket',
   'handshake',
+  'http2',
   'server',
   'routes',
   'doors',

@@ -1,16 +1,13 @@
-import { existsSync } from 'node:fs';
 import express, { type RequestHandler } from 'express';
 import helmet from 'helmet';
 import { chromium } from 'playwright-core';
 import { acceptWebsocket } from 'dwebsocket';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { requirement } from '../support/requirements.js';
+import { chromiumPath, hasChromium } from '../support/chromium.js';
 import { serve } from '../support/serve.js';
 import { helmetWithoutTls } from './helmet.js';
 
-const executablePath = process.env['CHROMIUM_PATH'] ?? '/usr/bin/chromium';
-
-describe.skipIf(!requirement('Chromium', existsSync(executablePath)))('helmet on plain http', () => {
+describe.skipIf(!hasChromium)('helmet on plain http', () => {
   /** What a page of this host gets from its websocket. */
   async function visit(host: string, helmet: RequestHandler): Promise<string> {
     const app = express();
@@ -24,7 +21,7 @@ describe.skipIf(!requirement('Chromium', existsSync(executablePath)))('helmet on
     );
     const { port } = await serve(app);
     const browser = await chromium.launch({
-      executablePath,
+      executablePath: chromiumPath,
       args: ['--no-sandbox', '--host-resolver-rules=MAP app.test 127.0.0.1'],
     });
     onTestFinished(() => browser.close());

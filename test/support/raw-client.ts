@@ -19,6 +19,8 @@ export interface RawClientOptions extends HandshakeOptions {
   localAddress?: string;
   /** Does not end its side when the server ends its own. */
   allowHalfOpen?: boolean;
+  /** A stream that is connected already, in place of a connection to the port. */
+  socket?: Socket | undefined;
   /** Bytes in the same segment as the handshake, behind it. */
   early?: Buffer;
   /** What to send in place of a handshake. */
@@ -197,12 +199,16 @@ export async function connectRaw(port: number, options: RawClientOptions = {}): 
     early = Buffer.alloc(0),
     request = handshakeRequest(options),
   } = options;
-  const socket = connect({ port, host, allowHalfOpen, ...(localAddress !== undefined && { localAddress }) });
+  const socket =
+    options.socket ??
+    connect({ port, host, allowHalfOpen, ...(localAddress !== undefined && { localAddress }) });
   const client = new RawClient(socket);
-  await new Promise<void>((resolve, reject) => {
-    socket.once('connect', resolve);
-    socket.once('error', reject);
-  });
+  if (options.socket === undefined) {
+    await new Promise<void>((resolve, reject) => {
+      socket.once('connect', resolve);
+      socket.once('error', reject);
+    });
+  }
   const bytes = Buffer.concat([Buffer.from(request), early]);
   if (bytes.length > 0) client.write(bytes);
   return client;
