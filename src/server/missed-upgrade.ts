@@ -13,7 +13,7 @@ const HANDED_OVER = refusal(
 const UNKNOWN_SERVER = refusal(
   503,
   'this request came through a server that is not from node:http or node:https; ' +
-    'call attachWebsocket(server) first, for example for a node:http2 server with allowHTTP1',
+    'call attachWebsocket(server) first, for example for a server of node:http2',
 );
 
 const DETACHED = refusal(
