@@ -4,7 +4,7 @@ import globals from 'globals';
 import tseslint from 'typescript-eslint';
 
 export default defineConfig(
-  globalIgnores(['**/dist', '**/node_modules', 'coverage', 'docs/reference']),
+  globalIgnores(['**/dist', '**/node_modules', '**/.page', 'coverage', 'docs/reference']),
   { linterOptions: { reportUnusedDisableDirectives: 'error' } },
   js.configs.recommended,
   { files: ['**/*.{js,mjs,cjs}'], languageOptions: { globals: globals.node } },
@@ -31,8 +31,8 @@ export default defineConfig(
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_' }],
     },
   },
-  // Its packages are many, and installed only to run it.
-  { files: ['libraries/**/*.ts'], extends: [tseslint.configs.disableTypeChecked] },
+  // Their packages are many, and installed only to run them.
+  { files: ['libraries/**/*.ts', 'compatibility/**/*.ts'], extends: [tseslint.configs.disableTypeChecked] },
   {
     files: ['src/**'],
     rules: {
