@@ -20,7 +20,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import ts from 'typescript';
 import { asFile } from '../test/docs/check-types.js';
-import { readDocuments, type Block } from '../test/docs/document.js';
+import { COMPILED_ELSEWHERE, readDocuments, type Block } from '../test/docs/document.js';
 import { readNames } from '../test/docs/names.js';
 
 const COMPILERS = ['5.6.3', '5.7.3', '5.8.3', '5.9.3', '6.0.3', '7.0.2'];
@@ -216,7 +216,7 @@ async function prepare(consumer: Consumer, tarball: string): Promise<Program[]> 
 async function prepareDocuments(tarball: string, installing: Promise<Compiler[]>): Promise<Program[]> {
   const home = join(folder, 'documents');
   const all = readDocuments().flatMap((document) => document.blocks);
-  const blocks = all.filter(({ language }) => language === 'ts');
+  const blocks = all.filter(({ language, path }) => language === 'ts' && !COMPILED_ELSEWHERE.includes(path));
   await install(home, tarball, ...pinned('@types/node', ...packagesOf(blocks)));
   const code = join(home, 'code');
   mkdirSync(code);

@@ -1,0 +1,13 @@
+import { fileURLToPath } from 'node:url';
+import { writePage } from '../../support/page.js';
+import { startProgram, type Program, type StartOptions } from '../../support/program.js';
+
+const folder = fileURLToPath(new URL('../.page/', import.meta.url));
+
+/** Starts the program of a section of docs/frameworks.md. */
+export function startSection(anchor: string, options?: StartOptions): Promise<Program> {
+  // A folder for each section, since other test files write theirs at the same time.
+  const home = `${folder}${anchor}/`;
+  const file = writePage('docs/frameworks.md', home, ['the-handlers', anchor]).at(-1)!;
+  return startProgram([home + file], options);
+}
