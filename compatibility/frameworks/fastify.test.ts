@@ -1,4 +1,8 @@
-import { expect, test } from 'vitest';
+import { lookup } from 'node:dns/promises';
+import { once } from 'node:events';
+import { expect, onTestFinished, test } from 'vitest';
+import { WebSocket } from 'ws';
+import { within } from '../../test/support/inbox.js';
 import { describeCommonCheck } from '../support/common-check.js';
 import { startSection } from './support/section.js';
 
@@ -11,15 +15,14 @@ describeCommonCheck(
   () => startSection('fastify'),
   {
     more: (_check, program) => {
-      test('localhost has two addresses, and so the app has two servers', async () => {
-        for (const host of ['127.0.0.1', '[::1]']) {
+      test('each address of localhost has a server of its own, and serves', async () => {
+        for (const { address, family } of await lookup('localhost', { all: true })) {
+          const host = family === 6 ? `[${address}]` : address;
           const socket = new WebSocket(`ws://${host}:${program().port}/once`);
-          socket.addEventListener('open', () => socket.send(host));
-          const message = await new Promise((resolve, reject) => {
-            socket.addEventListener('message', (event) => resolve((event as MessageEvent).data));
-            socket.addEventListener('error', () => reject(new Error(`${host} refused`)));
-          });
-          expect(message).toBe(host);
+          onTestFinished(() => socket.terminate());
+          socket.on('open', () => socket.send(host));
+          const [message] = (await within(once(socket, 'message'), `answer of ${host}`)) as [Buffer];
+          expect(message.toString()).toBe(host);
         }
       });
     },
