@@ -12,16 +12,26 @@ const FILE = /^(?:\/\/|#) ([\w./-]+\.\w+)$/;
  * @param page The page, such as `docs/frameworks.md`.
  * @param folder Where the files go. Call it `.page`: then Git, ESLint and Prettier ignore it.
  * @param anchors The headings whose blocks are written. By default all of the page.
+ * @param aliases Packages that the code imports, with the names under which package.json installs them.
  * @returns The names of the files.
  */
-export function writePage(page: string, folder: string, anchors?: readonly string[]): string[] {
+export function writePage(
+  page: string,
+  folder: string,
+  anchors?: readonly string[],
+  aliases: Readonly<Record<string, string>> = {},
+): string[] {
   const blocks = readDocument(page).blocks.filter(({ anchor }) => anchors?.includes(anchor) ?? true);
   const names = blocks.flatMap((block) => {
     const name = fileOf(block);
     if (name === undefined) return [];
     const file = join(folder, name);
     mkdirSync(dirname(file), { recursive: true });
-    writeFileSync(file, `${block.code}\n`);
+    const code = Object.entries(aliases).reduce(
+      (before, [packageName, installed]) => before.replaceAll(`from '${packageName}'`, `from '${installed}'`),
+      block.code,
+    );
+    writeFileSync(file, `${code}\n`);
     return [name];
   });
   const twice = names.filter((name, index) => names.indexOf(name) !== index);

@@ -4,10 +4,13 @@ import { startProgram, type Program, type StartOptions } from '../../support/pro
 
 const folder = fileURLToPath(new URL('../.page/', import.meta.url));
 
-/** Starts the program of a section of docs/frameworks.md. */
-export function startSection(anchor: string, options?: StartOptions): Promise<Program> {
+/** Starts the program of a section of docs/frameworks.md. The aliases are those of `writePage`. */
+export function startSection(
+  anchor: string,
+  { aliases, ...options }: StartOptions & { aliases?: Record<string, string> } = {},
+): Promise<Program> {
   // A folder for each section, since other test files write theirs at the same time.
   const home = `${folder}${anchor}/`;
-  const file = writePage('docs/frameworks.md', home, ['the-handlers', anchor]).at(-1)!;
+  const file = writePage('docs/frameworks.md', home, ['the-handlers', anchor], aliases).at(-1)!;
   return startProgram([home + file], options);
 }
