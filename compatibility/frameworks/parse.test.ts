@@ -12,8 +12,7 @@ async function start(): Promise<Program> {
   const database = await startProgram([DATABASE], { ready: /^postgres:.*:(\d+)\// });
   try {
     const [uri = ''] = database.lines;
-    const env = { DATABASE_URI: uri, MASTER_KEY, PARSE_SERVER_LOGS_FOLDER: 'null', SILENT: '1' };
-    const program = await startSection('parse-server', { env });
+    const program = await startSection('parse-server', { env: { DATABASE_URI: uri, MASTER_KEY } });
     return { ...program, kill: () => program.kill().finally(() => database.kill()) };
   } catch (error) {
     await database.kill();

@@ -12,5 +12,5 @@ export function startSection(
   // A folder for each section, since other test files write theirs at the same time.
   const home = `${folder}${anchor}/`;
   const file = writePage('docs/frameworks.md', home, ['the-handlers', anchor], aliases).at(-1)!;
-  return startProgram([home + file], options);
+  return startProgram([home + file], { cwd: home, ...options });
 }
