@@ -15,6 +15,7 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 120_000,
     hookTimeout: 240_000,
-    reporters: process.env.COMPATIBILITY_TABLE === undefined ? 'default' : ['default', 'support/table-reporter.ts'],
+    reporters:
+      process.env.COMPATIBILITY_TABLE === undefined ? 'default' : ['default', 'support/table-reporter.ts'],
   },
 });

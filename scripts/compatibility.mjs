@@ -26,9 +26,13 @@ await install({ folder: 'compatibility' });
 for (const group of wanted.length > 0 ? wanted : groups) await install({ folder: `compatibility/${group}` });
 
 const vitest = fileURLToPath(new URL('../node_modules/vitest/vitest.mjs', import.meta.url));
-const child = spawn(process.execPath, [vitest, 'run', '--config', 'compatibility/vitest.config.ts', ...filters], {
-  cwd: root,
-  stdio: 'inherit',
-  env: { ...process.env, ...(table ? { COMPATIBILITY_TABLE: 'write' } : {}) },
-});
+const child = spawn(
+  process.execPath,
+  [vitest, 'run', '--config', 'compatibility/vitest.config.ts', ...filters],
+  {
+    cwd: root,
+    stdio: 'inherit',
+    env: { ...process.env, ...(table ? { COMPATIBILITY_TABLE: 'write' } : {}) },
+  },
+);
 child.on('close', (code) => process.exit(code ?? 1));

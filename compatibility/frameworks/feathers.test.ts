@@ -21,7 +21,9 @@ describeCommonCheck(
         onTestFinished(() => void socket.close());
         const answer = new Promise((resolve, reject) => {
           socket.on('connect_error', reject);
-          socket.emit('get', 'greetings', 'Ada', (error: unknown, result: unknown) => resolve([error, result]));
+          socket.emit('get', 'greetings', 'Ada', (error: unknown, result: unknown) =>
+            resolve([error, result]),
+          );
         });
         expect(await within(answer, 'answer')).toEqual([null, { text: 'Hello Ada' }]);
       });

@@ -49,7 +49,9 @@ describe('NestJS', () => {
   /** An app in this process, on a free port. */
   async function listen(options: { prefix?: string; forceCloseConnections?: boolean } = {}) {
     const { prefix, ...rest } = options;
-    const { AppModule } = (await import(/* @vite-ignore */ `${nestFolder}app.module.js`)) as { AppModule: object };
+    const { AppModule } = (await import(/* @vite-ignore */ `${nestFolder}app.module.js`)) as {
+      AppModule: object;
+    };
     const app: INestApplication = await NestFactory.create(AppModule, { logger: false, ...rest });
     onTestFinished(() => app.close());
     app.use(websocketMiddleware({ acceptAll: true }));

@@ -21,7 +21,11 @@ async function start(): Promise<Program> {
 }
 
 describeCommonCheck(
-  { name: 'Parse Server', packages: ['parse-server'], needs: '[nothing; `owns` beside LiveQuery](#parse-server)' },
+  {
+    name: 'Parse Server',
+    packages: ['parse-server'],
+    needs: '[nothing; `owns` beside LiveQuery](#parse-server)',
+  },
   start,
   {
     more: (check, program) => {

@@ -7,9 +7,8 @@ for (const [name, packageName] of [
   ['restana', 'restana'],
   ['tinyhttp', '@tinyhttp/app'],
 ] as const)
-  describeCommonCheck(
-    { name, packages: [packageName], needs: `[nothing](#${name.toLowerCase()})` },
-    () => startSection(name.toLowerCase()),
+  describeCommonCheck({ name, packages: [packageName], needs: `[nothing](#${name.toLowerCase()})` }, () =>
+    startSection(name.toLowerCase()),
   );
 
 describeCommonCheck(

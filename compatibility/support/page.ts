@@ -36,7 +36,8 @@ export function writePage(
   });
   const twice = names.filter((name, index) => names.indexOf(name) !== index);
   if (twice.length > 0) throw new Error(`${page} has two files ${twice.join(', ')}; rename one`);
-  if (names.length === 0) throw new Error(`${page} has no file under ${anchors?.join(', ') ?? 'any heading'}`);
+  if (names.length === 0)
+    throw new Error(`${page} has no file under ${anchors?.join(', ') ?? 'any heading'}`);
   return names;
 }
 

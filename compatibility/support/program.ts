@@ -1,7 +1,8 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess, type ChildProcessByStdio } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
 import { START, within } from '../../test/support/inbox.js';
 
 export interface StartOptions {
@@ -42,18 +43,17 @@ export async function startProgram(command: readonly string[], options: StartOpt
   const { cwd, env, ready = URL_LINE, deadline = 2 * START } = options;
   const [first = '', ...rest] = command;
   const [file, args] = /\.[cm]?js$/.test(first) ? [process.execPath, command] : [first, rest];
-  // What Vitest sets is for its own processes.
-  const { NODE_ENV: _env, VITEST: _vitest, NODE_OPTIONS: _options, NODE_DEBUG: _debug, ...own } = process.env;
   const child = spawn(file, args, {
     ...(cwd === undefined ? {} : { cwd }),
-    env: { ...own, PORT: '0', NO_COLOR: '1', FORCE_COLOR: '0', ...env },
+    env: { ...environment(), PORT: '0', NO_COLOR: '1', FORCE_COLOR: '0', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
     // A group of its own, so that `kill` ends what the program has started, too.
     detached: process.platform !== 'win32',
   });
   const killAll = () => {
     try {
-      if (child.pid !== undefined) process.kill(process.platform === 'win32' ? child.pid : -child.pid, 'SIGKILL');
+      if (child.pid !== undefined)
+        process.kill(process.platform === 'win32' ? child.pid : -child.pid, 'SIGKILL');
     } catch {
       // All of them have ended.
     }
@@ -95,6 +95,12 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
+/** The environment of this process, without what Vitest sets for its own processes. */
+function environment(): NodeJS.ProcessEnv {
+  const vitests = /^(?:NODE_ENV|NODE_OPTIONS|NODE_DEBUG|TEST|VITEST.*)$/;
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !vitests.test(name)));
+}
+
 /** The lines that a process prints, to stdout and to stderr. */
 class Output {
   readonly lines: string[] = [];
@@ -103,8 +109,8 @@ class Output {
   readonly #waiting = new Set<() => void>();
   #ended = false;
 
-  constructor(child: ChildProcess) {
-    for (const input of [child.stdout!, child.stderr!])
+  constructor(child: ChildProcessByStdio<null, Readable, Readable>) {
+    for (const input of [child.stdout, child.stderr])
       createInterface({ input }).on('line', (line) => {
         this.lines.push(line);
         this.#look();

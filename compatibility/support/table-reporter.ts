@@ -11,7 +11,7 @@ const folder = fileURLToPath(new URL('../', import.meta.url));
 
 interface Found {
   readonly subject: Subject;
-  readonly seen: Record<string, string>;
+  readonly seen: Map<string, string>;
 }
 
 /** Writes what the tests have seen to `results.json` of each folder, and to the tables of the pages. */
@@ -25,10 +25,13 @@ export default class TableReporter implements Reporter {
       for (const test of module.children.allTests()) {
         const { compatibility: cell } = test.meta();
         if (cell === undefined) continue;
-        const row = found.get(cell.subject.name) ?? { subject: cell.subject, seen: {} };
+        const row = found.get(cell.subject.name) ?? {
+          subject: cell.subject,
+          seen: new Map<string, string>(),
+        };
         found.set(cell.subject.name, row);
         const seen = test.result().state === 'passed' ? (cell.seen ?? 'yes') : 'no';
-        row.seen[cell.column] = worse(row.seen[cell.column], seen);
+        row.seen.set(cell.column, worse(row.seen.get(cell.column), seen));
       }
     }
     for (const [group, found] of groups) if (found.size > 0) await write(group, [...found.values()]);
@@ -51,7 +54,10 @@ async function write(group: string, found: readonly Found[]): Promise<void> {
   writeResults(group, rows);
   const { path, text } = pageOf(group);
   const style = await resolveConfig(path);
-  writeFileSync(path, await format(replaceTable(text, group, renderTable(rows)), { ...style, filepath: path }));
+  writeFileSync(
+    path,
+    await format(replaceTable(text, group, renderTable(rows)), { ...style, filepath: path }),
+  );
   console.log(`wrote the table of ${group} to ${relative(folder, path)}`);
 }
 
@@ -62,6 +68,6 @@ function toRow(group: string, { subject, seen }: Found): Row {
     packages: Object.fromEntries(packages.map((each) => [each, installedVersion(group, each)])),
     ...(version === undefined ? {} : { version }),
     ...(needs === undefined ? {} : { needs }),
-    seen,
+    seen: [...seen],
   };
 }

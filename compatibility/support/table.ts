@@ -9,8 +9,8 @@ export interface Row {
   /** The version of what npm does not install. */
   readonly version?: string;
   readonly needs?: string;
-  /** What was seen, by column. */
-  readonly seen: Readonly<Record<string, string>>;
+  /** What was seen, column by column. An object would sort columns such as `404`. */
+  readonly seen: readonly (readonly [column: string, seen: string])[];
 }
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -33,14 +33,14 @@ export function writeResults(group: string, rows: readonly Row[]): void {
 
 /** The cells of a table: the head, and one line for each row. */
 export function cellsOf(rows: readonly Row[]): string[][] {
-  const columns = [...new Set(rows.flatMap(({ seen }) => Object.keys(seen)))];
+  const columns = [...new Set(rows.flatMap(({ seen }) => seen.map(([column]) => column)))];
   const needs = rows.some((row) => row.needs !== undefined) ? ['what is needed'] : [];
   const head = ['', 'version', ...needs, ...columns];
   const lines = rows.map((row) => [
     row.name,
     versionsOf(row),
     ...needs.map(() => row.needs ?? 'nothing'),
-    ...columns.map((column) => row.seen[column] ?? ''),
+    ...columns.map((column) => row.seen.find(([each]) => each === column)?.[1] ?? ''),
   ]);
   return [head, ...lines];
 }
@@ -88,6 +88,7 @@ const MARKED = (group: string) => new RegExp(`${begin(group)}\\n([^]*?)${END}`);
 /** One package: its version. Several: each with its name. */
 function versionsOf({ packages, version }: Row): string {
   const versions = Object.entries(packages);
-  if (versions.length === 1 && version === undefined) return versions[0]![1];
+  const [first, ...others] = versions;
+  if (first !== undefined && others.length === 0 && version === undefined) return first[1];
   return [...(version === undefined ? [] : [version]), ...versions.map((each) => each.join(' '))].join(', ');
 }

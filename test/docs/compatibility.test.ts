@@ -15,7 +15,7 @@ test.for(groups)('the table of %s in the documents is what its tests have seen',
 });
 
 test.for(groups)('the tests of %s have failed nowhere', (group) => {
-  const failed = readResults(group).filter(({ seen }) => Object.values(seen).includes('no'));
+  const failed = readResults(group).filter(({ seen }) => seen.some(([, each]) => each === 'no'));
   expect(failed.map(({ name }) => name)).toEqual([]);
 });
 

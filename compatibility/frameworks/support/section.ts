@@ -11,6 +11,6 @@ export function startSection(
 ): Promise<Program> {
   // A folder for each section, since other test files write theirs at the same time.
   const home = `${folder}${anchor}/`;
-  const file = writePage('docs/frameworks.md', home, ['the-handlers', anchor], aliases).at(-1)!;
+  const [, file = ''] = writePage('docs/frameworks.md', home, ['the-handlers', anchor], aliases);
   return startProgram([home + file], { cwd: home, ...options });
 }
