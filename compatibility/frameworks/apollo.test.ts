@@ -1,12 +1,11 @@
 import { createClient } from 'graphql-ws';
 import { expect, onTestFinished } from 'vitest';
 import { WebSocket } from 'ws';
-import { describeCommonCheck } from '../support/common-check.js';
-import { startSection } from './support/section.js';
+import { describeFramework } from './support/describe-framework.js';
 
-describeCommonCheck(
+describeFramework(
   { name: 'Apollo Server', packages: ['@apollo/server'], needs: '[nothing](#apollo-server)' },
-  () => startSection('apollo-server'),
+  'apollo-server',
   {
     more: (check, program) => {
       check('HTTP and echo', 'a query goes over HTTP, and a subscription over the same path', async () => {

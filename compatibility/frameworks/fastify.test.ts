@@ -3,17 +3,17 @@ import { once } from 'node:events';
 import { expect, onTestFinished, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { within } from '../../test/support/inbox.js';
-import { describeCommonCheck } from '../support/common-check.js';
-import { startSection } from './support/section.js';
+import { describeFramework } from './support/describe-framework.js';
 
-describeCommonCheck(
+describeFramework(
   {
     name: 'Fastify',
     packages: ['fastify'],
-    needs: '[an adapter with `reply.hijack()`](#fastify)',
+    needs: '[an adapter](#fastify)',
   },
-  () => startSection('fastify'),
+  'fastify',
   {
+    logs: true,
     more: (_check, program) => {
       test('each address of localhost has a server of its own, and serves', async () => {
         for (const { address, family } of await lookup('localhost', { all: true })) {
@@ -29,20 +29,20 @@ describeCommonCheck(
   },
 );
 
-describeCommonCheck(
+describeFramework(
   {
     name: 'Fastify with @fastify/middie',
     packages: ['@fastify/middie'],
     needs: '[`app.use(path, route)`](#fastify-with-fastifymiddie)',
   },
-  () => startSection('fastify-with-fastifymiddie'),
+  'fastify-with-fastifymiddie',
 );
 
-describeCommonCheck(
+describeFramework(
   {
     name: 'Fastify with @fastify/express',
     packages: ['@fastify/express'],
     needs: '[`app.use(router)`](#fastify-with-fastifyexpress)',
   },
-  () => startSection('fastify-with-fastifyexpress'),
+  'fastify-with-fastifyexpress',
 );

@@ -1,16 +1,15 @@
 import { io } from 'socket.io-client';
 import { expect, onTestFinished } from 'vitest';
 import { within } from '../../test/support/inbox.js';
-import { describeCommonCheck } from '../support/common-check.js';
-import { startSection } from './support/section.js';
+import { describeFramework } from './support/describe-framework.js';
 
-describeCommonCheck(
+describeFramework(
   {
     name: 'Feathers',
     packages: ['@feathersjs/express'],
     needs: '[nothing; `owns` beside Socket.IO](#feathers)',
   },
-  () => startSection('feathers'),
+  'feathers',
   {
     more: (check, program) => {
       check('HTTP and echo', 'services answer over HTTP and over Socket.IO', async () => {

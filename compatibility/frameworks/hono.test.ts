@@ -1,23 +1,23 @@
 import { expect } from 'vitest';
-import { describeCommonCheck } from '../support/common-check.js';
-import { startSection } from './support/section.js';
+import { describeFramework } from './support/describe-framework.js';
 
-describeCommonCheck(
+describeFramework(
   {
     name: 'Hono',
     packages: ['hono', '@hono/node-server'],
     needs: '[an adapter with `RESPONSE_ALREADY_SENT`](#hono)',
   },
-  () => startSection('hono'),
+  'hono',
+  { logs: true },
 );
 
-describeCommonCheck(
+describeFramework(
   {
     name: 'Hono beside Express',
     packages: ['hono', '@hono/node-server', 'express'],
     needs: '[`app.use(getRequestListener(hono.fetch))`](#hono-beside-express)',
   },
-  () => startSection('hono-beside-express'),
+  'hono-beside-express',
   {
     more: (check, program) => {
       check('HTTP and echo', 'the routes of Hono answer on the same server', async () => {

@@ -1,7 +1,7 @@
-import { describeCommonCheck } from '../support/common-check.js';
-import { startSection } from './support/section.js';
+import { describeFramework } from './support/describe-framework.js';
 
-describeCommonCheck(
+describeFramework(
   { name: 'Koa', packages: ['koa'], needs: '[an adapter with `ctx.respond = false`](#koa)' },
-  () => startSection('koa'),
+  'koa',
+  { logs: true },
 );

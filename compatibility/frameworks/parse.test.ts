@@ -1,8 +1,8 @@
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
 import { connect } from '../../test/support/client.js';
-import { describeCommonCheck } from '../support/common-check.js';
 import { startProgram, type Program } from '../support/program.js';
+import { describeFramework } from './support/describe-framework.js';
 import { startSection } from './support/section.js';
 
 const DATABASE = fileURLToPath(new URL('support/postgres.mjs', import.meta.url));
@@ -20,14 +20,15 @@ async function start(): Promise<Program> {
   }
 }
 
-describeCommonCheck(
+describeFramework(
   {
     name: 'Parse Server',
     packages: ['parse-server'],
     needs: '[nothing; `owns` beside LiveQuery](#parse-server)',
   },
-  start,
+  'parse-server',
   {
+    start,
     more: (check, program) => {
       check('HTTP and echo', 'Parse stores an object, and LiveQuery tells of it', async () => {
         const live = await connect(program(), '/parse');

@@ -1,5 +1,4 @@
-import { describeCommonCheck } from '../support/common-check.js';
-import { startSection } from './support/section.js';
+import { describeFramework } from './support/describe-framework.js';
 
 /** Frameworks with the signature of Connect. */
 for (const [name, packageName] of [
@@ -7,11 +6,12 @@ for (const [name, packageName] of [
   ['restana', 'restana'],
   ['tinyhttp', '@tinyhttp/app'],
 ] as const)
-  describeCommonCheck({ name, packages: [packageName], needs: `[nothing](#${name.toLowerCase()})` }, () =>
-    startSection(name.toLowerCase()),
+  describeFramework(
+    { name, packages: [packageName], needs: `[nothing](#${name.toLowerCase()})` },
+    name.toLowerCase(),
   );
 
-describeCommonCheck(
+describeFramework(
   { name: 'find-my-way', packages: ['find-my-way'], needs: '[a `next` for errors](#find-my-way)' },
-  () => startSection('find-my-way'),
+  'find-my-way',
 );
