@@ -41,8 +41,34 @@ describeCommonCheck(
         expect(Date.parse(String(await client.next()))).toBeGreaterThan(0);
         expect(client.headers['x-middleware']).toBe('yes');
       });
+      check('HTTP and echo', 'a wrapped route of a controller has its own options', async () => {
+        const visit = () => connect(program(), '/shout');
+        const client = await visit();
+        client.send('{ "text": "hello" }');
+        expect(await client.next()).toBe('{"text":"HELLO"}');
+        client.send('no JSON');
+        expect((await client.closed()).code).toBe(1007);
+        const talker = await visit();
+        talker.send('x'.repeat(10_001));
+        expect((await talker.closed()).code).toBe(1009);
+      });
+      check('1011', 'filters get the error of a wrapped route', async () => {
+        const client = await connect(program(), '/shout');
+        client.send('{ "text": "" }');
+        expect((await client.closed()).code).toBe(1011);
+        await program().printed(/failed: nothing to shout/);
+      });
     },
   },
+);
+
+describeCommonCheck(
+  {
+    name: 'NestJS on Fastify',
+    packages: ['@nestjs/core', '@nestjs/platform-fastify'],
+    needs: '[`websocketMiddleware({ acceptAll: true })`, `req.raw`](nestjs.md#on-fastify)',
+  },
+  () => start('fastify'),
 );
 
 describe('NestJS', () => {
