@@ -1,7 +1,11 @@
 import { describeFramework } from './support/describe-framework.js';
 
 describeFramework(
-  { name: 'Koa', packages: ['koa'], needs: '[an adapter with `ctx.respond = false`](#koa)' },
+  {
+    name: 'Koa',
+    packages: ['koa', '@koa/router'],
+    needs: '[an adapter with `ctx.respond = false`](#koa)',
+  },
   'koa',
   { logs: true },
 );

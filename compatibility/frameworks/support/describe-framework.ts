@@ -29,6 +29,15 @@ export function describeFramework(
         expect(response.status).toBe(500);
         await response.text();
       });
+      check('1000', 'the server serves on when a client has vanished', async () => {
+        const lost = await connect(program(), '/echo');
+        lost.send('hello');
+        await lost.next();
+        await lost.vanish();
+        const client = await connect(program(), '/echo');
+        client.send('hello');
+        expect(await client.next()).toBe('hello');
+      });
       if (logs)
         check('1000', 'the log comes when the websocket has ended', async () => {
           const ended = () => program().lines.filter((line) => line === '/echo?logged 101');
