@@ -1,0 +1,165 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { requirement } from '../../test/support/requirements.js';
+import { installedVersion } from '../support/versions.js';
+import { describeConversation, NO_COMPRESSION, type ConversingClient } from './support/conversation.js';
+import { debianVersion, programs, runClient, versionOf } from './support/run.js';
+
+type Row = Omit<ConversingClient, 'converse' | 'version'> & {
+  /** None if it is not installed here. */
+  version: string | undefined;
+  /** The command, to which the URL is added; or makes it, with files in a temporary folder. */
+  command: readonly string[] | ((folder: string) => readonly string[]);
+  env?: (folder: string) => Record<string, string>;
+};
+
+/** Debian's Python, which has Debian's packages. */
+const PYTHON = '/usr/bin/python3';
+const pythonVersion = (code: string) => versionOf([PYTHON, '-c', code]);
+
+const modules = fileURLToPath(new URL('node_modules', import.meta.url));
+/** The program that a package of npm brings for this platform. */
+const packaged = (scope: string, file: string) =>
+  join(modules, scope, readdirSync(join(modules, scope))[0] ?? 'missing', file);
+
+/** It emits no 'close' for a refused handshake. */
+const isOldNode = Number(process.versions.node.split('.')[0]) < 24;
+
+const ROWS: readonly Row[] = [
+  {
+    name: 'Python: websockets',
+    version: pythonVersion('import websockets.version; print(websockets.version.version)'),
+    command: [PYTHON, 'websockets_client.py'],
+    refusal: 'status',
+    loss: 'an error',
+    compression: 'both ways',
+    pings: 'both',
+    parts: true,
+  },
+  {
+    name: 'Python: aiohttp',
+    version: pythonVersion('import aiohttp; print(aiohttp.__version__)'),
+    command: [PYTHON, 'aiohttp_client.py'],
+    refusal: 'status',
+    loss: '`1006`',
+    compression: 'both ways',
+    pings: 'both',
+  },
+  {
+    name: 'Go: gorilla/websocket',
+    version: versionOf(['go', 'version']) && debianVersion('golang-github-gorilla-websocket-dev'),
+    command: (folder) => {
+      const env = { ...process.env, ...goEnvironment(folder) };
+      execFileSync('go', ['build', '-o', join(folder, 'gorilla'), 'gorilla.go'], { cwd: programs, env });
+      return [join(folder, 'gorilla')];
+    },
+    refusal: 'status and body',
+    loss: '`1006`',
+    compression: 'both ways',
+    pings: 'both',
+    parts: true,
+  },
+  {
+    name: 'Java: HttpClient',
+    version: versionOf(['java', '--version']),
+    command: ['java', '-Xshare:auto', '-XX:TieredStopAtLevel=1', 'JavaClient.java'],
+    refusal: 'status and body',
+    loss: '`1006`',
+    compression: NO_COMPRESSION,
+    pings: 'both',
+    parts: true,
+  },
+  {
+    name: 'libsoup',
+    version: pythonVersion(
+      "import gi; gi.require_version('Soup', '3.0'); from gi.repository import Soup; " +
+        'print(Soup.get_major_version(), Soup.get_minor_version(), Soup.get_micro_version(), sep=".")',
+    ),
+    command: [PYTHON, 'soup_client.py'],
+    refusal: 'status',
+    loss: '`0`',
+    compression: 'both ways',
+    pings: 'both',
+  },
+  {
+    name: 'Qt',
+    version: pythonVersion('from PyQt5.QtCore import QT_VERSION_STR; import PyQt5.QtWebSockets; print(QT_VERSION_STR)'),
+    command: [PYTHON, 'qt_client.py'],
+    refusal: 'status in the text of the error',
+    loss: '`1000` and an error',
+    hidesProtocol: true,
+    compression: NO_COMPRESSION,
+    pings: 'both',
+  },
+  {
+    name: 'Node’s own WebSocket',
+    version: process.versions.node,
+    needs: 'on Node 20: `--experimental-websocket`',
+    command: [process.execPath, '--experimental-websocket', 'global.mjs'],
+    refusal: isOldNode ? 'an error, no status' : '`1006`, no status',
+    loss: '`1006`',
+    compression: 'of what it receives',
+    pings: 'answers',
+  },
+  {
+    name: 'undici: WebSocket',
+    version: installedVersion('clients', 'undici'),
+    command: [process.execPath, 'undici.mjs'],
+    refusal: '`1006`, no status',
+    loss: '`1006`',
+    compression: 'of what it receives',
+    pings: 'sends',
+  },
+  {
+    name: 'undici: WebSocketStream',
+    version: installedVersion('clients', 'undici'),
+    command: [process.execPath, 'undici-stream.mjs'],
+    refusal: 'an error, no status',
+    loss: '`1006`',
+    compression: 'of what it receives',
+    pings: 'answers',
+  },
+  {
+    name: 'Bun',
+    version: installedVersion('clients', 'bun'),
+    command: [packaged('@oven', 'bin/bun'), 'global.mjs'],
+    refusal: 'status in the text of the error',
+    loss: '`1006`',
+    compression: 'both ways',
+    pings: 'answers',
+  },
+  {
+    name: 'Deno',
+    version: installedVersion('clients', 'deno'),
+    command: [packaged('@deno', 'deno'), 'run', '--allow-all', 'global.mjs'],
+    refusal: 'status in the text of the error',
+    loss: '`0`',
+    compression: NO_COMPRESSION,
+    pings: 'answers',
+  },
+];
+
+/** Debian's Go packages are no modules, and its compiler keeps what it has compiled. */
+const goEnvironment = (folder: string) => ({
+  GO111MODULE: 'off',
+  GOPATH: '/usr/share/gocode',
+  GOCACHE: join(folder, 'cache'),
+});
+
+for (const { version, command, ...row } of ROWS)
+  if (requirement(row.name, version !== undefined))
+    describeConversation({
+      ...row,
+      version: version!,
+      async converse(server) {
+        const folder = mkdtempSync(join(tmpdir(), 'dwebsocket-client-'));
+        try {
+          return await runClient(typeof command === 'function' ? command(folder) : command, server);
+        } finally {
+          rmSync(folder, { recursive: true, force: true });
+        }
+      },
+    });

@@ -1,0 +1,119 @@
+import { once } from 'node:events';
+import http from 'node:http';
+import https from 'node:https';
+import type { AddressInfo, Socket } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { requireWebsocket, type CloseInfo, type Websocket, type WebsocketOptions } from 'dwebsocket';
+import express, { type Express } from 'express';
+import { Inbox, within } from '../../../test/support/inbox.js';
+import { CERTIFICATE } from '../../../test/support/serve.js';
+
+/** What the server has seen of a websocket. */
+export interface Visit {
+  readonly path: string;
+  /** The subprotocol that was agreed on. */
+  readonly protocol: string;
+  /** The extensions that the client has offered. */
+  readonly offered: string;
+  /** The HTTP version that the browser has used, if a proxy says so. */
+  readonly frontVersion: string | undefined;
+  /** How many bytes came and went over its connection after the handshake. */
+  readonly read: number;
+  readonly written: number;
+  readonly end: CloseInfo;
+}
+
+/** What a step of the conversation has seen: see `conversation.ts`. */
+export interface Step {
+  readonly step: string;
+  readonly [seen: string]: unknown;
+}
+
+/** The server that all clients talk to. */
+export interface ClientsServer {
+  readonly port: number;
+  readonly server: http.Server | https.Server;
+  /** The websockets that have ended, in order. */
+  readonly visits: Inbox<Visit>;
+  /** What the script of `/page` has told. */
+  readonly told: Inbox<Step>;
+  close(): Promise<void>;
+}
+
+/** The body of the response that refuses. */
+export const REFUSAL = 'log in first';
+
+/** Starts the server on a free port. */
+export async function startServer({ tls = false, ...options }: { tls?: boolean } & WebsocketOptions = {}) {
+  const visits = new Inbox<Visit>();
+  const told = new Inbox<Step>();
+  const app = createApp(visits, told, options);
+  const server = tls ? https.createServer(CERTIFICATE, app) : http.createServer(app);
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const close = async () => {
+    if (!server.listening) return;
+    const closed = once(server, 'close');
+    server.close();
+    for (const socket of sockets) socket.destroy();
+    await within(closed, 'close of the server');
+  };
+  const { port } = server.address() as AddressInfo;
+  return { port, server, visits, told, close } satisfies ClientsServer;
+}
+
+function createApp(visits: Inbox<Visit>, told: Inbox<Step>, options: WebsocketOptions): Express {
+  const app = express();
+  app.set('trust proxy', 'loopback');
+
+  const serve = (path: string, handler: (websocket: Websocket) => unknown, more: WebsocketOptions = {}) => {
+    const route = requireWebsocket(
+      async (req) => {
+        const { socket } = req;
+        const before = { read: socket.bytesRead, written: socket.bytesWritten };
+        await handler(req.websocket);
+        const end = await req.websocket.closed;
+        visits.push({
+          path,
+          protocol: req.websocket.protocol,
+          offered: req.get('sec-websocket-extensions') ?? '',
+          frontVersion: req.get('x-front-version') ?? req.get('via'),
+          read: socket.bytesRead - before.read,
+          written: socket.bytesWritten - before.written,
+          end,
+        });
+      },
+      { ...options, ...more },
+    );
+    app.get(path, route);
+  };
+  const echo = async (websocket: Websocket) => {
+    for await (const message of websocket) {
+      if (message === 'ping me') await websocket.ping();
+      websocket.send(message);
+    }
+  };
+
+  serve('/echo', echo, { protocols: ['chat'] });
+  serve('/without-heartbeat', echo, { heartbeat: false });
+  serve('/compressed', echo, { perMessageDeflate: true });
+  serve('/goodbye', (websocket) => websocket.close(4002, 'später'));
+  serve('/lost', async (websocket) => {
+    await websocket.wait();
+    websocket.request.socket.destroy();
+  });
+  app.get('/refused', (_req, res) => res.status(401).type('text').send(REFUSAL));
+
+  const root = fileURLToPath(new URL('../programs', import.meta.url));
+  app.get(['/page.html', '/standard.mjs'], (req, res) => res.sendFile(req.path, { root }));
+  app.post('/told', express.json(), (req, res) => {
+    told.push(req.body as Step);
+    res.end();
+  });
+  return app;
+}
