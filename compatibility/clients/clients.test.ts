@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,13 +8,24 @@ import { installedVersion } from '../support/versions.js';
 import { describeConversation, NO_COMPRESSION, type ConversingClient } from './support/conversation.js';
 import { debianVersion, programs, runClient, versionOf } from './support/run.js';
 
-type Row = Omit<ConversingClient, 'converse' | 'version'> & {
-  /** None if it is not installed here. */
-  version: string | undefined;
+type Row = Omit<ConversingClient, 'converse'> & {
+  /** Empty if it is not installed here. */
+  version: string;
+  /** What is missing then, if its name does not say it. */
+  requires?: string;
   /** The command, to which the URL is added; or makes it, with files in a temporary folder. */
   command: readonly string[] | ((folder: string) => readonly string[]);
-  env?: (folder: string) => Record<string, string>;
 };
+
+/** Calls a function with a temporary folder, which is removed afterwards. */
+async function inFolder<T>(use: (folder: string) => T | Promise<T>): Promise<T> {
+  const folder = mkdtempSync(join(tmpdir(), 'dwebsocket-client-'));
+  try {
+    return await use(folder);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
 
 /** Debian's Python, which has Debian's packages. */
 const PYTHON = '/usr/bin/python3';
@@ -27,6 +38,14 @@ const packaged = (scope: string, file: string) =>
 
 /** It emits no 'close' for a refused handshake. */
 const isOldNode = Number(process.versions.node.split('.')[0]) < 24;
+
+/** The folder of a libcurl that is newer than the system's: Debian 12 has none with WebSocket, and its backports do. */
+const { LIBCURL_FOLDER = '' } = process.env;
+const buildCurl = (folder: string) => {
+  const client = join(folder, 'curl-client');
+  const { status } = spawnSync('cc', ['-o', client, 'curl.c', '-lcurl'], { cwd: programs });
+  return status === 0 ? ['env', `LD_LIBRARY_PATH=${LIBCURL_FOLDER}`, client] : ['false'];
+};
 
 const ROWS: readonly Row[] = [
   {
@@ -73,6 +92,18 @@ const ROWS: readonly Row[] = [
     parts: true,
   },
   {
+    name: 'libcurl',
+    version: await inFolder((folder) => versionOf([...buildCurl(folder), '--version'])),
+    requires: 'libcurl with WebSocket, or cc,',
+    needs: '8.11, or an older one that was built with WebSocket',
+    command: buildCurl,
+    refusal: 'status',
+    loss: 'an error',
+    compression: NO_COMPRESSION,
+    pings: 'both',
+    parts: true,
+  },
+  {
     name: 'libsoup',
     version: pythonVersion(
       "import gi; gi.require_version('Soup', '3.0'); from gi.repository import Soup; " +
@@ -86,7 +117,9 @@ const ROWS: readonly Row[] = [
   },
   {
     name: 'Qt',
-    version: pythonVersion('from PyQt5.QtCore import QT_VERSION_STR; import PyQt5.QtWebSockets; print(QT_VERSION_STR)'),
+    version: pythonVersion(
+      'from PyQt5.QtCore import QT_VERSION_STR; import PyQt5.QtWebSockets; print(QT_VERSION_STR)',
+    ),
     command: [PYTHON, 'qt_client.py'],
     refusal: 'status in the text of the error',
     loss: '`1000` and an error',
@@ -149,17 +182,10 @@ const goEnvironment = (folder: string) => ({
   GOCACHE: join(folder, 'cache'),
 });
 
-for (const { version, command, ...row } of ROWS)
-  if (requirement(row.name, version !== undefined))
+for (const { command, requires, ...row } of ROWS)
+  if (requirement(requires ?? row.name, row.version !== ''))
     describeConversation({
       ...row,
-      version: version!,
-      async converse(server) {
-        const folder = mkdtempSync(join(tmpdir(), 'dwebsocket-client-'));
-        try {
-          return await runClient(typeof command === 'function' ? command(folder) : command, server);
-        } finally {
-          rmSync(folder, { recursive: true, force: true });
-        }
-      },
+      converse: (server) =>
+        inFolder((folder) => runClient(typeof command === 'function' ? command(folder) : command, server)),
     });

@@ -60,7 +60,9 @@ static CURLcode receive(CURL *curl, size_t *length, int *flags) {
   for (;;) {
     size_t count = 0;
     const struct curl_ws_frame *frame = NULL;
-    CURLcode code = curl_ws_recv(curl, buffer + *length, sizeof buffer - *length - 1, &count, &frame);
+    size_t room = sizeof buffer - *length - 1;
+    /* Older headers lack the const. */
+    CURLcode code = curl_ws_recv(curl, buffer + *length, room, &count, (void *)&frame);
     if (code == CURLE_AGAIN) {
       wait_for(curl, POLLIN);
       continue;
@@ -109,7 +111,7 @@ int main(int count, char **arguments) {
   struct curl_slist *headers = curl_slist_append(NULL, "Sec-WebSocket-Protocol: superchat, chat");
   CURL *echo = open_websocket("/echo", headers);
   struct curl_header *protocol = NULL;
-  curl_easy_header(echo, "Sec-WebSocket-Protocol", 0, CURLH_HEADER, -1, &protocol);
+  curl_easy_header(echo, "Sec-WebSocket-Protocol", 0, CURLH_1XX, -1, &protocol);
   printf("{\"step\":\"open\",\"protocol\":\"%s\"}\n", protocol ? protocol->value : "");
   const char *texts[][2] = {
       {"text", "hello"}, {"unicode", "Grüße, 世界 👋"}, {"ping of the server", "ping me"}};

@@ -11,7 +11,11 @@ async function open(path, options) {
 }
 
 const describe = ({ closeCode, reason }) => ({ code: closeCode, reason });
-const describeError = ({ name, message, closeCode, reason }) => ({ error: `${name}: ${message}`, code: closeCode, reason });
+const describeError = ({ name, message, closeCode, reason }) => ({
+  error: `${name}: ${message}`,
+  code: closeCode,
+  reason,
+});
 
 function compare(sent, received) {
   const bytes = new Uint8Array(received);

@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect } from 'vitest';
-import { checksOf } from '../../support/subject.js';
+import { checksOf, type Check, type Subject } from '../../support/subject.js';
 import { REFUSAL, startServer, type ClientsServer, type Step, type Visit } from './server.js';
 
-/** A client that talks with our server. It has this conversation, step by step, and tells what it has seen of each:
+/**
+ * A client that talks with our server. It has this conversation, step by step, and tells what it has seen of each:
  *
  * - `open`: opens `/echo` and offers `superchat, chat`; tells the `protocol` that was agreed on
  * - `text`, `unicode`, `binary`, `parts`: sends a message (the last one in several frames); tells the `echo`
@@ -31,8 +32,8 @@ export interface ConversingClient {
   readonly compression: string;
   /** Whether its API has pings, and whether they tell of the pong. */
   readonly pings: 'both' | 'sends' | 'answers';
-  /** The HTTP version of the handshake that a proxy has seen. */
-  readonly frontVersion?: RegExp;
+  /** The proxy between them, to whose row all that is seen belongs. */
+  readonly through?: { readonly subject: Subject; readonly http2: string | undefined };
   /** Whether its API can send a message in parts. */
   readonly parts?: boolean;
   /** Whether its API hides the subprotocol. */
@@ -43,16 +44,32 @@ export const NO_COMPRESSION = 'not offered';
 
 /** Defines the tests of a client, which share one conversation. */
 export function describeConversation(client: ConversingClient): void {
-  const { name, version, needs, tls = false, parts = false, pings } = client;
-  const check = checksOf({ name, version, ...(needs === undefined ? {} : { needs }) });
+  const { name, version, needs, tls = false, parts = false, pings, through } = client;
+  const checkClient = checksOf({ name, version, ...(needs === undefined ? {} : { needs }) });
 
-  describe(name, () => {
+  describe(through === undefined ? name : `${name} through ${through.subject.name}`, () => {
     let server: ClientsServer;
     const steps = new Map<string, Step>();
     const visits = new Map<string, Visit>();
-    const seen = (step: string): Record<string, unknown> => {
-      const { step: _name, ...rest } = steps.get(step) ?? {};
+    const seen = (name: string): Record<string, unknown> => {
+      const { step, ...rest } = steps.get(name) ?? { step: undefined };
+      if (step === undefined) throw new Error(`the client told nothing of ${name}`);
       return rest;
+    };
+    const visit = (path: string): Visit => {
+      const found = visits.get(path);
+      if (found === undefined) throw new Error(`the client has not opened ${path}`);
+      return found;
+    };
+
+    const check: Check = (column, sentence, run) => {
+      if (through === undefined) return checkClient(column, sentence, run);
+      checksOf(through.subject)('HTTP/2 to browsers', sentence, async (see) => {
+        await run(() => {});
+        const shown = describeFront([...visits.values()]);
+        see(shown);
+        expect(shown).toBe(through.http2);
+      });
     };
 
     beforeAll(async () => {
@@ -60,22 +77,20 @@ export function describeConversation(client: ConversingClient): void {
       for (const step of await client.converse(server)) steps.set(step.step, step);
       const count = client.compression === NO_COMPRESSION ? 3 : 4;
       while (visits.size < count) {
-        const visit = await server.visits.next('end of a websocket');
+        const ended = await server.visits.next('end of a websocket');
         // A client may use a route twice; its first visit is the one of the steps.
-        if (!visits.has(visit.path)) visits.set(visit.path, visit);
+        if (!visits.has(ended.path)) visits.set(ended.path, ended);
       }
     });
     afterAll(() => server.close());
 
     check('echo', 'gets back text, binary data and 1 MiB, and agrees on a subprotocol', () => {
-      expect(visits.get('/echo')!.protocol).toBe('chat');
+      expect(visit('/echo').protocol).toBe('chat');
       expect(seen('open')).toEqual({ protocol: client.hidesProtocol === true ? null : 'chat' });
       expect(seen('text')).toEqual({ echo: 'hello' });
       expect(seen('unicode')).toEqual({ echo: 'Grüße, 世界 👋' });
       expect(seen('binary')).toEqual({ echo: [0, 1, 2, 253, 254, 255] });
       expect(seen('large')).toEqual({ length: 1_048_576, same: true });
-      if (client.frontVersion !== undefined)
-        for (const { frontVersion } of visits.values()) expect(frontVersion).toMatch(client.frontVersion);
       if (parts) expect(seen('parts')).toEqual({ echo: 'in three parts' });
     });
 
@@ -86,10 +101,10 @@ export function describeConversation(client: ConversingClient): void {
     });
 
     check('close', 'both sides see the code and the reason of the other', () => {
-      expect(visits.get('/echo')!.end).toEqual({ code: 4001, reason: 'bye', wasClean: true });
+      expect(visit('/echo').end).toEqual({ code: 4001, reason: 'bye', wasClean: true });
       expect(seen('close')).toMatchObject({ code: 4001 });
       expect(seen('close of the server')).toMatchObject({ code: 4002, reason: 'später' });
-      expect(visits.get('/goodbye')!.end).toEqual({ code: 4002, reason: 'später', wasClean: true });
+      expect(visit('/goodbye').end).toEqual({ code: 4002, reason: 'später', wasClean: true });
     });
 
     check('lost connection', 'notices that the server is gone', (see) => {
@@ -139,4 +154,12 @@ function describeCompression(visit: Visit | undefined): string {
   if (!offered.includes('permessage-deflate')) return NO_COMPRESSION;
   if (written > 10_000) return 'offered, and not used';
   return read > 10_000 ? 'of what it receives' : 'both ways';
+}
+
+/** In which HTTP version a browser has opened its websockets to the proxy. */
+function describeFront(visits: readonly Visit[]): string {
+  if (visits.every(({ frontVersion = '' }) => /^2/.test(frontVersion))) return 'yes';
+  if (visits.every(({ frontVersion = '' }) => /^HTTP\/1\.1/.test(frontVersion)))
+    return 'websockets use HTTP/1.1';
+  return `mixed: ${visits.map(({ frontVersion }) => frontVersion).join(', ')}`;
 }

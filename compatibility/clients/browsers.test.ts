@@ -1,0 +1,52 @@
+import { requirement } from '../../test/support/requirements.js';
+import { chromium, converseInPage, firefox } from './support/browsers.js';
+import { describeConversation } from './support/conversation.js';
+import {
+  apacheHttp2,
+  caddyHttp2,
+  haproxyHttp2,
+  nghttpxHttp2,
+  nginxHttp2,
+  subjectOf,
+} from './support/proxies.js';
+import { startProxy } from './support/proxy.js';
+
+const browsers = [chromium, firefox].filter(({ name, version }) => requirement(name, version !== ''));
+const proxies = [nginxHttp2, haproxyHttp2, caddyHttp2, apacheHttp2, nghttpxHttp2].filter(
+  ({ name, version }) => requirement(name, version !== ''),
+);
+
+/** What pages see: the specification of `WebSocket` hides the response from them. */
+const SEEN = {
+  refusal: '`1006`, no status',
+  loss: '`1006`',
+  compression: 'both ways',
+  pings: 'answers',
+} as const;
+
+for (const browser of browsers) {
+  for (const tls of [false, true])
+    describeConversation({
+      ...SEEN,
+      name: browser.name,
+      version: browser.version,
+      tls,
+      converse: (server) =>
+        converseInPage(browser, server, `${tls ? 'https' : 'http'}://127.0.0.1:${server.port}`),
+    });
+  for (const proxy of proxies)
+    describeConversation({
+      ...SEEN,
+      name: browser.name,
+      version: browser.version,
+      through: { subject: subjectOf(proxy), http2: proxy.http2 },
+      async converse(server) {
+        const running = await startProxy(proxy, server.port);
+        try {
+          return await converseInPage(browser, server, `https://127.0.0.1:${running.port}`);
+        } finally {
+          await running.stop();
+        }
+      },
+    });
+}
