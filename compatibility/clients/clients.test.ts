@@ -95,7 +95,7 @@ const ROWS: readonly Row[] = [
     name: 'libcurl',
     version: await inFolder((folder) => versionOf([...buildCurl(folder), '--version'])),
     requires: 'libcurl with WebSocket, or cc,',
-    needs: '8.11, or an older one that was built with WebSocket',
+    needs: '[8.11, or a build with WebSocket](#libcurl)',
     command: buildCurl,
     refusal: 'status',
     loss: 'an error',
@@ -109,6 +109,7 @@ const ROWS: readonly Row[] = [
       "import gi; gi.require_version('Soup', '3.0'); from gi.repository import Soup; " +
         'print(Soup.get_major_version(), Soup.get_minor_version(), Soup.get_micro_version(), sep=".")',
     ),
+    needs: '[for compression and long messages: two settings](#libsoup)',
     command: [PYTHON, 'soup_client.py'],
     refusal: 'status',
     loss: '`0`',
@@ -120,6 +121,7 @@ const ROWS: readonly Row[] = [
     version: pythonVersion(
       'from PyQt5.QtCore import QT_VERSION_STR; import PyQt5.QtWebSockets; print(QT_VERSION_STR)',
     ),
+    needs: '[for subprotocols: a raw header](#qt)',
     command: [PYTHON, 'qt_client.py'],
     refusal: 'status in the text of the error',
     loss: '`1000` and an error',
@@ -130,7 +132,7 @@ const ROWS: readonly Row[] = [
   {
     name: 'Node’s own WebSocket',
     version: process.versions.node,
-    needs: 'on Node 20: `--experimental-websocket`',
+    needs: '[on Node 20: `--experimental-websocket`](#node-and-undici)',
     command: [process.execPath, '--experimental-websocket', 'global.mjs'],
     refusal: isOldNode ? 'an error, no status' : '`1006`, no status',
     loss: '`1006`',

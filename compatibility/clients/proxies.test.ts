@@ -55,7 +55,8 @@ function describeProxy(proxy: ProxyRow): void {
       expect(await client.take(2)).toEqual(['Grüße, 世界 👋', Buffer.from([0, 1, 255])]);
       expect(large.equals((await client.next()) as Buffer)).toBe(true);
       await client.close(1000);
-      await end();
+      const visit = await server.visits.next('end of a websocket');
+      expect(visit.client).toEqual({ ip: '127.0.0.1', protocol: 'http' });
     });
 
     check('echo', 'pages of the proxy’s own host get in, and those of another site get 403', async () => {

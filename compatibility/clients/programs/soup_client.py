@@ -49,7 +49,7 @@ class Websocket:
             self.failure = error
             return
         # The default is 128 KiB.
-        connection.set_max_incoming_payload_size(2 * 1_048_576)
+        connection.set_max_incoming_payload_size(2 * 1024 * 1024)
         connection.connect("message", lambda _c, _type, data: self.events.append(data.get_data()))
         connection.connect("pong", lambda _c, data: self.events.append("pong"))
         connection.connect("error", lambda _c, error: self.events.append(error))

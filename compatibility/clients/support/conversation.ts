@@ -66,6 +66,8 @@ export function describeConversation(client: ConversingClient): void {
       if (through === undefined) return checkClient(column, sentence, run);
       checksOf(through.subject)('HTTP/2 to browsers', sentence, async (see) => {
         await run(() => {});
+        for (const each of visits.values())
+          expect(each.client).toEqual({ ip: '127.0.0.1', protocol: 'https' });
         const shown = describeFront([...visits.values()]);
         see(shown);
         expect(shown).toBe(through.http2);

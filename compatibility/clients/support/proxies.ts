@@ -34,7 +34,7 @@ const NGINX_TEMPORARY = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
 export const nginx: ProxyRow = {
   name: 'nginx',
   version: versionOf([NGINX, '-v']),
-  needs: '`Upgrade`, `Connection`, `Host $http_host`',
+  needs: '[`Upgrade`, `Connection`, `Host`](production.md#behind-nginx)',
   http2: 'websockets use HTTP/1.1',
   page: 'docs/production.md',
   anchor: 'behind-nginx',
@@ -80,7 +80,7 @@ const startHaproxy = ({ folder }: Place) => [HAPROXY, '-db', '-f', join(folder, 
 export const haproxy: ProxyRow = {
   name: 'HAProxy',
   version: versionOf([HAPROXY, '-v']),
-  needs: '`timeout tunnel`',
+  needs: '[`timeout tunnel`](#haproxy)',
   http2: 'yes',
   page: 'docs/clients.md',
   anchor: 'haproxy',
@@ -111,7 +111,7 @@ export const haproxyHttp2: ProxyRow = {
 export const caddy: ProxyRow = {
   name: 'Caddy',
   version: versionOf([CADDY, 'version']),
-  needs: 'nothing',
+  needs: '[nothing](#caddy)',
   http2: 'websockets use HTTP/1.1',
   page: 'docs/clients.md',
   anchor: 'caddy',
@@ -158,7 +158,7 @@ const startApache = ({ folder }: Place) => [APACHE, '-DFOREGROUND', '-f', join(f
 export const apache: ProxyRow = {
   name: 'Apache',
   version: versionOf([APACHE, '-v']),
-  needs: '`upgrade=websocket`, `ProxyPreserveHost On`',
+  needs: '[`upgrade=websocket`, `ProxyPreserveHost On`](#apache)',
   http2: 'websockets use HTTP/1.1',
   page: 'docs/clients.md',
   anchor: 'apache',
@@ -189,11 +189,20 @@ export const apacheHttp2: ProxyRow = {
   before: apacheBefore(['ssl', 'http2', 'socache_shmcb']),
 };
 
+/** What the page advises against. */
+export const apacheWithH2WebSockets: ProxyRow = {
+  ...apacheHttp2,
+  changes: (place) => [
+    ['Protocols h2 http/1.1', 'Protocols h2 http/1.1\n  H2WebSockets On\n  Timeout 5'],
+    ...apacheHttp2.changes(place),
+  ],
+};
+
 const startNghttpx = ({ folder }: Place) => [NGHTTPX, `--conf=${join(folder, 'nghttpx.conf')}`];
 export const nghttpx: ProxyRow = {
   name: 'nghttpx',
   version: versionOf([NGHTTPX, '--version']),
-  needs: 'nothing',
+  needs: '[nothing](#nghttpx)',
   http2: 'yes',
   page: 'docs/clients.md',
   anchor: 'nghttpx',
@@ -222,7 +231,7 @@ export const nghttpxHttp2: ProxyRow = {
 export const varnish: ProxyRow = {
   name: 'Varnish',
   version: versionOf([VARNISH, '-V']),
-  needs: '`return (pipe)`, `Upgrade`, `Connection`',
+  needs: '[`return (pipe)`, `Upgrade`, `Connection`](#varnish)',
   page: 'docs/clients.md',
   anchor: 'varnish',
   file: 'site.vcl',

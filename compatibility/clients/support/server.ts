@@ -17,6 +17,8 @@ export interface Visit {
   readonly offered: string;
   /** The HTTP version that the browser has used, if a proxy says so. */
   readonly frontVersion: string | undefined;
+  /** The address and the scheme of the client, as a proxy has told them. */
+  readonly client: { readonly ip: string | undefined; readonly protocol: string };
   /** How many bytes came and went over its connection after the handshake. */
   readonly read: number;
   readonly written: number;
@@ -76,6 +78,8 @@ function createApp(visits: Inbox<Visit>, told: Inbox<Step>, options: WebsocketOp
       async (req) => {
         const { socket } = req;
         const before = { read: socket.bytesRead, written: socket.bytesWritten };
+        // Express trusts the header by the address of the socket, which is gone at the end.
+        const client = { ip: req.get('x-forwarded-for'), protocol: req.protocol };
         await handler(req.websocket);
         const end = await req.websocket.closed;
         visits.push({
@@ -83,6 +87,7 @@ function createApp(visits: Inbox<Visit>, told: Inbox<Step>, options: WebsocketOp
           protocol: req.websocket.protocol,
           offered: req.get('sec-websocket-extensions') ?? '',
           frontVersion: req.get('x-front-version') ?? req.get('via'),
+          client,
           read: socket.bytesRead - before.read,
           written: socket.bytesWritten - before.written,
           end,
