@@ -12,7 +12,7 @@ const blocks = (language: string) => page.blocks.filter((block) => block.languag
 test('the lines of Python in the page are those of the tested programs', () => {
   const names = ['soup_client.py', 'qt_client.py'];
   const tested = names.map((name) => readFileSync(`${programs}/${name}`, 'utf8')).join('\n');
-  const lines = blocks('py').flatMap(({ code }) =>
+  const lines = blocks('python').flatMap(({ code }) =>
     code.split('\n').map((line) => line.replace(/ {2}#.*/, '')),
   );
   expect(lines.length).toBeGreaterThan(0);

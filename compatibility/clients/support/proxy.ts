@@ -51,15 +51,39 @@ export async function startProxy(
   { impatient = false } = {},
 ): Promise<RunningProxy> {
   const folder = mkdtempSync(join(tmpdir(), 'dwebsocket-proxy-'));
-  const place = { folder, port: await freePort(), app, impatient };
+  const remove = () => rmSync(folder, { recursive: true, force: true, maxRetries: 10 });
+  try {
+    const place = { folder, port: await freePort(), app, impatient };
+    writeFiles(proxy, place);
+    const kill = await run(proxy.command(place), place);
+    const stop = async () => {
+      await kill();
+      remove();
+    };
+    return { port: place.port, stop };
+  } catch (error) {
+    remove();
+    throw error;
+  }
+}
+
+function writeFiles(proxy: ProxyProgram, place: Place): void {
   const config = applyChanges(readConfig(proxy), proxy.changes(place));
   const { key, cert } = CERTIFICATE;
-  writeFileSync(join(folder, 'key.pem'), key);
-  writeFileSync(join(folder, 'certificate.pem'), cert);
-  writeFileSync(join(folder, 'site.pem'), `${String(cert)}\n${String(key)}`);
-  writeFileSync(join(folder, proxy.file), `${proxy.before?.(place) ?? ''}${config}\n${proxy.after ?? ''}`);
+  const files = {
+    'key.pem': key,
+    'certificate.pem': cert,
+    'site.pem': `${String(cert)}\n${String(key)}`,
+    [proxy.file]: `${proxy.before?.(place) ?? ''}${config}\n${proxy.after ?? ''}`,
+  };
+  for (const [name, content] of Object.entries(files)) writeFileSync(join(place.folder, name), content);
+}
 
-  const [file = '', ...args] = proxy.command(place);
+/** Resolves when the program accepts connections, with a function that ends it. */
+async function run(
+  [file = '', ...args]: readonly string[],
+  { folder, port }: Place,
+): Promise<() => Promise<void>> {
   // A file, and no pipe: Apache opens /dev/stderr by its name.
   const log = join(folder, 'output.log');
   const output = openSync(log, 'a');
@@ -87,23 +111,18 @@ export async function startProxy(
     };
     child.once('error', end).once('close', end);
   });
-  const stop = async () => {
+  const kill = async () => {
     killAll();
-    await failed.catch(() => {});
+    await closed;
     process.off('exit', killAll);
-    rmSync(folder, { recursive: true, force: true, maxRetries: 10 });
   };
-  const failed = closed.then(() => {
-    throw new Error(`${file} has ended: ${readFileSync(log, 'utf8')}`);
-  });
-  failed.catch(() => {});
   try {
-    await within(Promise.race([waitForPort(place.port, state), failed]), `start of ${file}`, START);
+    await within(waitForPort(port, state), `start of ${file}`, START);
   } catch (error) {
-    await stop();
-    throw error;
+    await kill();
+    throw new Error(`${String(error)}; it printed:\n${readFileSync(log, 'utf8')}`, { cause: error });
   }
-  return { port: place.port, stop };
+  return kill;
 }
 
 function readConfig({ page, anchor }: ProxyProgram): string {
@@ -121,9 +140,10 @@ function applyChanges(config: string, changes: Changes): string {
   return changed;
 }
 
-/** Resolves when the port accepts connections, or when the program has ended. */
+/** Resolves when the port accepts connections; rejects when the program has ended. */
 async function waitForPort(port: number, program: { ended: boolean }): Promise<void> {
-  while (!program.ended) {
+  while (true) {
+    if (program.ended) throw new Error('the program has ended');
     const socket = connect({ port, host: '127.0.0.1' });
     const isOpen = await once(socket, 'connect').then(
       () => true,
