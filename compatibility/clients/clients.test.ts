@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -31,10 +31,15 @@ async function inFolder<T>(use: (folder: string) => T | Promise<T>): Promise<T> 
 const PYTHON = '/usr/bin/python3';
 const pythonVersion = (code: string) => versionOf([PYTHON, '-c', code]);
 
-const modules = fileURLToPath(new URL('node_modules', import.meta.url));
-/** The program that a package of npm brings for this platform. */
-const packaged = (scope: string, file: string) =>
-  join(modules, scope, readdirSync(join(modules, scope))[0] ?? 'missing', file);
+const modules = fileURLToPath(new URL('node_modules/', import.meta.url));
+/** The program that a package of npm brings for this platform; empty if it has none for it. */
+function findProgram(scope: string, file: string): string {
+  const packages = existsSync(modules + scope) ? readdirSync(modules + scope) : [];
+  const files = packages.map((name) => join(modules, scope, name, file));
+  return files.find((each) => existsSync(each)) ?? '';
+}
+const bun = findProgram('@oven', 'bin/bun');
+const deno = findProgram('@deno', 'deno');
 
 /** It emits no 'close' for a refused handshake. */
 const isOldNode = Number(process.versions.node.split('.')[0]) < 24;
@@ -159,8 +164,8 @@ const ROWS: readonly Row[] = [
   },
   {
     name: 'Bun',
-    version: installedVersion('clients', 'bun'),
-    command: [packaged('@oven', 'bin/bun'), 'global.mjs'],
+    version: bun && installedVersion('clients', 'bun'),
+    command: [bun, 'global.mjs'],
     refusal: 'status in the text of the error',
     loss: '`1006`',
     compression: 'both ways',
@@ -168,8 +173,8 @@ const ROWS: readonly Row[] = [
   },
   {
     name: 'Deno',
-    version: installedVersion('clients', 'deno'),
-    command: [packaged('@deno', 'deno'), 'run', '--allow-all', 'global.mjs'],
+    version: deno && installedVersion('clients', 'deno'),
+    command: [deno, 'run', '--allow-all', 'global.mjs'],
     refusal: 'status in the text of the error',
     loss: '`0`',
     compression: NO_COMPRESSION,
