@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { afterAll, beforeAll, describe, expect } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { connect, type Client } from '../../test/support/client.js';
 import { Inbox } from '../../test/support/inbox.js';
 import { request, requestUpgrade } from '../../test/support/request.js';
@@ -13,6 +13,7 @@ import {
   haproxy,
   nghttpx,
   nginx,
+  reloadCaddy,
   subjectOf,
   varnish,
   type ProxyRow,
@@ -24,6 +25,24 @@ const HEARTBEAT = 300;
 
 for (const proxy of [nginx, haproxy, caddy, apache, nghttpx, varnish])
   if (requirement(proxy.name, proxy.version !== '')) describeProxy(proxy);
+
+test.runIf(caddy.version !== '')(
+  'Caddy closes websockets with 1001 when it loads its configuration',
+  async () => {
+    const server = await startServer();
+    onTestFinished(() => server.close());
+    const running = await startProxy(caddy, server.port);
+    onTestFinished(() => running.stop());
+    const client = await connect({ port: running.port }, '/echo');
+    await reloadCaddy(running.folder);
+    expect((await client.closed()).code).toBe(1001);
+    // Caddy 2.6 does not mask its close frame, which is an error of the protocol.
+    expect((await server.visits.next('end of a websocket')).end).toMatchObject({
+      code: 1002,
+      wasClean: false,
+    });
+  },
+);
 
 /** Defines the tests of a proxy. */
 function describeProxy(proxy: ProxyRow): void {

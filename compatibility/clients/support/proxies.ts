@@ -1,5 +1,7 @@
+import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import type { Subject } from '../../support/subject.js';
 import type { Changes, Place, ProxyProgram } from './proxy.js';
 import { versionOf } from './run.js';
@@ -123,13 +125,19 @@ export const caddy: ProxyRow = {
   // It has no time-out for them.
   endsIdle: false,
   before: ({ folder }) => `{
-  admin off
+  admin unix/${folder}/admin.sock
   auto_https disable_redirects
   storage file_system ${folder}
 }
 `,
   command: ({ folder }) => [CADDY, 'run', '--config', join(folder, 'Caddyfile'), '--adapter', 'caddyfile'],
 };
+
+/** Makes it load its configuration again. */
+export async function reloadCaddy(folder: string): Promise<void> {
+  const options = ['--config', join(folder, 'Caddyfile'), '--adapter', 'caddyfile', '--force'];
+  await promisify(execFile)(CADDY, ['reload', ...options, '--address', `unix/${folder}/admin.sock`]);
+}
 
 /** With a header that tells the HTTP version of the browser. */
 export const caddyHttp2: ProxyRow = {

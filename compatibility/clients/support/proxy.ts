@@ -41,6 +41,7 @@ export interface ProxyProgram {
 
 export interface RunningProxy {
   readonly port: number;
+  readonly folder: string;
   stop(): Promise<void>;
 }
 
@@ -60,7 +61,7 @@ export async function startProxy(
       await kill();
       remove();
     };
-    return { port: place.port, stop };
+    return { port: place.port, folder, stop };
   } catch (error) {
     remove();
     throw error;
