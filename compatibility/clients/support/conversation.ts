@@ -138,7 +138,7 @@ function describeRefusal(seen: Record<string, unknown>): string {
   const everything = JSON.stringify(seen);
   const body = everything.includes(REFUSAL) ? ' and body' : '';
   if (seen['status'] === 401) return `status${body}`;
-  if (everything.includes('401')) return `status${body} in the text of the error`;
+  if (/\b401\b/.test(everything)) return `status${body} in the text of the error`;
   if (typeof seen['code'] === 'number') return `\`${seen['code']}\`, no status`;
   return 'an error, no status';
 }
