@@ -1,4 +1,4 @@
-import { WebsocketError } from '../shared/errors.js';
+import { setName, WebsocketError } from '../shared/errors.js';
 
 /** Lists the codes of {@link BackplaneError}. */
 export type BackplaneErrorCode =
@@ -32,11 +32,7 @@ export class BackplaneError extends WebsocketError {
     return typeof code === 'string' && code.startsWith('ERR_WEBSOCKET_BACKPLANE_');
   }
 }
-Object.defineProperty(BackplaneError.prototype, 'name', {
-  value: 'BackplaneError',
-  configurable: true,
-  writable: true,
-});
+setName(BackplaneError, 'BackplaneError');
 
 /** Returns the text of a thrown value, for use within a sentence. */
 export function reasonOf(error: unknown): string {

@@ -8,8 +8,9 @@ const NAME = /^\w*(?:Abort(?:ed)?|Cancel(?:l?ed|lation)?)(?:Error|Exception)$/;
 // (superagent), and 57014, PostgreSQL's query_canceled. ECONNABORTED is a timeout, and not an abort.
 const CODE = /^(?:(?:[A-Z_]+_)?(?:ABORT_ERR|ABORTED|CANCELL?ED)|57014)$/;
 
-// The messages of abort errors: an aborted response of node:http, gRPC, and Connect.
-const MESSAGE = /^(?:aborted$|1 CANCELLED\b|\[cancell?ed\])/;
+// The messages of abort errors: an aborted response of node:http, openai, gRPC, and Connect. openai's error has only the
+// name of its class, which a minifier changes.
+const MESSAGE = /^(?:aborted$|Request was aborted\.$|1 CANCELLED\b|\[cancell?ed\])/;
 
 // A chain of causes may be a cycle.
 const MAX_DEPTH = 8;

@@ -18,7 +18,7 @@ export class WebsocketError extends Error {
     return isErrorWithCode(value) && value.code.startsWith('ERR_WEBSOCKET_');
   }
 }
-setName(WebsocketError);
+setName(WebsocketError, 'WebsocketError');
 
 const LEAVE_THE_LOOP =
   '; leave the loop when wait() resolves with null or sleep() with false, or iterate with for await';
@@ -43,7 +43,7 @@ export class WebsocketClosedError extends WebsocketError {
     this.closeReason = closeReason;
   }
 }
-defineKind(WebsocketClosedError, 'ERR_WEBSOCKET_CLOSED');
+defineKind(WebsocketClosedError, 'WebsocketClosedError', 'ERR_WEBSOCKET_CLOSED');
 
 /** Says that an option has a wrong type, a wrong value or an unknown name. Also a `TypeError` or a `RangeError`. */
 export interface WebsocketOptionError extends WebsocketError {
@@ -134,8 +134,8 @@ function isOfKind<E>(code: string): (value: unknown) => value is E {
 }
 
 /** Sets the name of an error class, and makes `instanceof` compare the code. */
-export function defineKind(Kind: ErrorClass, code: string): void {
-  setName(Kind);
+export function defineKind(Kind: ErrorClass, name: string, code: string): void {
+  setName(Kind, name);
   Object.defineProperty(Kind, Symbol.hasInstance, { value: isOfKind(code) });
 }
 
@@ -147,7 +147,11 @@ function isErrorWithCode(value: unknown): value is Error & { code: string } {
 
 type ErrorClass = new (...args: never[]) => Error;
 
-// On the prototype: an own `name` would appear among the fields when the error is printed.
-function setName(Kind: ErrorClass): void {
-  Object.defineProperty(Kind.prototype, 'name', { value: Kind.name, configurable: true, writable: true });
+/**
+ * Sets the name of the errors of a class. `Kind.name` does not serve, because a minifier renames classes.
+ *
+ * The name is on the prototype: an own `name` would appear among the fields when the error is printed.
+ */
+export function setName(Kind: ErrorClass, name: string): void {
+  Object.defineProperty(Kind.prototype, 'name', { value: name, configurable: true, writable: true });
 }

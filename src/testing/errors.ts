@@ -20,7 +20,7 @@ export class WebsocketExpectationError extends WebsocketError {
     this.came = came;
   }
 }
-defineKind(WebsocketExpectationError, 'ERR_WEBSOCKET_EXPECTATION');
+defineKind(WebsocketExpectationError, 'WebsocketExpectationError', 'ERR_WEBSOCKET_EXPECTATION');
 
 const MAX_SHOWN_BODY = 300;
 
@@ -44,7 +44,7 @@ export class WebsocketHandshakeError extends WebsocketError {
     this.body = body;
   }
 }
-defineKind(WebsocketHandshakeError, 'ERR_WEBSOCKET_HANDSHAKE');
+defineKind(WebsocketHandshakeError, 'WebsocketHandshakeError', 'ERR_WEBSOCKET_HANDSHAKE');
 
 /** Describes why a handshake has failed. */
 export function describeRefusal(error: Error): string {

@@ -76,6 +76,7 @@ const WAYS: Readonly<Record<string, Way>> = {
   'node-fetch': (signal) => failWith(signal, { name: 'AbortError', type: 'aborted' }),
   undici: (signal) => failWith(signal, { name: 'RequestAbortedError', code: 'UND_ERR_ABORTED' }),
   openai: (signal) => failWith(signal, { message: 'Request was aborted.' }, APIUserAbortError),
+  'openai in a minified bundle': (signal) => failWith(signal, { message: 'Request was aborted.' }),
   superagent: (signal) => failWith(signal, { message: 'Aborted', code: 'ABORTED' }),
   gaxios: (signal) => failWith(signal, { cause: { name: 'AbortError' } }, GaxiosError),
   ofetch: (signal) =>

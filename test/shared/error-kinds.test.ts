@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { WebsocketArgumentError, WebsocketClosedError, WebsocketError } from 'dwebsocket';
-import { argumentError } from '../../src/shared/errors.js';
+import { argumentError, defineKind } from '../../src/shared/errors.js';
 
 const closed = new WebsocketClosedError(1000, '');
 const argument = argumentError(RangeError, 'no');
@@ -20,4 +20,10 @@ test('every kind is an instance of WebsocketError, and other errors are not', ()
 
 test('the text of an error begins with the name of its class', () => {
   expect(String(closed)).toMatch(/^WebsocketClosedError: /);
+});
+
+test('the name of an error does not come from its class, because a minifier renames classes', () => {
+  class e extends WebsocketError {}
+  defineKind(e, 'WebsocketTestError', 'ERR_WEBSOCKET_TEST');
+  expect(String(new e('ERR_WEBSOCKET_TEST', 'the text'))).toBe('WebsocketTestError: the text');
 });
