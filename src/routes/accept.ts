@@ -125,6 +125,9 @@ export class Acceptor {
     // Node writes headers as Latin-1, and ws in the socket's default encoding. For ASCII both are the same.
     const isLatin1 = this.#headers.some((line) => BEYOND_ASCII.test(line));
     if (isLatin1) socket.setDefaultEncoding('latin1');
+    // Tracers name the handshake after its URL, and a router has removed its own path from `url`.
+    const { url = '' } = req;
+    req.url = (req as { originalUrl?: string }).originalUrl ?? url;
     try {
       this.#server.handleUpgrade(req, socket, head, (ws) => {
         websocket = this.#createWebsocket(upgrade, socket, ws as Connection<Websocket>, listener);
@@ -135,6 +138,7 @@ export class Acceptor {
       upgrade.fail();
       throw error;
     } finally {
+      req.url = url;
       if (isLatin1) socket.setDefaultEncoding('utf8');
     }
     if (websocket === undefined) {

@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:http';
 import { createServer as createTcpServer, type Socket } from 'node:net';
 import express from 'express';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { WebSocketServer } from 'ws';
 import {
   acceptWebsocket,
@@ -341,6 +341,27 @@ describe('a header hook that fails before the 101', () => {
     expect((await requestUpgrade(await serve(app), '/')).status).toBe(500);
     expect([await events.next(), await events.next()]).toEqual(['true', 'res closed']);
   });
+});
+
+test('a tracer of ws sees the whole URL behind a mounted router, and the handler sees that of the router', async () => {
+  const seen: unknown[] = [];
+  const { handleUpgrade } = WebSocketServer.prototype;
+  onTestFinished(() => {
+    WebSocketServer.prototype.handleUpgrade = handleUpgrade;
+  });
+  WebSocketServer.prototype.handleUpgrade = function (req, ...rest) {
+    seen.push(req.url);
+    handleUpgrade.call(this, req, ...rest);
+  };
+  const router = express.Router();
+  router.get(
+    '/lobby',
+    requireWebsocket(({ url, websocket }) => void websocket.send(url)),
+  );
+  const site = await serve(express().use('/chat', router));
+  const client = await connect(site, '/chat/lobby?user=ada');
+  expect(await client.next()).toBe('/lobby?user=ada');
+  expect(seen).toEqual(['/chat/lobby?user=ada']);
 });
 
 test("a socket that other code has given to ws causes an error in the app, and 'close' comes", async () => {
