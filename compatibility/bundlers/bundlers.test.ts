@@ -31,7 +31,7 @@ const BUNDLERS: readonly Bundler[] = [
     needs: '`noExternal`; for ESM, a line that defines `require`',
     outputs: FILES,
   },
-  { name: 'tsdown', packages: ['tsdown'], needs: '`noExternal`', outputs: FILES },
+  { name: 'tsdown', packages: ['tsdown'], needs: '`deps.alwaysBundle`', outputs: FILES },
 ];
 
 for (const { outputs, type = 'module', ...subject } of BUNDLERS) {
