@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { connect } from '../../test/support/client.js';
+import { readDocument } from '../../test/docs/document.js';
 import type { Program } from '../support/program.js';
 import { checksOf, type Subject } from '../support/subject.js';
 import { AGENTS, type Agent } from './support/agents.js';
@@ -22,6 +24,7 @@ const CASES: readonly Case[] = [
   {
     name: 'OpenTelemetry',
     packages: ['@opentelemetry/sdk-node', '@opentelemetry/instrumentation-express'],
+    needs: 'in ES modules, [its hook](#opentelemetry)',
     agent: AGENTS.opentelemetry,
     error: "an exception on the handler's span",
     exclude:
@@ -139,6 +142,14 @@ for (const { agent, error, exclude, hasUser, ...subject } of CASES) {
       expect(spans.filter(({ parent }) => parent !== undefined && !ids.has(parent))).toEqual([]);
     });
 
+    test('an app of ES modules is seen in the same way', async () => {
+      const { report, result: trace } = await watchApp(agent, talk, {}, 'app.mjs');
+      const [request, ...others] = requestsTo(report, '/chat/lobby');
+      expect(others).toEqual([]);
+      expect(request).toMatchObject({ status: '101', trace, failed: false });
+      expect(request?.name).toContain('/chat/:room');
+    });
+
     check('exclude websockets', 'websockets can be excluded', async (see) => {
       const { report } = await watchApp(agent, talk, { EXCLUDE: 'yes', ...agent.exclude });
       expect(requestsTo(report, '/plain').length).toBeGreaterThan(0);
@@ -170,14 +181,27 @@ describe.runIf(hasNode22)('the instrumentations of ws', () => {
   });
 });
 
-/** Talks on one websocket, and ends the app. */
-async function talk(app: Program): Promise<void> {
+test.for([
+  ['datadog', 'datadog.cjs'],
+  ['opentelemetry', 'opentelemetry.cjs'],
+])('the code of docs/observability.md#%s is what these tests run', ([anchor, file]) => {
+  const { blocks } = readDocument('docs/observability.md');
+  const parts = blocks.filter((block) => block.anchor === anchor).flatMap(({ code }) => code.split('\n\n'));
+  const started = readFileSync(new URL(`./agents/${file}`, import.meta.url), 'utf8');
+  expect(parts.length).toBeGreaterThan(0);
+  expect(parts.filter((part) => !started.includes(part))).toEqual([]);
+});
+
+/** Talks on one websocket, and ends the app. Resolves with the trace that the handler has seen. */
+async function talk(app: Program): Promise<string | null> {
   await (await fetch(`http://127.0.0.1:${app.port}/plain`)).text();
   const client = await connect(app, '/chat/lobby?user=ada');
   client.send('hello');
-  expect(JSON.parse(String(await client.next()))).toMatchObject({ message: 'hello', store: 'ada' });
+  const { message, store, trace } = JSON.parse(String(await client.next())) as Record<string, string | null>;
+  expect([message, store]).toEqual(['hello', 'ada']);
   await client.close(1000);
   expect(await app.stop('SIGTERM')).toEqual({ code: 0, signal: null });
+  return trace ?? null;
 }
 
 function requestsTo({ spans }: Report, path: string): Span[] {

@@ -1,9 +1,14 @@
+const { register } = require('node:module');
+const { pathToFileURL } = require('node:url');
 const { trace } = require('@opentelemetry/api');
 const { OTLPTraceExporter } = require('@opentelemetry/exporter-trace-otlp-http');
 const { ExpressInstrumentation } = require('@opentelemetry/instrumentation-express');
 const { HttpInstrumentation } = require('@opentelemetry/instrumentation-http');
 const { NodeSDK } = require('@opentelemetry/sdk-node');
 const { WSInstrumentation } = require('opentelemetry-instrumentation-ws');
+
+// Without it, OpenTelemetry does not see an Express that an ES module imports.
+register('@opentelemetry/instrumentation/hook.mjs', pathToFileURL(__filename));
 
 const exclude = { ignoreIncomingRequestHook: (req) => req.headers.upgrade !== undefined };
 

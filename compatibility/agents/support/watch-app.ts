@@ -16,17 +16,18 @@ export interface Watched<T> {
 }
 
 /**
- * Runs the app with an agent and a collector, and lets `use` talk to the app and end it. Then reads what the agent has sent.
+ * Runs an app with an agent and a collector, and lets `use` talk to the app and end it. Then reads what the agent has sent.
  */
 export async function watchApp<T>(
   agent: Agent,
   use: (app: Program) => Promise<T>,
   env: Record<string, string> = {},
+  file = 'app.cjs',
 ): Promise<Watched<T>> {
   const { tls = false } = agent;
   const collector = await startCollector(agent.answer, { tls });
   try {
-    const command = [node22(), '--expose-gc', '--import', `./agents/${agent.file}`, 'app.cjs'];
+    const command = [node22(), '--expose-gc', '--import', `./agents/${agent.file}`, file];
     const app = await startProgram(command, { cwd: folder, env: { ...agent.env(collector), ...env } });
     try {
       const result = await use(app);
