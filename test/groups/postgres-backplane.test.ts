@@ -1,45 +1,34 @@
+import { postgresBackplane } from 'dwebsocket/groups/postgres';
 import { backplaneContract } from 'dwebsocket/testing';
-import { expect, test } from 'vitest';
-import { defer } from '../support/inbox.js';
-import { postgresBackplane } from './support/postgres-backplane.js';
-import { TinyPostgres } from './support/tiny-postgres.js';
+import { Pool } from 'pg';
+import { afterAll, beforeAll, describe, test } from 'vitest';
+import { hasPostgres, PostgresServer } from './support/postgres-server.js';
 
-const database = new TinyPostgres();
+const MAX_BUFFERED = 2 ** 23;
 
-backplaneContract('PostgreSQL', {
-  test,
-  create: () => postgresBackplane(database.connect),
-  outage: { begin: () => database.stop(), end: () => database.begin() },
-  maxPayload: 5_000,
-});
+describe.runIf(hasPostgres)('over PostgreSQL', () => {
+  let server: PostgresServer;
+  const open: Pool[] = [];
 
-test('close() during a reconnect leaves no connection, and afterwards no event and no message follows', async () => {
-  const postgres = new TinyPostgres();
-  const [reconnecting, goOn, done] = [defer(), defer(), defer()];
-  let connections = 0;
-  const backplane = postgresBackplane(async () => {
-    if (++connections === 1) return postgres.connect();
-    reconnecting.resolve();
-    await goOn.promise;
-    const client = await postgres.connect();
-    client.on('end', () => done.resolve());
-    return client;
+  beforeAll(async () => {
+    server = await PostgresServer.start();
   });
-  const recorded: string[] = [];
-  backplane.start({
-    message: () => recorded.push('message'),
-    cutOff: () => recorded.push('cutOff'),
-    back: () => recorded.push('back'),
-    missed: () => {},
-    dropped: () => {},
+
+  afterAll(async () => {
+    await Promise.all(open.map((pool) => pool.end()));
+    await server.stop();
   });
-  await backplane.subscribe('a');
-  postgres.stop();
-  postgres.begin();
-  await reconnecting.promise;
-  await backplane.close();
-  goOn.resolve();
-  await done.promise;
-  expect([postgres.size, recorded]).toEqual([0, ['cutOff']]);
-  await expect(Promise.resolve(backplane.publish('a', Buffer.from('x')))).rejects.toThrow('closed');
+
+  backplaneContract('postgresBackplane', {
+    test: (name, run) => test(name, { timeout: 90_000 }, run),
+    create() {
+      const pool = new Pool({ connectionString: server.url });
+      pool.on('error', () => {});
+      open.push(pool);
+      return postgresBackplane(pool, { timeout: 3_000, maxBuffered: MAX_BUFFERED });
+    },
+    patience: 15_000,
+    maxBuffered: MAX_BUFFERED,
+    outage: { begin: () => server.kill(), end: () => server.begin() },
+  });
 });

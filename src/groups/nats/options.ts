@@ -1,0 +1,48 @@
+import { checkCount, checkEach, checkTime } from '../../options/checks.js';
+import { optionError } from '../../shared/errors.js';
+
+/** Lists the options of {@link natsBackplane}. */
+export interface NatsBackplaneOptions {
+  /**
+   * Sets how the subjects begin: `PREFIX.group.NAME`. All processes of one app need the same prefix. Apps that share a NATS
+   * account need different ones.
+   *
+   * @default 'dwebsocket'
+   */
+  prefix?: string | undefined;
+  /**
+   * Limits the bytes of a message to other processes. A larger one reaches only the members in this process, and `send`
+   * resolves with the error. The limit `max_payload` of the server applies, too (1 MiB unless configured).
+   *
+   * @default 1_048_576 (1 MiB)
+   */
+  maxPayload?: number | undefined;
+  /**
+   * Limits the memory, in bytes, of messages that NATS has not confirmed. Above the limit a message reaches only the members
+   * in this process, and `send` resolves with the error `ERR_WEBSOCKET_BACKPLANE_FULL`.
+   *
+   * @default 67_108_864 (64 MiB)
+   */
+  maxBuffered?: number | undefined;
+  /**
+   * Reports an outage when NATS has not answered for this many milliseconds.
+   *
+   * @default 5_000
+   */
+  timeout?: number | undefined;
+}
+
+const CHECKS = { prefix: checkPrefix, maxPayload: checkCount, maxBuffered: checkCount, timeout: checkTime };
+const DEFAULTS = { prefix: 'dwebsocket', maxPayload: 2 ** 20, maxBuffered: 2 ** 26, timeout: 5_000 };
+
+export type NatsSettings = typeof DEFAULTS;
+
+export function resolveNatsOptions(options: NatsBackplaneOptions): NatsSettings {
+  return { ...DEFAULTS, ...checkEach(options, CHECKS) };
+}
+
+function checkPrefix(value: unknown, name: string): void {
+  const rule = "one or more words of letters, digits, '_' and '-', with dots between them, such as 'my-app'";
+  if (typeof value !== 'string') throw optionError(TypeError, name, rule, value);
+  if (!/^[\w-]+(\.[\w-]+)*$/.test(value)) throw optionError(RangeError, name, rule, value);
+}
