@@ -19,7 +19,12 @@ export function refusalError(service: string, cause: unknown, advice = ''): Back
   );
 }
 
-export function tooLargeError(group: string, bytes: number, maxPayload: number, advice: string): BackplaneError {
+export function tooLargeError(
+  group: string,
+  bytes: number,
+  maxPayload: number,
+  advice: string,
+): BackplaneError {
   return new BackplaneError(
     'ERR_WEBSOCKET_BACKPLANE_TOO_LARGE',
     `a message of ${bytes} bytes is larger than the limit of ${maxPayload} and stays in this process; ${advice}`,
@@ -27,7 +32,12 @@ export function tooLargeError(group: string, bytes: number, maxPayload: number, 
   );
 }
 
-export function fullError(service: string, group: string, bytes: number, maxBuffered: number): BackplaneError {
+export function fullError(
+  service: string,
+  group: string,
+  bytes: number,
+  maxBuffered: number,
+): BackplaneError {
   return new BackplaneError(
     'ERR_WEBSOCKET_BACKPLANE_FULL',
     `messages that wait for ${service} take ${String(bytes)} of ${String(maxBuffered)} bytes; ` +

@@ -1,87 +1,52 @@
-import { afterEach, expect, test } from 'vitest';
+import { describe, test } from 'vitest';
 import { clientKinds } from '../groups/support/clients.js';
+import { hasNats, NatsServer } from '../groups/support/nats-server.js';
+import { hasPostgres, PostgresServer } from '../groups/support/postgres-server.js';
 import { hasRedis } from '../groups/support/redis-server.js';
-import { FAULTS } from './chaos/faults.js';
-import { judge } from './chaos/judge.js';
-import { Orchestra } from './chaos/orchestra.js';
-import { pause } from './chaos/pause.js';
-import { Random } from './chaos/random.js';
+import { LOCAL_FAULTS, REDIS_FAULTS, SERVER_FAULTS } from './chaos/faults.js';
+import { LocalOrchestra } from './chaos/local-orchestra.js';
+import { perform, SECONDS, SETTINGS } from './chaos/perform.js';
+import { type Kind, REDIS_KINDS } from './chaos/protocol.js';
+import { RedisOrchestra } from './chaos/redis-orchestra.js';
+import { ServerOrchestra } from './chaos/server-orchestra.js';
 
-// Four processes, each with another client, talk over both backplanes while the network, Redis and they themselves are
-// disturbed. Then every message is looked at: in order, once, and when it did not come somebody was told.
+// Four processes talk over a backplane while the network, the server and they themselves are disturbed. Then every message
+// is looked at: in order, once, and when it did not come somebody was told. Over Redis each process has another client, and
+// talks over both backplanes.
 //
-// CHAOS_SEED=… plays the same faults again, CHAOS_SECONDS=60 takes one minute instead of ten, and CHAOS_FAULTS=cut,kill
-// chooses among the faults.
+// CHAOS_SEED=… plays the same faults again, CHAOS_SECONDS=60 takes one minute instead of ten for Redis (the others take a third
+// of it), and CHAOS_FAULTS=cut,kill chooses among the faults.
 
-const SECONDS = Number(process.env.CHAOS_SECONDS ?? 600);
-const SEED = Number(process.env.CHAOS_SEED ?? Math.floor(Math.random() * 2 ** 31));
-const NAMES = process.env.CHAOS_FAULTS?.split(',') ?? Object.keys(FAULTS);
+/** Each of the newer backplanes is one kind, over one client. */
+const SHARE = Math.ceil(SECONDS / 3);
 
-const TIMEOUT = 2_000;
-const ROOMS = 20;
-const MAX_BUFFERED = 2 ** 24;
-/** Long runs have time for more. */
-const CROWD = Number(process.env.CHAOS_CROWD ?? (SECONDS >= 300 ? 150_000 : 20_000));
-/** Bytes. A group of the crowd takes 5,500; V8 lets garbage more than double that before it collects. */
-const BYTES_OF_GROUP = 13_000;
-/** Bytes. What a process needs for itself, its crowd and its notes, and what waits for Redis. */
-const MAX_RSS = 700 * 2 ** 20 + 4 * MAX_BUFFERED + CROWD * BYTES_OF_GROUP;
-/** The same at the end, when the crowd has left and nothing waits. */
-const MAX_HEAP = 150 * 2 ** 20;
-/** Milliseconds after which everybody must be back when a fault has ended. */
-const BACK = 15_000;
+const four = (kind: Kind) => [0, 1, 2, 3].map((index) => ({ ...SETTINGS, index, kinds: [kind] }));
 
-let orchestra: Orchestra | undefined;
+describe('chaos: whatever happens, each message comes once and in order, or its loss is told', () => {
+  test.runIf(hasRedis)('over Redis', async () => {
+    const players = clientKinds.map(({ name }, index) => ({
+      ...SETTINGS,
+      kinds: REDIS_KINDS,
+      client: name,
+      index,
+    }));
+    await perform((faults) => RedisOrchestra.begin(players, faults), REDIS_FAULTS, REDIS_KINDS);
+  });
 
-afterEach(() => orchestra?.end());
+  test.runIf(hasNats)('over NATS', async () => {
+    const begin = async (faults: string[]) =>
+      ServerOrchestra.begin('NATS', await NatsServer.start(), four('nats'), faults);
+    await perform(begin, SERVER_FAULTS, ['nats'], SHARE);
+  });
 
-test.runIf(hasRedis)(
-  'chaos: whatever happens, each message comes once and in order, or its loss is told',
-  async () => {
-    const faults: string[] = [];
-    const say = (text: string): void => void process.stdout.write(`${new Date().toISOString()} ${text}\n`);
-    say(`chaos for ${SECONDS} s; again with CHAOS_SECONDS=${SECONDS} CHAOS_SEED=${SEED}`);
-    const random = new Random(SEED);
-    const settings = { rooms: ROOMS, timeout: TIMEOUT, maxBuffered: MAX_BUFFERED, pace: 5, seed: SEED };
-    const clients = clientKinds.map(({ name }, index) => ({ ...settings, client: name, index }));
-    orchestra = await Orchestra.begin(clients, faults);
-    const { players } = orchestra;
-    await Promise.all(players.map((player) => player.tell({ do: 'start' })));
+  test.runIf(hasPostgres)('over PostgreSQL', async () => {
+    const begin = async (faults: string[]) =>
+      ServerOrchestra.begin('PostgreSQL', await PostgresServer.start(), four('postgres'), faults);
+    await perform(begin, SERVER_FAULTS, ['postgres'], SHARE);
+  });
 
-    const end = performance.now() + SECONDS * 1_000;
-    const waiting = [...NAMES];
-    while (performance.now() < end && faults.length === 0) {
-      // Each comes before one comes again.
-      if (waiting.length === 0) waiting.push(...NAMES);
-      const name = waiting.splice(random.between(0, waiting.length - 1), 1)[0]!;
-      const what = await FAULTS[name]!(orchestra, random, { timeout: TIMEOUT, rooms: ROOMS, crowd: CROWD });
-      const took = await orchestra.untilBack(BACK);
-      say(`${name}: ${what}; all were back ${took.toFixed(0)} ms after it`);
-      await pause(random.between(200, 1_500));
-    }
-
-    await Promise.all(players.map((player) => player.tell({ do: 'stop' })));
-    await Promise.all(players.map((player) => player.tell({ do: 'finish' })));
-    // What was sent last arrives; there is no event for all of it.
-    await pause(3_000);
-    await Promise.all(players.map((player) => player.tell({ do: 'collect' })));
-    const statuses = await Promise.all(players.map((player) => player.status()));
-    const answers = await Promise.all(players.map((player) => player.tell({ do: 'report' })));
-    faults.push(
-      ...judge(
-        answers.map(({ report }) => report!),
-        TIMEOUT,
-        orchestra.setBacks,
-      ),
-    );
-    for (const [index, { rss, heap, received }] of statuses.entries()) {
-      const [most, now] = [rss, heap].map((bytes) => `${(bytes / 2 ** 20).toFixed(0)} MiB`);
-      say(
-        `process ${index} (${clients[index]!.client}): ${received} messages came; at most ${most}, heap now ${now}`,
-      );
-      if (rss > MAX_RSS) faults.push(`process ${index} took ${most}`);
-      if (heap > MAX_HEAP) faults.push(`process ${index} still takes ${now}`);
-    }
-    expect(faults.slice(0, 20)).toEqual([]);
-  },
-);
+  test.runIf(process.platform === 'linux')('over a socket of this machine', async () => {
+    const begin = (faults: string[]) => LocalOrchestra.begin(4, { ...SETTINGS, kinds: ['local'] }, faults);
+    await perform(begin, LOCAL_FAULTS, ['local'], SHARE);
+  });
+});

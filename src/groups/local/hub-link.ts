@@ -61,7 +61,9 @@ export class HubLink {
     socket.write(writeFrame(Kind.HELLO, GREETING));
     await new Promise<void>((resolve, reject) => {
       const timer = setTimeout(() => {
-        link.destroy(new SilentHubError(`the process that listens on ${path} has not answered for ${timeout} ms`));
+        link.destroy(
+          new SilentHubError(`the process that listens on ${path} has not answered for ${timeout} ms`),
+        );
       }, timeout);
       const settle = (error?: Error): void => {
         clearTimeout(timer);

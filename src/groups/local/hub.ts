@@ -43,7 +43,11 @@ export class Hub implements PeerHost {
    *
    * @param useless The identity of the socket file to replace.
    */
-  static async open(place: Place, useless: string | undefined, settings: LocalSettings): Promise<Hub | undefined> {
+  static async open(
+    place: Place,
+    useless: string | undefined,
+    settings: LocalSettings,
+  ): Promise<Hub | undefined> {
     const hub = new Hub(place, settings);
     const occupied = await place.occupy(hub.#server, useless);
     if (occupied === undefined) {

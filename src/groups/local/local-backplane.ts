@@ -74,7 +74,9 @@ class LocalBackplane implements Backplane {
   publish(group: string, data: Buffer): Promise<void> {
     const { maxPayload } = this.#settings;
     if (data.length > maxPayload)
-      return Promise.reject(tooLargeError(group, data.length, maxPayload, 'raise maxPayload of the backplane'));
+      return Promise.reject(
+        tooLargeError(group, data.length, maxPayload, 'raise maxPayload of the backplane'),
+      );
     const nameError = checkName(group);
     return nameError === undefined ? this.#batches.add(group, data) : Promise.reject(nameError);
   }

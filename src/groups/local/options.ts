@@ -79,5 +79,10 @@ function checkPath(value: unknown, name: string): void {
 
 function checkLength(path: string, name: string): void {
   if (Buffer.byteLength(path) <= MAX_PATH_BYTES) return;
-  throw optionError(RangeError, name, `a path of at most ${MAX_PATH_BYTES} bytes, because it is that of a socket`, path);
+  throw optionError(
+    RangeError,
+    name,
+    `a path of at most ${MAX_PATH_BYTES} bytes, because it is that of a socket`,
+    path,
+  );
 }

@@ -1,7 +1,15 @@
 import type { Socket } from 'node:net';
 import { debug } from '../../shared/notices.js';
 import { clearTimeout, setTimeout } from '../../shared/real-timers.js';
-import { type Frame, FrameReader, GREETING, Kind, MAX_GREETING_FRAME, writeAck, writeFrame } from './frames.js';
+import {
+  type Frame,
+  FrameReader,
+  GREETING,
+  Kind,
+  MAX_GREETING_FRAME,
+  writeAck,
+  writeFrame,
+} from './frames.js';
 
 /** Bytes of memory for a write that waits for the socket, without its data. */
 const WRITE_BYTES = 500;

@@ -57,7 +57,10 @@ export class Place {
    *
    * @param useless The identity of the file to replace, or `undefined` if there was none.
    */
-  async occupy(server: Server, useless: string | undefined): Promise<{ identity: string | undefined } | undefined> {
+  async occupy(
+    server: Server,
+    useless: string | undefined,
+  ): Promise<{ identity: string | undefined } | undefined> {
     if (hasPipes) {
       server.listen({ path: this.path, exclusive: true });
       return (await isListening(server)) ? { identity: undefined } : undefined;
@@ -107,7 +110,9 @@ export class Place {
     const stats = lstatSync(folder);
     // Anybody can create a folder of this name in a shared folder for temporary files.
     if (!stats.isDirectory() || stats.uid !== process.geteuid?.() || (stats.mode & 0o077) !== 0)
-      throw new Error(`${folder} must be a folder that only our user can enter; remove it, or set the option path`);
+      throw new Error(
+        `${folder} must be a folder that only our user can enter; remove it, or set the option path`,
+      );
   }
 
   /** Returns a function that removes the lock, or `undefined` if another process has it. */

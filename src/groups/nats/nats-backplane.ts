@@ -259,4 +259,3 @@ class NatsBackplane implements Backplane {
     if (!this.#availability.isClosed) this.#batches.failAll(error);
   }
 }
-

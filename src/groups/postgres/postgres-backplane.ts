@@ -93,7 +93,9 @@ class PostgresBackplane implements Backplane {
   publish(group: string, data: Buffer): Promise<void> {
     const { maxPayload } = this.#settings;
     if (data.length > maxPayload)
-      return Promise.reject(tooLargeError(group, data.length, maxPayload, 'raise maxPayload of the backplane'));
+      return Promise.reject(
+        tooLargeError(group, data.length, maxPayload, 'raise maxPayload of the backplane'),
+      );
     return this.#batches.add(group, data);
   }
 
@@ -230,7 +232,9 @@ class PostgresBackplane implements Backplane {
       'SELECT count(pg_notify(channel, payload)) FROM unnest($1::text[], $2::text[]) AS n (channel, payload)',
       [
         keys.map((key) => this.#groups.channelOf(key)),
-        batch.map(({ data }, index) => this.#writer.write(keys[index] as string, this.#writer.nextId(), data)),
+        batch.map(({ data }, index) =>
+          this.#writer.write(keys[index] as string, this.#writer.nextId(), data),
+        ),
       ],
     );
   }

@@ -43,7 +43,17 @@ export class PostgresServer {
   static async start(): Promise<PostgresServer> {
     const data = await mkdtemp(join(tmpdir(), 'dwebsocket-postgres-'));
     if (user !== undefined) await chown(data, user.uid, user.gid);
-    const args = ['--pgdata', data, '--username', 'test', '--auth', 'trust', '--encoding', 'UTF8', '--no-sync'];
+    const args = [
+      '--pgdata',
+      data,
+      '--username',
+      'test',
+      '--auth',
+      'trust',
+      '--encoding',
+      'UTF8',
+      '--no-sync',
+    ];
     execFileSync(join(folder!, 'initdb'), args, { ...user, stdio: 'ignore', cwd: '/' });
     const server = new PostgresServer(await findFreePort(), data);
     await server.begin();
@@ -122,7 +132,11 @@ export class PostgresServer {
 function childrenOf(pid: number): number[] {
   const parentOf = (each: string): number => {
     try {
-      return Number(readFileSync(`/proc/${each}/stat`, 'utf8').replace(/^.*\) /s, '').split(' ')[1]);
+      return Number(
+        readFileSync(`/proc/${each}/stat`, 'utf8')
+          .replace(/^.*\) /s, '')
+          .split(' ')[1],
+      );
     } catch {
       return 0;
     }

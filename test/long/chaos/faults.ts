@@ -1,22 +1,29 @@
-import { type Orchestra, type Player, until } from './orchestra.js';
+import type { LocalOrchestra } from './local-orchestra.js';
+import { type Orchestra, until } from './orchestra.js';
 import { pause } from './pause.js';
-import { KINDS } from './protocol.js';
+import type { Player } from './player-process.js';
+import type { Kind } from './protocol.js';
 import type { Random } from './random.js';
+import type { RedisOrchestra } from './redis-orchestra.js';
+import { rm } from 'node:fs/promises';
 
 export interface FaultOptions {
   readonly timeout: number;
   readonly rooms: number;
+  readonly kinds: readonly Kind[];
   /** Groups that a process joins and leaves. */
   readonly crowd: number;
 }
 
 /** Does something bad, ends it, and says what it was. */
-type Fault = (orchestra: Orchestra, random: Random, options: FaultOptions) => Promise<string>;
+type Fault<O extends Orchestra> = (orchestra: O, random: Random, options: FaultOptions) => Promise<string>;
+export type Faults<O extends Orchestra> = Readonly<Record<string, Fault<O>>>;
 
-const nameOf = (orchestra: Orchestra, players: readonly Player[]): string =>
-  `process ${players.map((player) => orchestra.players.indexOf(player)).join(', ')}`;
+const nameOf = (players: readonly Player[]): string =>
+  `process ${players.map(({ index }) => index).join(', ')}`;
 
-export const FAULTS: Readonly<Record<string, Fault>> = {
+/** Of the network between a process and the server. */
+const NETWORK: Faults<Orchestra> = {
   async cut(orchestra, random) {
     const players = random.some(orchestra.players);
     const time = random.pick([0, 0, random.between(100, 4_000)]);
@@ -26,7 +33,7 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     }
     await pause(time);
     for (const { way } of players) way.heal();
-    return `${nameOf(orchestra, players)}, refused for ${time} ms`;
+    return `${nameOf(players)}, refused for ${time} ms`;
   },
 
   async stall(orchestra, random, { timeout }) {
@@ -35,7 +42,7 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     for (const { way } of players) way.stall();
     await pause(time);
     for (const { way } of players) way.heal();
-    return `${nameOf(orchestra, players)}, for ${time} ms`;
+    return `${nameOf(players)}, for ${time} ms`;
   },
 
   async slow(orchestra, random) {
@@ -44,29 +51,63 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     for (const { way } of players) way.latency = latency;
     await pause(random.between(1_000, 4_000));
     for (const { way } of players) way.heal();
-    return `${nameOf(orchestra, players)}, ${latency} ms each way`;
+    return `${nameOf(players)}, ${latency} ms each way`;
   },
+};
 
-  async kill({ master }, random) {
+/** Of any server, or of the process that takes its place. */
+const SERVER: Faults<Orchestra> = {
+  async kill({ server, name }, random) {
     const time = random.between(0, 3_000);
-    await master.kill();
+    await server.kill();
     await pause(time);
-    await master.begin();
-    return `Redis, away for ${time} ms`;
+    await server.begin();
+    return `${name}, away for ${time} ms`;
   },
 
-  async freeze({ master }, random, { timeout }) {
+  async freeze({ server, name }, random, { timeout }) {
     const time = random.between(timeout / 4, 2 * timeout);
-    master.freeze();
+    server.freeze();
     await pause(time);
-    master.thaw();
-    return `Redis, for ${time} ms`;
+    server.thaw();
+    return `${name}, for ${time} ms`;
   },
+
+  async flood(orchestra, random, { rooms }) {
+    const player = random.pick(orchestra.players);
+    const room = random.between(0, rooms - 1);
+    await player.tell({ do: 'flood', room, count: 20_000 });
+    return `${nameOf([player])}, 20,000 messages to room ${room} in one turn`;
+  },
+};
+
+/** A process joins many groups, loses its connection, must be back in time, and leaves them while it is cut off again. */
+const churn: Fault<Orchestra> = async (orchestra, random, { crowd, kinds }) => {
+  const player = random.pick(orchestra.players);
+  const kind = random.pick(kinds);
+  await player.tell({ do: 'join', kind, count: crowd }, 300_000);
+  player.way.cut();
+  await pause(100);
+  const time = await orchestra.untilBack(15_000);
+  player.way.isRefusing = true;
+  player.way.cut();
+  await pause(200);
+  await player.tell({ do: 'leave', kind, count: crowd });
+  player.way.heal();
+  await orchestra.untilBack(15_000);
+  await orchestra.untilCrowdIsGone();
+  return `${nameOf([player])}, ${crowd} groups over ${kind}, back after ${time.toFixed(0)} ms`;
+};
+
+export const SERVER_FAULTS: Faults<Orchestra> = { ...NETWORK, ...SERVER, churn };
+
+export const REDIS_FAULTS: Faults<RedisOrchestra> = {
+  ...SERVER_FAULTS,
 
   /** The replica takes over when it has everything. All connections stay open. */
   async failover(orchestra, _random, { timeout }) {
     await orchestra.untilReplicated();
-    orchestra.master.cli('FAILOVER', 'TO', '127.0.0.1', String(orchestra.replica.port), 'TIMEOUT', '10000');
+    orchestra.server.cli('FAILOVER', 'TO', '127.0.0.1', String(orchestra.replica.port), 'TIMEOUT', '10000');
     await until('failover', 20_000, () => orchestra.replica.cli('ROLE').startsWith('master'));
     orchestra.swap();
     await orchestra.untilReplicated();
@@ -82,39 +123,50 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     const from = Date.now();
     orchestra.replica.cli('REPLICAOF', 'NO', 'ONE');
     await pause(time);
-    await orchestra.master.kill();
+    await orchestra.server.kill();
     orchestra.swap();
     orchestra.setBacks.push({ from, to: Date.now() });
     await orchestra.replica.begin();
-    orchestra.replica.cli('REPLICAOF', '127.0.0.1', String(orchestra.master.port));
+    orchestra.replica.cli('REPLICAOF', '127.0.0.1', String(orchestra.server.port));
     await orchestra.untilReplicated();
     return `by ${time} ms`;
   },
+};
 
-  async flood(orchestra, random, { rooms }) {
+export const LOCAL_FAULTS: Faults<LocalOrchestra> = {
+  ...SERVER,
+
+  async 'freeze a process'(orchestra, random, { timeout }) {
     const player = random.pick(orchestra.players);
-    const room = random.between(0, rooms - 1);
-    await player.tell({ do: 'flood', room, count: 20_000 });
-    return `${nameOf(orchestra, [player])}, 20,000 messages to room ${room} in one turn`;
+    const time = random.between(timeout / 4, 3 * timeout);
+    player.signal('SIGSTOP');
+    await pause(time);
+    player.signal('SIGCONT');
+    return `${nameOf([player])}, for ${time} ms`;
   },
 
-  /** A process joins many groups, loses its connection, must be back in time, and leaves them while it is cut off again. */
+  /** The hub closes its groups, as at a restart of its app. Nobody may lose a message. */
+  async 'hand over'(orchestra) {
+    const hub = await orchestra.findHub();
+    await hub.tell({ do: 'reopen' });
+    return nameOf([hub]);
+  },
+
+  /** Something removes the socket file, such as a cleaner of temporary files. */
+  async unlink(orchestra) {
+    await rm(orchestra.path, { force: true });
+    // Until the hub has found it out.
+    await pause(1_000);
+    return 'the socket file';
+  },
+
   async churn(orchestra, random, { crowd }) {
     const player = random.pick(orchestra.players);
-    const kind = random.pick(KINDS);
-    await player.tell({ do: 'join', kind, count: crowd }, 300_000);
-    player.way.cut();
-    await pause(100);
+    await player.tell({ do: 'join', kind: 'local', count: crowd }, 300_000);
+    await rm(orchestra.path, { force: true });
+    await pause(1_000);
     const time = await orchestra.untilBack(15_000);
-    player.way.isRefusing = true;
-    player.way.cut();
-    await pause(200);
-    await player.tell({ do: 'leave', kind, count: crowd });
-    player.way.heal();
-    await orchestra.untilBack(15_000);
-    const channels = (): number =>
-      orchestra.master.cli('PUBSUB', 'CHANNELS', '*:group:crowd*').split('\n').filter(Boolean).length;
-    await until('end of the subscriptions', 15_000, () => channels() === 0);
-    return `${nameOf(orchestra, [player])}, ${crowd} groups over ${kind}, back after ${time.toFixed(0)} ms`;
+    await player.tell({ do: 'leave', kind: 'local', count: crowd });
+    return `${nameOf([player])}, ${crowd} groups, back after ${time.toFixed(0)} ms`;
   },
 };

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { pause } from './pause.js';
 
-/** The way of one process to Redis. */
+/** The way of one process to the server. */
 export class Way {
   readonly port: number;
   /** Where new connections lead. */
@@ -24,10 +24,10 @@ export class Way {
         client.destroy();
         return;
       }
-      const redis = connect(this.target, '127.0.0.1');
+      const server = connect(this.target, '127.0.0.1');
       for (const [one, other] of [
-        [client, redis],
-        [redis, client],
+        [client, server],
+        [server, client],
       ] as const) {
         this.#sockets.add(one);
         one.on('data', (data) => void this.#pass(one, other, data));
@@ -44,10 +44,6 @@ export class Way {
     const server = createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');
     return new Way(server, target);
-  }
-
-  get url(): string {
-    return `redis://127.0.0.1:${this.port}`;
   }
 
   /** Breaks all connections. */

@@ -1,18 +1,11 @@
-/** One process of a chaos run: it sends to rooms over both backplanes, and notes all that it sends, gets and is told. */
-import {
-  createGroups,
-  type Groups,
-  type Member,
-  redisBackplane,
-  redisStreamBackplane,
-} from 'dwebsocket/groups';
-import { clientKinds } from '../../groups/support/clients.js';
+/** One process of a chaos run: it sends to rooms over its backplanes, and notes all that it sends, gets and is told. */
+import { createGroups, type Groups, type Member } from 'dwebsocket/groups';
+import { backplanesOf } from './backplanes.js';
 import { pause } from './pause.js';
 import {
   type Answer,
   type Gap,
   type Kind,
-  KINDS,
   type Order,
   type PlayerOptions,
   type RoomReport,
@@ -57,15 +50,18 @@ class Listener implements Member {
 
 class Room {
   readonly name: string;
-  readonly listener: Listener;
+  readonly #kind: Kind;
+  readonly #earlierGaps: Gap[] = [];
+  listener: Listener;
   readonly sent: { time: number; fate: SentMessage['fate'] | undefined }[] = [];
   readonly missed: number[] = [];
   dropped = 0;
   joined = 0;
-  readonly #groups: Groups;
+  #groups: Groups;
 
   constructor(groups: Groups, kind: Kind, number: number) {
     this.#groups = groups;
+    this.#kind = kind;
     this.name = `room ${number}`;
     this.listener = new Listener(`${kind}, ${this.name}`);
   }
@@ -73,6 +69,14 @@ class Room {
   async join(): Promise<void> {
     while (!(await this.#groups.group(this.name).add(this.listener))) await pause(100);
     this.joined = Date.now();
+  }
+
+  /** Goes on with other groups. The member of the closed ones has left. */
+  async rejoin(groups: Groups): Promise<void> {
+    this.#earlierGaps.push(...this.listener.gaps.map((gap) => ({ ...gap, joined: this.joined })));
+    this.listener = new Listener(`${this.#kind}, ${this.name}`);
+    this.#groups = groups;
+    await this.join();
   }
 
   async send(): Promise<boolean> {
@@ -85,21 +89,33 @@ class Room {
 
   report(): RoomReport {
     const { sent, joined, missed, dropped } = this;
-    return { sent: sent as SentMessage[], joined, missed, dropped, gaps: this.listener.gaps };
+    return {
+      sent: sent as SentMessage[],
+      joined,
+      missed,
+      dropped,
+      gaps: [...this.#earlierGaps, ...this.listener.gaps],
+    };
   }
 }
 
 /** Everything over one of the backplanes. */
 class Side {
-  readonly groups: Groups;
+  groups!: Groups;
+  readonly #kind: Kind;
   readonly rooms: readonly Room[];
   readonly #outages: { from: number; to: number }[] = [];
   readonly #crowd = new Map<string, Member>();
   #isSending = true;
 
   constructor(kind: Kind, groups: Groups) {
-    this.groups = groups;
+    this.#kind = kind;
+    this.#use(groups);
     this.rooms = Array.from({ length: options.rooms }, (_, number) => new Room(groups, kind, number));
+  }
+
+  #use(groups: Groups): void {
+    this.groups = groups;
     const roomOf = (name: string) => this.rooms.find((room) => room.name === name);
     groups.on('cutOff', () => this.#outages.push({ from: Date.now(), to: Infinity }));
     groups.on('back', () => (this.#outages.at(-1)!.to = Date.now()));
@@ -108,7 +124,15 @@ class Side {
       const room = roomOf(group);
       if (room !== undefined) room.dropped += count;
     });
-    groups.on('refused', (error) => tell({ fault: `process ${index}, ${kind}: ${error.message}` }));
+    groups.on('refused', (error) => tell({ fault: `process ${index}, ${this.#kind}: ${error.message}` }));
+  }
+
+  /** Closes the groups, as at the end of an app, and goes on with new ones. */
+  async reopen(): Promise<void> {
+    await this.groups.close();
+    const groups = createGroups({ backplane: await createBackplane(this.#kind) });
+    this.#use(groups);
+    await Promise.all(this.rooms.map((room) => room.rejoin(groups)));
   }
 
   async talk(): Promise<void> {
@@ -157,31 +181,17 @@ class Side {
   }
 }
 
-const { client } = await clientKinds.find(({ name }) => name === options.client)!.connect(options.url);
-const sides: Record<Kind, Side> = {
-  pubsub: new Side(
-    'pubsub',
-    createGroups({ backplane: redisBackplane(client, { prefix: 'pubsub', timeout, maxBuffered }) }),
-  ),
-  streams: new Side(
-    'streams',
-    createGroups({
-      backplane: redisStreamBackplane(client, {
-        prefix: 'streams',
-        timeout,
-        maxBuffered,
-        maxLength: 100_000,
-      }),
-    }),
-  ),
-};
-const all = KINDS.map((kind) => sides[kind]);
+const createBackplane = backplanesOf(options);
+const sides = new Map<Kind, Side>();
+for (const kind of options.kinds)
+  sides.set(kind, new Side(kind, createGroups({ backplane: await createBackplane(kind) })));
+const all = [...sides.values()];
 
 setInterval(() => (highestRss = Math.max(highestRss, process.memoryUsage().rss)), 50).unref();
 
 function readStatus(): Status {
   return {
-    cutOff: KINDS.filter((kind) => sides[kind].groups.isCutOff()),
+    cutOff: options.kinds.filter((kind) => sides.get(kind)!.groups.isCutOff()),
     rss: highestRss,
     heap: process.memoryUsage().heapUsed,
     received,
@@ -197,16 +207,19 @@ async function obey(order: Order): Promise<void> {
       await Promise.all(all.map((side) => side.flood(order.room, order.count)));
       break;
     case 'join':
-      await sides[order.kind].joinCrowd(order.count);
+      await sides.get(order.kind)!.joinCrowd(order.count);
       break;
     case 'leave':
-      sides[order.kind].leaveCrowd();
+      sides.get(order.kind)!.leaveCrowd();
       break;
     case 'stop':
       for (const side of all) side.stop();
       break;
     case 'finish':
       await Promise.all(all.map((side) => side.finish()));
+      break;
+    case 'reopen':
+      await Promise.all(all.map((side) => side.reopen()));
       break;
     case 'collect':
       // Groups that are gone are taken out of their map only afterwards, and leave memory for the next time.
@@ -221,7 +234,7 @@ async function obey(order: Order): Promise<void> {
     case 'report':
       tell({
         done: order.do,
-        report: { pubsub: sides.pubsub.report(), streams: sides.streams.report() },
+        report: Object.fromEntries([...sides].map(([kind, side]) => [kind, side.report()])),
       });
       return;
     case 'exit':

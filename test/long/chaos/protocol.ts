@@ -1,13 +1,16 @@
 /** What the conductor of a chaos run and its processes tell each other. */
 
-export type Kind = 'pubsub' | 'streams';
-export const KINDS: readonly Kind[] = ['pubsub', 'streams'];
+/** The backplanes. */
+export type Kind = 'pubsub' | 'streams' | 'nats' | 'postgres' | 'local';
+export const REDIS_KINDS: readonly Kind[] = ['pubsub', 'streams'];
 
 export interface PlayerOptions {
   /** The number of the process. */
   readonly index: number;
-  /** Of the client, as in `clientKinds`. */
-  readonly client: string;
+  readonly kinds: readonly Kind[];
+  /** Of the client for Redis, as in `clientKinds`. */
+  readonly client?: string;
+  /** Of the server, or the path of the socket. */
   readonly url: string;
   readonly rooms: number;
   /** Milliseconds between two messages to a random room, over each backplane. */
@@ -20,7 +23,7 @@ export interface PlayerOptions {
 export type Order =
   | { readonly do: 'flood'; readonly room: number; readonly count: number }
   | { readonly do: 'join' | 'leave'; readonly kind: Kind; readonly count: number }
-  | { readonly do: 'start' | 'status' | 'collect' | 'stop' | 'finish' | 'report' | 'exit' };
+  | { readonly do: 'start' | 'status' | 'collect' | 'stop' | 'finish' | 'report' | 'reopen' | 'exit' };
 
 /** What became of a message: taken, kept, or refused. */
 export type Fate = 'true' | 'later' | 'false';
@@ -37,6 +40,8 @@ export interface Gap {
   readonly to: number;
   /** When the message after the gap came. */
   readonly seen: number;
+  /** When the member joined, if it has joined again since. */
+  readonly joined?: number;
 }
 
 export interface RoomReport {
@@ -55,6 +60,8 @@ export interface SideReport {
   readonly outages: readonly { readonly from: number; readonly to: number }[];
 }
 
+export type Report = Partial<Record<Kind, SideReport>>;
+
 export interface Status {
   readonly cutOff: readonly Kind[];
   /** Bytes: the largest resident set so far, and the heap. */
@@ -66,4 +73,4 @@ export interface Status {
 export type Answer =
   | { readonly ready: true }
   | { readonly fault: string }
-  | { readonly done: Order['do']; readonly status?: Status; readonly report?: Record<Kind, SideReport> };
+  | { readonly done: Order['do']; readonly status?: Status; readonly report?: Report };
