@@ -16,11 +16,13 @@ export type RunQuery = (sql: string, values?: unknown[]) => Promise<unknown[]>;
 export class Table {
   readonly #name: string;
   readonly #run: RunQuery;
+  readonly #keptSeconds: number;
   /** When to delete old messages; `undefined` if there are none. */
   #cleanAt: number | undefined;
   #lastAdded = -Infinity;
 
-  constructor(prefix: string, run: RunQuery) {
+  constructor(prefix: string, run: RunQuery, keptSeconds = KEPT_SECONDS) {
+    this.#keptSeconds = keptSeconds;
     this.#name = `"${prefix}_messages"`;
     this.#run = run;
   }
@@ -57,7 +59,7 @@ export class Table {
     const data = messages.map((message) => message.toString('base64'));
     await this.#use(sql, [channels, payloads, ids, data]);
     this.#lastAdded = now();
-    this.#cleanAt ??= this.#lastAdded + (KEPT_SECONDS + 1) * 1_000;
+    this.#cleanAt ??= this.#nextClean(this.#lastAdded);
   }
 
   /** Returns the messages that the table still has, by id. */
@@ -73,7 +75,7 @@ export class Table {
     if (this.#cleanAt === undefined || time < this.#cleanAt) return;
     this.#cleanAt = undefined;
     await this.#clean();
-    const keptUntil = this.#lastAdded + (KEPT_SECONDS + 1) * 1_000;
+    const keptUntil = this.#nextClean(this.#lastAdded);
     if (keptUntil > time) this.#cleanAt ??= keptUntil;
   }
 
@@ -84,10 +86,15 @@ export class Table {
     }[];
     if (row?.exists !== true) return;
     await this.#clean();
-    this.#cleanAt ??= now() + (KEPT_SECONDS + 1) * 1_000;
+    this.#cleanAt ??= this.#nextClean(now());
+  }
+
+  /** Returns when a message that was added at this time is surely old. */
+  #nextClean(addedAt: number): number {
+    return addedAt + (this.#keptSeconds + 1) * 1_000;
   }
 
   async #clean(): Promise<void> {
-    await this.#run(`DELETE FROM ${this.#name} WHERE sent < now() - interval '${KEPT_SECONDS} seconds'`);
+    await this.#run(`DELETE FROM ${this.#name} WHERE sent < now() - interval '${this.#keptSeconds} seconds'`);
   }
 }

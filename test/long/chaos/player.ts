@@ -21,6 +21,10 @@ const random = new Random(options.seed + index);
 
 const tell = (answer: Answer): void => void process.send?.(answer);
 
+/** Some messages are too large for a notification of PostgreSQL. */
+const LARGE = `:${'x'.repeat(10_000)}`;
+const LARGE_SHARE = 10;
+
 let received = 0;
 let highestRss = 0;
 
@@ -79,10 +83,11 @@ class Room {
     await this.join();
   }
 
-  async send(): Promise<boolean> {
+  /** @param more Text behind the numbers. */
+  async send(more = ''): Promise<boolean> {
     const message: Room['sent'][number] = { time: Date.now(), fate: undefined };
     const number = this.sent.push(message) - 1;
-    const { backplane } = await this.#groups.group(this.name).send(`${index}:${number}`);
+    const { backplane } = await this.#groups.group(this.name).send(`${index}:${number}${more}`);
     message.fate = String(backplane) as SentMessage['fate'];
     return backplane === true;
   }
@@ -137,7 +142,7 @@ class Side {
 
   async talk(): Promise<void> {
     while (this.#isSending) {
-      void random.pick(this.rooms).send();
+      void random.pick(this.rooms).send(random.between(1, LARGE_SHARE) === 1 ? LARGE : '');
       await pause(options.pace);
     }
   }
