@@ -3,7 +3,7 @@
  *
  * A backplane moves bytes over named channels. It need not know what the bytes mean. {@link createGroups} uses one channel
  * for each group, with the name of the group. It subscribes the channel only while this process has members of the group.
- * You can write a backplane for a service that you already run (NATS, PostgreSQL, …). Test it with `backplaneContract` of
+ * You can write a backplane for a service that you already run (Kafka, MQTT, …). Test it with `backplaneContract` of
  * `dwebsocket/testing`.
  *
  * The name of a channel is any well-formed string: it never contains half of a surrogate pair. For each channel, groups

@@ -4,6 +4,9 @@ import { TestClient } from 'dwebsocket/testing';
 import { Websocket } from 'dwebsocket';
 import { expect, test } from 'vitest';
 import { readEntries } from '../../scripts/entries.js';
+import { resolveLocalOptions } from '../../src/groups/local/options.js';
+import { resolveNatsOptions } from '../../src/groups/nats/options.js';
+import { resolvePostgresOptions } from '../../src/groups/postgres/options.js';
 import { resolveStreamOptions } from '../../src/groups/redis/options.js';
 import { DEFAULT_HANDSHAKE_TIMEOUT, resolveOptions, SAME_ORIGIN } from '../../src/options/policy.js';
 import { readDocument, root } from './document.js';
@@ -77,6 +80,20 @@ test('a backplane over Redis has the options and the defaults that the page name
   expect(maxLength).toBe(1);
   const known = Object.entries(defaults).map(([name, value]) => [`\`${name}\``, codeOf(value)]);
   expect(shown.sort()).toEqual([['`maxLength`', 'must be given'], ...known].sort());
+});
+
+test('so have the other backplanes', () => {
+  const shown = readRows('Options of the other backplanes').map(([name, value]) => [name, value]);
+  const { path, isDefault, ...local } = resolveLocalOptions({ path: '/tmp/groups' });
+  expect([path, isDefault]).toEqual(['/tmp/groups', false]);
+  for (const defaults of [
+    resolveNatsOptions({}),
+    resolvePostgresOptions({}),
+    { ...local, prefix: 'dwebsocket' },
+  ]) {
+    const known = Object.entries(defaults).map(([name, value]) => [`\`${name}\``, codeOf(value)]);
+    expect(shown.sort()).toEqual(known.sort());
+  }
 });
 
 test('a websocket has the members that the page names', () => {

@@ -1,18 +1,50 @@
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { NatsConnection } from '@nats-io/transport-node';
 import type { Groups, GroupsOptions } from 'dwebsocket/groups';
+import { Pool, type PoolConfig } from 'pg';
 import type { RedisClientType } from 'redis';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { readDocument } from '../docs/document.js';
 import { openDocument } from '../docs/scenario.js';
 import { connect } from '../support/client.js';
 import { within } from '../support/inbox.js';
 import { request } from '../support/request.js';
+import { hasNats, NatsServer } from './support/nats-server.js';
+import { hasPostgres, PostgresServer } from './support/postgres-server.js';
 import { findFreePort } from './support/redis-server.js';
 
 /** The exports of the document's code, and the events of its groups. */
 const made = await vi.hoisted(async () => {
   const { Inbox } = await import('../support/inbox.js');
-  return { clients: [] as RedisClientType[], groups: [] as Groups[], cutOffs: new Inbox<Error>() };
+  return {
+    clients: [] as RedisClientType[],
+    connections: [] as NatsConnection[],
+    pools: [] as Pool[],
+    groups: [] as Groups[],
+    cutOffs: new Inbox<Error>(),
+  };
+});
+
+vi.mock('@nats-io/transport-node', async (load) => {
+  const nats = await load<typeof import('@nats-io/transport-node')>();
+  const connect = async (options: object) => {
+    const connection = await nats.connect(options);
+    made.connections.push(connection);
+    return connection;
+  };
+  return { ...nats, connect };
+});
+
+vi.mock('pg', async (load) => {
+  const pg = await load<typeof import('pg')>();
+  class RecordedPool extends pg.Pool {
+    constructor(options: PoolConfig) {
+      super(options);
+      if (options.connectionTimeoutMillis !== undefined) made.pools.push(this);
+    }
+  }
+  return { ...pg, Pool: RecordedPool };
 });
 
 vi.mock('redis', async (load) => {
@@ -73,8 +105,53 @@ test.each(['in-many-processes-over-redis', 'nothing-missed-redis-streams'])(
   },
 );
 
-test('the documented backplane over PostgreSQL equals the one that the contract tests', () => {
-  const shown = readDocument('docs/groups.md').blocks.at(-1)?.code.trimEnd();
-  const tested = readFileSync(new URL('./support/postgres-backplane.ts', import.meta.url), 'utf8').trimEnd();
-  expect(shown).toBe(tested);
+/** Runs the code under a heading, and sends a message over the groups that it creates. */
+async function runAndSend(anchor: string): Promise<void> {
+  made.groups.length = 0;
+  await within(page.run(anchor), 'end of the code');
+  const [groups] = made.groups;
+  expect(await within(groups!.group('a').send('hello'), 'send')).toMatchObject({ backplane: true });
+  await groups!.close();
+}
+
+test('groups on one machine need nothing but the code that is shown', async () => {
+  vi.stubEnv('TMPDIR', mkdtempSync(join(tmpdir(), 'dwebsocket-docs-')));
+  onTestFinished(() => {
+    rmSync(process.env.TMPDIR!, { recursive: true, force: true });
+    vi.unstubAllEnvs();
+  });
+  await runAndSend('on-one-machine');
+});
+
+test.runIf(hasNats)('the code for NATS works', async () => {
+  const server = await NatsServer.start();
+  vi.stubEnv('NATS_URL', server.url);
+  onTestFinished(async () => {
+    vi.unstubAllEnvs();
+    await Promise.all(made.connections.map((connection) => connection.close()));
+    await server.stop();
+  });
+  await runAndSend('over-nats');
+});
+
+test.runIf(hasPostgres)('the code for PostgreSQL works, and so does the table that is shown', async () => {
+  const server = await PostgresServer.start();
+  vi.stubEnv('DATABASE_URL', server.url);
+  const pool = new Pool({ connectionString: server.url });
+  onTestFinished(async () => {
+    vi.unstubAllEnvs();
+    await Promise.all([pool.end(), ...made.pools.map((each) => each.end())]);
+    await server.stop();
+  });
+  await pool.query('CREATE ROLE my_app LOGIN; REVOKE CREATE ON SCHEMA public FROM PUBLIC');
+  await pool.query(page.find('over-postgresql', 'sql').code);
+  await runAndSend('over-postgresql');
+  // As a user who may use the table, but not create one.
+  const { postgresBackplane } = await import('dwebsocket/groups/postgres');
+  const { createGroups } = await import('dwebsocket/groups');
+  const appPool = new Pool({ host: '127.0.0.1', port: server.port, user: 'my_app', database: 'postgres' });
+  const groups = createGroups({ backplane: postgresBackplane(appPool) });
+  expect(await groups.group('a').send('x'.repeat(10_000))).toMatchObject({ backplane: true });
+  await groups.close();
+  await appPool.end();
 });

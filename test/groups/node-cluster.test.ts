@@ -1,5 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { connect } from '../support/client.js';
@@ -9,11 +12,23 @@ import { hasRedis, RedisServer } from './support/redis-server.js';
 
 const APP = fileURLToPath(new URL('./support/clustered-app.ts', import.meta.url));
 
-describe.runIf(hasRedis)('workers of node:cluster', { timeout: 60_000 }, () => {
-  test('share their rooms', async () => {
+describe('workers of node:cluster', { timeout: 60_000 }, () => {
+  test.runIf(hasRedis)('share their rooms over Redis', async () => {
     const redis = await RedisServer.start();
     onTestFinished(() => redis.stop());
-    const app = spawn(process.execPath, ['--import', 'tsx', APP, redis.url], {
+    await talk(redis.url);
+  });
+
+  test('share their rooms over a socket, without a server', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'dwebsocket-cluster-'));
+    onTestFinished(() => rm(folder, { recursive: true, force: true }));
+    const path = process.platform === 'win32' ? `\\\\.\\pipe\\${basename(folder)}` : join(folder, 'groups');
+    await talk(path);
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  async function talk(place: string): Promise<void> {
+    const app = spawn(process.execPath, ['--import', 'tsx', APP, place], {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });
     const [{ port }] = (await within(once(app, 'message'), 'port', 30_000)) as [{ port: number }];
@@ -33,5 +48,5 @@ describe.runIf(hasRedis)('workers of node:cluster', { timeout: 60_000 }, () => {
     const exit = once(app, 'exit');
     app.send('end');
     expect((await within(exit, 'end', 20_000))[0]).toBe(0);
-  });
+  }
 });

@@ -6,17 +6,23 @@ import { argumentError, describe } from '../../shared/errors.js';
  * This type is only a shape, so that the package is no dependency.
  */
 export interface PostgresPool {
+  /** Resolves with a client that is ready. */
   connect(): Promise<PostgresClient>;
 }
 
 /** Describes a client of a {@link PostgresPool}. */
 export interface PostgresClient {
+  /** Runs a query. */
   query(sql: string, values?: unknown[]): Promise<{ rows: unknown[] }>;
+  /** Adds a listener for notifications. */
   on(event: 'notification', listener: (notification: PostgresNotification) => void): unknown;
+  /** Adds a listener for the end of the connection. */
   on(event: 'error' | 'end', listener: (error?: Error) => void): unknown;
+  /** Gives the client back to the pool. With an argument, ends its connection. */
   release(destroy?: Error | boolean): void;
 }
 
+/** Describes a notification that a {@link PostgresClient} receives. */
 export interface PostgresNotification {
   readonly channel: string;
   readonly payload?: string | undefined;

@@ -1,8 +1,10 @@
-/** A chat in workers of node:cluster, which share one port and one Redis. The argument is the URL of Redis. */
+/** A chat in workers of node:cluster, which share one port. The argument is the URL of Redis, or the path of a socket. */
 import cluster from 'node:cluster';
 import { once } from 'node:events';
 import { requireWebsocket } from 'dwebsocket';
-import { createGroups, redisBackplane } from 'dwebsocket/groups';
+import { type Backplane, createGroups } from 'dwebsocket/groups';
+import { localBackplane } from 'dwebsocket/groups/local';
+import { redisBackplane } from 'dwebsocket/groups/redis';
 import express from 'express';
 import { createClient } from 'redis';
 
@@ -21,10 +23,16 @@ async function lead(): Promise<void> {
   });
 }
 
-async function work(): Promise<void> {
-  const client = createClient({ url: process.argv[2]! });
+async function openBackplane(place: string): Promise<{ backplane: Backplane; end: () => void }> {
+  if (!place.startsWith('redis:')) return { backplane: localBackplane({ path: place }), end: () => {} };
+  const client = createClient({ url: place });
   await client.connect();
-  const groups = createGroups({ backplane: redisBackplane(client) });
+  return { backplane: redisBackplane(client), end: () => client.destroy() };
+}
+
+async function work(): Promise<void> {
+  const { backplane, end } = await openBackplane(process.argv[2]!);
+  const groups = createGroups({ backplane });
   const app = express();
   app.get(
     '/room/:name',
@@ -38,7 +46,7 @@ async function work(): Promise<void> {
   const server = app.listen(0, '127.0.0.1');
   await once(process, 'message');
   await groups.close();
-  client.destroy();
+  end();
   server.close();
   process.disconnect();
 }
