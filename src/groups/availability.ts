@@ -26,11 +26,11 @@ export class Availability {
     this.#events = events;
   }
 
-  get isUp(): boolean {
+  isUp(): boolean {
     return this.#state === 'up';
   }
 
-  get isClosed(): boolean {
+  isClosed(): boolean {
     return this.#state === 'closed';
   }
 

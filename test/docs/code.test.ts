@@ -10,8 +10,8 @@ const place = ({ path, line }: Block) => `${path}:${line}`;
 
 test('every piece of code is in a language that something here looks at, or in one for reading', () => {
   const checked = ['ts', 'js', 'json', 'sh'];
-  // Python is what one comes from. nginx runs what is for it (test/proxy); Dockerfiles and YAML are not run.
-  const forReading = ['python', 'text', 'http', 'mermaid', 'nginx', 'dockerfile', 'yaml', 'html'];
+  // Python is what one comes from. test/proxy runs what is for nginx, test/groups what is for PostgreSQL; the rest is not run.
+  const forReading = ['python', 'text', 'http', 'mermaid', 'nginx', 'sql', 'dockerfile', 'yaml', 'html'];
   // The proxies themselves run these (compatibility/clients).
   const forProxies = ['haproxy', 'caddyfile', 'apache', 'ini', 'vcl'];
   const known = [...checked, ...forReading, ...forProxies];

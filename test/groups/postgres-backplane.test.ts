@@ -118,7 +118,11 @@ describe.runIf(hasPostgres)('groups over PostgreSQL', { timeout: 60_000 }, () =>
     await vi.waitFor(async () => expect(await query('SELECT 1 FROM clean_messages')).toHaveLength(1));
 
     const pool = openPool();
-    const table = new Table('clean', async (sql, values) => (await pool.query(sql, values)).rows, 1);
+    const table = new Table(
+      'clean',
+      async (sql, values) => (await pool.query<Record<string, unknown>>(sql, values)).rows,
+      1,
+    );
     await table.notify(['channel'], ['payload'], ['id'], [Buffer.from('data')]);
     await table.cleanInTime();
     expect(await table.read(['id'])).toEqual(new Map([['id', Buffer.from('data')]]));

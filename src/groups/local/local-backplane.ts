@@ -59,7 +59,7 @@ class LocalBackplane implements Backplane {
       availability: this.#availability,
       maxBuffered: settings.maxBuffered,
       parallel: PARALLEL,
-      canSend: () => this.#availability.isUp && this.#link?.canSend === true,
+      canSend: () => this.#availability.isUp() && this.#link?.canSend === true,
       send: (batch) => this.#send(batch),
     });
   }
@@ -130,7 +130,7 @@ class LocalBackplane implements Backplane {
       const link = await this.#attach(previous);
       if (link === undefined) return;
       const end = await link.end;
-      if (this.#availability.isClosed) return;
+      if (this.#availability.isClosed()) return;
       previous = end === 'leaving' ? link : undefined;
       if (end === 'leaving') continue;
       this.#link = undefined;
@@ -149,7 +149,7 @@ class LocalBackplane implements Backplane {
     this.#attachingSince = now();
     const link = await this.#findHub();
     if (link !== undefined && previous !== undefined) await this.#leave(previous);
-    if (this.#availability.isClosed) link?.destroy(closedError());
+    if (this.#availability.isClosed()) link?.destroy(closedError());
     else if (link !== undefined) {
       this.#link = link;
       this.#nextLink = undefined;
@@ -159,11 +159,11 @@ class LocalBackplane implements Backplane {
       this.#batches.flush();
     }
     resolveAttached();
-    return this.#availability.isClosed ? undefined : link;
+    return this.#availability.isClosed() ? undefined : link;
   }
 
   async #findHub(): Promise<HubLink | undefined> {
-    for (let delay = FIRST_DELAY; !this.#availability.isClosed; delay = Math.min(2 * delay, LAST_DELAY)) {
+    for (let delay = FIRST_DELAY; !this.#availability.isClosed(); delay = Math.min(2 * delay, LAST_DELAY)) {
       try {
         const link = await this.#tryHub();
         if (link !== undefined) return link;
@@ -181,7 +181,7 @@ class LocalBackplane implements Backplane {
     const found = this.#place.identify();
     const link = await this.#connect();
     if (link instanceof HubLink) return link;
-    if (!isHubMissing(link) || this.#availability.isClosed) {
+    if (!isHubMissing(link) || this.#availability.isClosed()) {
       this.#failure = link;
       return undefined;
     }
@@ -190,7 +190,7 @@ class LocalBackplane implements Backplane {
     const hub = await Hub.open(this.#place, found, this.#settings);
     if (hub === undefined) return undefined;
     this.#hub = hub;
-    if (this.#availability.isClosed) {
+    if (this.#availability.isClosed()) {
       await hub.close();
       return undefined;
     }
@@ -251,7 +251,7 @@ class LocalBackplane implements Backplane {
   }
 
   #becomeCut(cause: unknown): void {
-    if (this.#availability.isClosed) return;
+    if (this.#availability.isClosed()) return;
     const error = outageError(cause);
     this.#availability.becomeCut(error);
     this.#batches.failAll(error);

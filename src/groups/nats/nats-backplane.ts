@@ -61,7 +61,7 @@ class NatsBackplane implements Backplane {
       availability: this.#availability,
       maxBuffered: settings.maxBuffered,
       parallel: PARALLEL,
-      canSend: () => this.#availability.isUp,
+      canSend: () => this.#availability.isUp(),
       send: (batch) => this.#send(batch),
     });
     this.#status = connection.status();
@@ -191,7 +191,7 @@ class NatsBackplane implements Backplane {
   async #watchStatus(): Promise<void> {
     try {
       for await (const status of this.#status) {
-        if (this.#availability.isClosed) return;
+        if (this.#availability.isClosed()) return;
         this.#noteStatus(status);
       }
     } catch (error) {
@@ -256,6 +256,6 @@ class NatsBackplane implements Backplane {
 
   #becomeCut(error: Error): void {
     this.#availability.becomeCut(error);
-    if (!this.#availability.isClosed) this.#batches.failAll(error);
+    if (!this.#availability.isClosed()) this.#batches.failAll(error);
   }
 }

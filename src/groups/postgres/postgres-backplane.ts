@@ -71,7 +71,7 @@ class PostgresBackplane implements Backplane {
       maxBuffered: settings.maxBuffered,
       // Only one transaction at a time keeps the order.
       parallel: 1,
-      canSend: () => this.#availability.isUp,
+      canSend: () => this.#availability.isUp(),
       send: (batch) => this.#send(batch),
     });
     this.#inbox = new Inbox({
@@ -135,13 +135,13 @@ class PostgresBackplane implements Backplane {
 
   /** Takes a client of the pool. The first one that is ready becomes our connection. */
   async #connect(): Promise<void> {
-    if (this.#attempts >= MAX_ATTEMPTS || this.#availability.isClosed) return;
+    if (this.#attempts >= MAX_ATTEMPTS || this.#availability.isClosed()) return;
     this.#attempts++;
     this.#attemptedAt = now();
     try {
       const client = await this.#pool.connect();
       this.#attempts--;
-      if (this.#session !== undefined || this.#availability.isClosed) client.release();
+      if (this.#session !== undefined || this.#availability.isClosed()) client.release();
       else await this.#open(client);
     } catch (error) {
       this.#attempts--;
@@ -175,7 +175,7 @@ class PostgresBackplane implements Backplane {
   #lost(error: unknown, session?: Session): void {
     if (session !== this.#session) return;
     this.#session = undefined;
-    if (this.#availability.isClosed) return;
+    if (this.#availability.isClosed()) return;
     this.#groups.suspend();
     const reason = cutOffError(error);
     this.#availability.becomeCut(reason);

@@ -16,7 +16,7 @@ import {
 import { Random } from './random.js';
 
 const options = JSON.parse(process.argv[2]!) as PlayerOptions;
-const { index, timeout, maxBuffered } = options;
+const { index } = options;
 const random = new Random(options.seed + index);
 
 const tell = (answer: Answer): void => void process.send?.(answer);
