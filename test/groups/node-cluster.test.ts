@@ -6,13 +6,13 @@ import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { connect } from '../support/client.js';
-import { within } from '../support/inbox.js';
+import { START, within } from '../support/inbox.js';
 import type { Site } from '../support/serve.js';
 import { hasRedis, RedisServer } from './support/redis-server.js';
 
 const APP = fileURLToPath(new URL('./support/clustered-app.ts', import.meta.url));
 
-describe('workers of node:cluster', { timeout: 60_000 }, () => {
+describe('workers of node:cluster', { timeout: 180_000 }, () => {
   test.runIf(hasRedis)('share their rooms over Redis', async () => {
     const redis = await RedisServer.start();
     onTestFinished(() => redis.stop());
@@ -31,7 +31,8 @@ describe('workers of node:cluster', { timeout: 60_000 }, () => {
     const app = spawn(process.execPath, ['--import', 'tsx', APP, place], {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });
-    const [{ port }] = (await within(once(app, 'message'), 'port', 30_000)) as [{ port: number }];
+    onTestFinished(() => void app.kill('SIGKILL'));
+    const [{ port }] = (await within(once(app, 'message'), 'port', 2 * START)) as [{ port: number }];
     const site: Site = { port, tls: false } as Site;
     const clients = await Promise.all(Array.from({ length: 12 }, () => connect(site, '/room/a')));
     const workers = new Set(await Promise.all(clients.map((client) => client.next())));

@@ -21,6 +21,8 @@ async function lead(): Promise<void> {
     for (const worker of Object.values(cluster.workers ?? {})) worker?.send('end');
     process.disconnect();
   });
+  // The test has ended without a word. Workers end with this process.
+  process.once('disconnect', () => setTimeout(() => process.exit(1), 20_000).unref());
 }
 
 async function openBackplane(place: string): Promise<{ backplane: Backplane; end: () => void }> {
