@@ -1,4 +1,7 @@
-import { afterEach, describe, expect, test } from 'vitest';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, describe, expect, onTestFinished, test } from 'vitest';
 import { runFleet } from './support/fleet.js';
 import { hasRedis, RedisServer } from './support/redis-server.js';
 
@@ -25,3 +28,13 @@ describe.runIf(hasRedis)('four processes with real websockets', { timeout: 90_00
     expect(await runFleet({ ...SIZE, stream: true }, server, { inTheMiddle })).toEqual([]);
   });
 });
+
+test(
+  'four processes with real websockets over a socket: every member receives every message once, and in order',
+  { timeout: 90_000 },
+  async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'dwebsocket-fleet-'));
+    onTestFinished(() => rm(folder, { recursive: true, force: true }));
+    expect(await runFleet({ ...SIZE, stream: false }, { url: join(folder, 'groups') })).toEqual([]);
+  },
+);

@@ -1,10 +1,14 @@
 import { createGroups } from 'dwebsocket/groups';
-import { postgresBackplane, type PostgresBackplaneOptions } from 'dwebsocket/groups/postgres';
+import {
+  type PostgresClient,
+  postgresBackplane,
+  type PostgresBackplaneOptions,
+} from 'dwebsocket/groups/postgres';
 import { backplaneContract } from 'dwebsocket/testing';
 import { Client, Pool, type PoolConfig } from 'pg';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { Table } from '../../src/groups/postgres/table.js';
-import { within } from '../support/inbox.js';
+import { defer, within } from '../support/inbox.js';
 import { FakeMember } from './support/members.js';
 import { hasPostgres, PostgresServer } from './support/postgres-server.js';
 import { Proxy } from './support/proxy.js';
@@ -258,6 +262,31 @@ describe.runIf(hasPostgres)('groups over PostgreSQL', { timeout: 60_000 }, () =>
     expect(accepted).toBeLessThan(60);
     expect(results.at(-1)).toMatchObject({ error: { code: 'ERR_WEBSOCKET_BACKPLANE_FULL' } });
   });
+});
+
+test('close() while a connection is opened leaves none, and no event follows', async () => {
+  const opened = defer<PostgresClient>();
+  const released = defer<unknown>();
+  const backplane = postgresBackplane({ connect: () => opened.promise });
+  const recorded: string[] = [];
+  const record = (name: string) => () => void recorded.push(name);
+  backplane.start({
+    message: record('message'),
+    cutOff: record('cutOff'),
+    back: record('back'),
+    missed: record('missed'),
+    dropped: record('dropped'),
+  });
+  await backplane.close();
+  opened.resolve({
+    query: () => Promise.reject(new Error('no query is expected')),
+    on: () => {},
+    release: released.resolve,
+  });
+  expect(await within(released.promise, 'release')).toBeUndefined();
+  expect(recorded).toEqual([]);
+  await expect(Promise.resolve(backplane.publish('a', Buffer.from('x')))).rejects.toThrow('closed');
+  await expect(Promise.resolve(backplane.subscribe('a'))).rejects.toThrow('closed');
 });
 
 test('postgresBackplane() checks its arguments', () => {

@@ -2,7 +2,9 @@
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { requireWebsocket } from 'dwebsocket';
-import { createGroups, redisBackplane, redisStreamBackplane } from 'dwebsocket/groups';
+import { type Backplane, createGroups } from 'dwebsocket/groups';
+import { localBackplane } from 'dwebsocket/groups/local';
+import { redisBackplane, redisStreamBackplane } from 'dwebsocket/groups/redis';
 import express from 'express';
 import { createClient } from 'redis';
 import { WebSocket } from 'ws';
@@ -15,12 +17,19 @@ const perGroup = messages / processes / groupCount;
 
 const tell = (message: FromWorker) => process.send!(message);
 
-const client = createClient({ url });
-client.on('error', () => {});
-await client.connect();
-const backplane = options.stream
-  ? redisStreamBackplane(client, { maxLength: messages, maxBuffered: 2 ** 28, timeout: 2_000 })
-  : redisBackplane(client, { timeout: 10_000 });
+async function openBackplane(): Promise<{ backplane: Backplane; close: () => void }> {
+  if (!url.startsWith('redis:'))
+    return { backplane: localBackplane({ path: url, timeout: 10_000 }), close: () => {} };
+  const client = createClient({ url });
+  client.on('error', () => {});
+  await client.connect();
+  const backplane = options.stream
+    ? redisStreamBackplane(client, { maxLength: messages, maxBuffered: 2 ** 28, timeout: 2_000 })
+    : redisBackplane(client, { timeout: 10_000 });
+  return { backplane, close: () => client.destroy() };
+}
+
+const { backplane, close } = await openBackplane();
 const groups = createGroups({ backplane });
 groups.on('cutOff', () => {});
 groups.on('missed', (info) => tell({ fault: `missed: ${JSON.stringify(info)}` }));
@@ -109,7 +118,7 @@ async function end(): Promise<void> {
   }
   for (const socket of sockets) socket.terminate();
   await groups.close();
-  client.destroy();
+  close();
   server.close();
   process.disconnect();
 }

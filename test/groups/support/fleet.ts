@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import type { RedisServer } from './redis-server.js';
 
 export interface FleetOptions {
   readonly processes: number;
@@ -19,19 +18,19 @@ export type FromWorker = { ready: true } | { halfway: true } | { done: true } | 
 const WORKER = fileURLToPath(new URL('./fleet-worker.ts', import.meta.url));
 
 /**
- * Runs several processes with real websockets over one Redis. Each websocket must receive every message of its group once,
+ * Runs several processes with real websockets over one Redis, or over the socket with this path. Each websocket must receive every message of its group once,
  * and those of each process in order. Calls `inTheMiddle` after half of the messages.
  *
  * @returns The faults: messages that arrived twice, out of order, or not at all.
  */
 export async function runFleet(
   options: FleetOptions,
-  redis: RedisServer,
+  place: { readonly url: string },
   { inTheMiddle, deadline = 60_000 }: { inTheMiddle?: () => Promise<void>; deadline?: number } = {},
 ): Promise<string[]> {
   const fleet = Array.from(
     { length: options.processes },
-    (_, sender) => new Worker({ ...options, url: redis.url, sender }),
+    (_, sender) => new Worker({ ...options, url: place.url, sender }),
   );
   const timer = setTimeout(() => {
     for (const worker of fleet) worker.giveUp(`not done after ${deadline} ms`);
