@@ -10,7 +10,10 @@ export default defineConfig({
       { find: /^dwebsocket$/, replacement: source('./src/index.ts') },
       { find: /^dwebsocket\/express$/, replacement: source('./src/express.ts') },
       { find: /^dwebsocket\/groups$/, replacement: source('./src/groups/index.ts') },
-      { find: /^dwebsocket\/groups\/(redis|local|nats|postgres)$/, replacement: source('./src/groups/$1/index.ts') },
+      {
+        find: /^dwebsocket\/groups\/(redis|local|nats|postgres)$/,
+        replacement: source('./src/groups/$1/index.ts'),
+      },
       { find: /^dwebsocket\/testing$/, replacement: source('./src/testing/index.ts') },
       // Another version of `ws`: WS=/path/to/ws/wrapper.mjs
       ...(process.env.WS === undefined ? [] : [{ find: /^ws$/, replacement: process.env.WS }]),

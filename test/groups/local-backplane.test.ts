@@ -234,7 +234,7 @@ unix('the hub', { timeout: 120_000 }, () => {
     const all = [await joinAt(path), await joinAt(path), await joinAt(path), await joinAt(path)];
     const [sender, receiver] = [all[2]!, all[3]!];
     let number = 0;
-    const sent: Promise<unknown>[] = [];
+    const sent: PromiseLike<unknown>[] = [];
     const send = () => {
       sent.push(sender.group.send(String(number++)).then(({ backplane }) => expect(backplane).toBe(true)));
     };
@@ -252,6 +252,24 @@ unix('the hub', { timeout: 120_000 }, () => {
     expect(got()).toEqual(Array.from({ length: number }, (_, index) => String(index)));
     expect([sender.groups.isCutOff(), receiver.groups.isCutOff()]).toEqual([false, false]);
     expect([...sender.events.missed, ...receiver.events.missed]).toEqual([]);
+  });
+
+  test('that closes does not wait for a process that does not answer, which is cut off then', async () => {
+    const path = newPath();
+    const [hub, other] = [await joinAt(path), await joinAt(path)];
+    const frozen = await LocalProcess.start({ path, timeout: TIMEOUT });
+    await hub.group.send('1');
+    expect(await frozen.got.next()).toBe('1');
+    frozen.signal('SIGSTOP');
+    await within(hub.groups.close(), 'close');
+    await other.group.send('2');
+    frozen.signal('SIGCONT');
+    expect(await frozen.events.next('cutOff')).toBe('cutOff');
+    expect(await frozen.events.next('back')).toBe('back');
+    await other.group.send('3');
+    expect(await frozen.got.next()).toBe('3');
+    expect(other.groups.isCutOff()).toBe(false);
+    await frozen.end();
   });
 
   test('that is killed is replaced, and what was lost is told', async () => {

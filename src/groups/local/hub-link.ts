@@ -76,6 +76,10 @@ export class HubLink {
     return link;
   }
 
+  get isLost(): boolean {
+    return this.#loss !== undefined;
+  }
+
   /** Whether messages may be sent. While the hub closes, they wait for the next hub. */
   get canSend(): boolean {
     return this.#loss === undefined && !this.#isLeaving;

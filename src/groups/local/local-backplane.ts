@@ -220,6 +220,11 @@ class LocalBackplane implements Backplane {
 
   /** Leaves a hub that closes, when it has sent everything. */
   async #leave(previous: HubLink): Promise<void> {
+    // It did not wait for this process, so this process may have missed what others sent over the next hub.
+    if (previous.isLost) {
+      this.#becomeCut(new Error('the hub has closed before this process reached the next one'));
+      return;
+    }
     previous.moved();
     const timer = setTimeout(
       () => previous.destroy(new Error('the previous hub does not close')),

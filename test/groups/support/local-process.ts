@@ -12,7 +12,7 @@ for (const event of ['cutOff', 'back', 'missed'] as const) groups.on(event, () =
 const room = groups.group('a');
 const isIn = await room.add({
   closed: new Promise<never>(() => {}),
-  send: (message) => tell({ got: String(message) }),
+  send: (message: string | Buffer) => tell({ got: String(message) }),
 });
 tell({ joined: isIn });
 
