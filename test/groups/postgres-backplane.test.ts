@@ -219,10 +219,10 @@ describe.runIf(hasPostgres)('groups over PostgreSQL', { timeout: 60_000 }, () =>
   });
 
   test('notice a server that does not answer, and one that answers again', async () => {
-    const { group, events } = await join({ timeout: 500 });
+    const { group, events } = await join({ timeout: 2_000 });
     server.freeze();
     onTestFinished(() => server.thaw());
-    expect((await events.cutOff()).message).toMatch(/PostgreSQL has not answered for 500 ms/);
+    expect((await events.cutOff()).message).toMatch(/PostgreSQL has not answered for 2000 ms/);
     expect(await group.send('in the outage')).toMatchObject({ backplane: false });
     server.thaw();
     await events.back(30_000);
