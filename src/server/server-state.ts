@@ -82,11 +82,25 @@ export function isShuttingDown(server: { listening: boolean }): boolean {
  * @throws {TypeError} It is not a server.
  */
 export function checkServer(server: unknown, name: string): asserts server is Server {
-  const methods = server as { on?: unknown; emit?: unknown; close?: unknown } | undefined | null;
-  if (typeof methods?.close === 'function' && typeof methods.on === 'function') return;
-  const app = typeof server === 'function' ? '; for an Express app, pass what app.listen() returns' : '';
+  if (isServerLike(server)) return;
   throw argumentError(
     TypeError,
-    `${name} takes a server of node:http, node:https or node:http2; got ${describe(server)}${app}`,
+    `${name} takes a server of node:http, node:https or node:http2; got ${describe(server)}${adviceFor(server)}`,
   );
+}
+
+function isServerLike(value: unknown): boolean {
+  const methods = value as { on?: unknown; close?: unknown } | undefined | null;
+  return typeof methods?.close === 'function' && typeof methods.on === 'function';
+}
+
+/** Returns what to pass instead of a value that often stands for a server. */
+function adviceFor(value: unknown): string {
+  if (typeof value === 'function') return '; for an Express app, pass what app.listen() returns';
+  if (value === null)
+    return '; if it is the httpServer of Vite in middleware mode, pass the server that runs Vite';
+  // A development server has its server in a field: Vite in httpServer, webpack-dev-server in server.
+  const fields = value as Record<string, unknown> | undefined;
+  const field = ['httpServer', 'server'].find((name) => isServerLike(fields?.[name]));
+  return field === undefined ? '' : `; pass its field ${field}`;
 }

@@ -413,5 +413,11 @@ describe('refuses', () => {
     expect(attach(undefined)).toThrow('attachWebsocket takes an http.Server or https.Server; got undefined');
     expect(attach(8000)).toThrow(TypeError);
     expect(attach(express())).toThrow('for an Express app, pass what app.listen() returns');
+    expect(attach({ httpServer: createServer() })).toThrow('got an object; pass its field httpServer');
+    expect(attach({ server: createServer() })).toThrow('; pass its field server');
+    expect(attach({ server: {} })).not.toThrow('pass its field');
+    expect(attach(null)).toThrow(
+      'got null; if it is the httpServer of Vite in middleware mode, pass the server',
+    );
   });
 });
