@@ -12,8 +12,8 @@ import { watchWarnings } from '../support/warnings.js';
 
 /** The proxy of the document's vite.config.js. */
 async function readProxy(): Promise<Record<string, ProxyOptions>> {
-  const { blocks } = readDocument('docs/production.md');
-  const { code } = blocks.find(({ code }) => code.startsWith('// vite.config.js'))!;
+  const { blocks } = readDocument('docs/vite.md');
+  const { code } = blocks.find(({ anchor }) => anchor === 'as-a-proxy')!;
   const { default: config } = (await import(`data:text/javascript,${encodeURIComponent(code)}`)) as {
     default: UserConfig;
   };

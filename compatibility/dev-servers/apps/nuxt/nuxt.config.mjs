@@ -1,0 +1,3 @@
+/* global defineNuxtConfig */
+
+export default defineNuxtConfig({ compatibilityDate: '2026-01-01', telemetry: false });

@@ -1,0 +1,5 @@
+/* global defineEventHandler, setHeader */
+
+export default defineEventHandler((event) => {
+  setHeader(event, 'x-middleware', 'yes');
+});

@@ -1,0 +1,4 @@
+/* global document */
+
+document.body.append('before');
+import.meta.hot?.accept();

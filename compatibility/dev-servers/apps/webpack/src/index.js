@@ -1,0 +1,3 @@
+/* global document */
+
+document.body.append('before');
