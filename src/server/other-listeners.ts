@@ -91,6 +91,7 @@ function warnAboutOthers(server: Server, req: IncomingMessage): void {
       "  Next.js: owns: (req) => !req.url.includes('/_next/')\n" +
       "  Vite, Astro, SvelteKit: owns: (req) => !String(req.headers['sec-websocket-protocol']).startsWith('vite-')\n" +
       "  webpack-dev-server: owns: (req) => req.url !== '/ws'\n" +
+      'docs/nextjs.md, docs/vite.md and docs/frameworks.md of this package show the whole set-up.\n' +
       'If this server has no routes of dwebsocket: owns: () => false',
   );
 }

@@ -5,6 +5,7 @@ import express from 'express';
 import { attachWebsocket, requireWebsocket } from 'dwebsocket';
 import { describe, expect, test } from 'vitest';
 import { WebSocketServer } from 'ws';
+import { readDocument } from '../docs/document.js';
 import { eventually } from '../hostile/eventually.js';
 import { connect } from '../support/client.js';
 import { Inbox } from '../support/inbox.js';
@@ -80,6 +81,7 @@ describe('on a server that is not known to be ours', () => {
         "Next.js: owns: (req) => !req.url.includes('/_next/')",
         "Vite, Astro, SvelteKit: owns: (req) => !String(req.headers['sec-websocket-protocol']).startsWith('vite-')",
         "webpack-dev-server: owns: (req) => req.url !== '/ws'",
+        'docs/nextjs.md, docs/vite.md and docs/frameworks.md of this package show the whole set-up',
         'owns: () => false',
       ])
         expect(message).toContain(line);
@@ -125,6 +127,15 @@ describe('on a server that is not known to be ours', () => {
     client.reset();
     await new Promise((resolve) => socket.once('close', resolve));
   });
+});
+
+test.for([
+  ['docs/nextjs.md', "!req.url.includes('/_next/')"],
+  ['docs/vite.md', "!String(req.headers['sec-websocket-protocol']).startsWith('vite-')"],
+  ['docs/frameworks.md', "req.url !== '/ws'"],
+])('%s shows the line of the warning', ([path, owns]) => {
+  // What the documents show runs in compatibility/dev-servers.
+  expect(readDocument(path!).blocks.some(({ code }) => code.includes(`(req) => ${owns!}`))).toBe(true);
 });
 
 describe('on a server whose requests have reached our routes', () => {
