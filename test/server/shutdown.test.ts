@@ -173,7 +173,7 @@ test.for([
   ['closeWebsockets', closeWebsockets],
 ] as const)('%s refuses a value that is not a server, such as an app', ([name, take]) => {
   expect(() => take(express() as never)).toThrow(
-    `${name} takes an http.Server or https.Server; got the function app; for an Express app, pass what app.listen() returns`,
+    `${name} takes a server of node:http, node:https or node:http2; got the function app; for an Express app, pass what app.listen() returns`,
   );
   expect(() => take(undefined as never)).toThrow(TypeError);
 });
