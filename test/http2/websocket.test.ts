@@ -71,7 +71,7 @@ async function openRaw(
 const apps: [string, () => AnyApp][] = [
   ['Express 5', () => express().get('/', echo) as never],
   ['Express 4', () => express4().get('/', echo as never) as never],
-  ['Connect', () => connect().use('/', echo as never) as never],
+  ['Connect', () => connect().use('/', echo as never)],
   ['a bare listener', () => echo as never],
 ];
 
