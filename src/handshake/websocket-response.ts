@@ -1,6 +1,6 @@
 import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http';
 import { Writable } from 'node:stream';
-import { closeResponse, forgetHeaders } from '../internals/node.js';
+import { closeResponse, forgetHeaders, hasSocket } from '../internals/node.js';
 import { nextTick } from '../shared/real-timers.js';
 import { publishFinish } from './http-channels.js';
 
@@ -64,7 +64,7 @@ export function discardOutput(
   status: number,
   onAnswered: (status: number) => void,
 ): void {
-  if (res.closed || res.socket !== null) return;
+  if (res.closed || hasSocket(res)) return;
   const sink = new Sink() as unknown as Socket;
   res.assignSocket(sink);
   let answer = 500;
@@ -90,7 +90,7 @@ export function discardOutput(
  * writes of the app are discarded, and do not throw.
  */
 export function endResponse(res: ServerResponse): void {
-  if (res.socket !== null) {
+  if (hasSocket(res)) {
     // The sink closes the response when it has finished.
     if (!res.writableEnded) res.end();
     return;

@@ -7,6 +7,7 @@ import { ServerResponse, type IncomingMessage, type Server as HttpServer } from 
 import type { Settings } from 'node:http2';
 import type { Server as HttpsServer } from 'node:https';
 import type { Duplex } from 'node:stream';
+import { isSubstitute, setHeadersSent, writeToSocket } from './bun.js';
 
 type Server = HttpServer | HttpsServer;
 
@@ -38,6 +39,7 @@ export function markHeadersSent(res: ServerResponse): void {
   (res as PrivateResponse)._header = HEADER;
   (res as PrivateResponse)._headerSent = true;
   (res as PrivateResponse)._hasBody = false;
+  setHeadersSent(res, true);
 }
 
 /**
@@ -58,6 +60,7 @@ export function hasSharedHeader(res: ServerResponse): boolean {
 export function forgetHeaders(res: ServerResponse): void {
   (res as PrivateResponse)._header = null;
   (res as PrivateResponse)._hasBody = true;
+  setHeadersSent(res, false);
 }
 
 /** Emits 'close' on a response that has no socket. Does nothing if 'close' was emitted before. */
@@ -66,6 +69,11 @@ export function closeResponse(res: ServerResponse): void {
   res.destroyed = true;
   (res as PrivateResponse)._closed = true;
   res.emit('close');
+}
+
+/** Returns whether a response is assigned to a socket. */
+export function hasSocket({ socket }: ServerResponse): boolean {
+  return socket !== null && !isSubstitute(socket);
 }
 
 /** Returns the names of the headers, in the spelling in which they were set. */
@@ -129,5 +137,7 @@ export function createResponse(server: Server, req: IncomingMessage, highWaterMa
   );
   const classes = server as unknown as Record<symbol, ResponseClass | undefined>;
   const Custom = responseClassKey === undefined ? undefined : classes[responseClassKey];
-  return new (Custom ?? ServerResponse)(req, { highWaterMark });
+  const res = new (Custom ?? ServerResponse)(req, { highWaterMark });
+  writeToSocket(res);
+  return res;
 }

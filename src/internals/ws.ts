@@ -4,15 +4,17 @@
  */
 import type { EventEmitter } from 'node:events';
 import type { Writable } from 'node:stream';
+import type * as Ws from 'ws';
 // Named imports: with `import *`, the build would copy the exports, and lose those that a tracer's replacement for the
 // class `WebSocket` inherits.
-import { WebSocket, type ServerOptions as WsServerOptions } from 'ws';
+import { WebSocket as ImportedWebSocket, WebSocketServer as ImportedServer } from 'ws';
 // @ts-expect-error -- The types of ws lack these exports.
 import { extension as wsExtension, PerMessageDeflate as WsDeflate, subprotocol as wsSubprotocol } from 'ws';
 import { clearTimeout, nextTick, setTimeout } from '../shared/real-timers.js';
+import { unwrapWs } from './bun.js';
 
 // Without this check, Node throws "Class extends value undefined", which does not help the user.
-if ((WebSocket as unknown) === undefined) {
+if ((ImportedWebSocket as unknown) === undefined) {
   throw new Error(
     'dwebsocket needs the Node version of "ws", but the empty browser version was loaded, because the condition ' +
       '"browser" is set. In Jest with jsdom, begin the test file with /** @jest-environment node */ or set ' +
@@ -20,8 +22,18 @@ if ((WebSocket as unknown) === undefined) {
   );
 }
 
+const ws = unwrapWs({
+  WebSocket: ImportedWebSocket,
+  WebSocketServer: ImportedServer,
+  extension: wsExtension as { parse(header: string): Record<string, object[]> },
+  subprotocol: wsSubprotocol as { parse(header: string): Set<string> },
+  PerMessageDeflate: WsDeflate as new (options: object) => { accept(offers: object[]): void },
+});
+
+export const WebSocketServer: typeof Ws.WebSocketServer = ws.WebSocketServer;
+
 /** Gives names to the private fields of the `WebSocket` of `ws`. */
-export class InternalWebSocket extends WebSocket {
+export class InternalWebSocket extends ws.WebSocket {
   declare private readonly _receiver: Writable | null | undefined;
   declare private readonly _socket: Writable | null | undefined;
   declare private _closeTimeout: number;
@@ -78,7 +90,7 @@ interface Inherited extends EventEmitter {
   binaryType: string;
 }
 
-const ViewBase = WebSocket as unknown as new (
+const ViewBase = ws.WebSocket as unknown as new (
   address: null,
   protocols: undefined,
   options: object,
@@ -91,14 +103,14 @@ export class WebSocketView extends ViewBase {
   declare private _closeFrameReceived: boolean;
   declare private _closeFrameSent: boolean;
 
-  constructor(connection: WebSocket) {
+  constructor(connection: Ws.WebSocket) {
     // With these arguments, ws creates a server's WebSocket without a socket.
     super(null, undefined, {});
     this._socket = (connection as unknown as WebSocketView)._socket;
   }
 
   /** Sets what `ws` reads for the property `wasClean` of a close event. */
-  protected copyEnd(connection: WebSocket): void {
+  protected copyEnd(connection: Ws.WebSocket): void {
     const { _closeFrameReceived, _closeFrameSent } = connection as unknown as WebSocketView;
     this._closeFrameReceived = _closeFrameReceived;
     this._closeFrameSent = _closeFrameSent;
@@ -147,18 +159,12 @@ export function fragmentsOf(receiver: Writable): Buffer[] {
 }
 
 /** Adds the options of a `WebSocketServer` that its types lack. */
-export interface ServerOptions extends WsServerOptions {
+export interface ServerOptions extends Ws.ServerOptions {
   closeTimeout?: number;
   /** 0 means no limit. */
   maxFragments?: number;
   maxBufferedChunks?: number;
 }
 
-/** Parses the header `Sec-WebSocket-Extensions`. Throws if it is malformed. */
-export const extension = wsExtension as { parse(header: string): Record<string, object[]> };
-
-/** Parses the header `Sec-WebSocket-Protocol`. Throws if it is malformed. */
-export const subprotocol = wsSubprotocol as { parse(header: string): Set<string> };
-
-/** Judges the parameters of compression that a client offers. Throws if they are invalid. */
-export const PerMessageDeflate = WsDeflate as new (options: object) => { accept(offers: object[]): void };
+/** Parsers of handshake headers. They throw when a header is malformed. */
+export const { extension, subprotocol, PerMessageDeflate } = ws;

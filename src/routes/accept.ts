@@ -1,6 +1,5 @@
 import { STATUS_CODES, type IncomingMessage, type OutgoingHttpHeader, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { WebSocketServer } from 'ws';
 import { refuse } from '../handshake/answer.js';
 import { judgeHandshake, type Verdict } from '../handshake/handshake.js';
 import { SWITCHING_PROTOCOLS } from '../handshake/websocket-response.js';
@@ -11,7 +10,7 @@ import {
   rawHeaderNames,
   shrinkEmptyEvents,
 } from '../internals/node.js';
-import type { ServerOptions } from '../internals/ws.js';
+import { WebSocketServer, type ServerOptions } from '../internals/ws.js';
 import type { Policy } from '../options/policy.js';
 import { judgeWithoutUpgrade } from '../server/missed-upgrade.js';
 import { isShuttingDown, SHUTTING_DOWN, stateOf } from '../server/server-state.js';
@@ -32,7 +31,7 @@ const NO_COMMON_PROTOCOL =
 /** Accepts or refuses the WebSocket requests of one route, according to its options. */
 export class Acceptor {
   readonly policy: Policy;
-  readonly #server: WebSocketServer;
+  readonly #server: InstanceType<typeof WebSocketServer>;
   // Values of the current handshake, for the hooks of ws. ws completes a handshake synchronously, so there is only one at a
   // time.
   #protocol = '';

@@ -8,7 +8,7 @@ import {
   reopenResponse,
   SWITCHING_PROTOCOLS,
 } from '../handshake/websocket-response.js';
-import { hasSharedHeader, markHeadersSent } from '../internals/node.js';
+import { hasSharedHeader, hasSocket, markHeadersSent } from '../internals/node.js';
 import { upgradeOf } from '../server/upgrade.js';
 import { CloseCode, closeCodeBehind, closeCodeFor } from '../shared/close-codes.js';
 import { WebsocketClosedError } from '../shared/errors.js';
@@ -215,7 +215,7 @@ export class Exchange implements EndListener {
       this.#running === 1 &&
       this.#phase === 'handling' &&
       this.#failure === undefined &&
-      this.#res.socket === null &&
+      !hasSocket(this.#res) &&
       !this.websocket.isClosed() &&
       !isHandedOver(this.websocket);
     this.#handlerEnded();

@@ -1,6 +1,7 @@
 import { channel, subscribe, unsubscribe } from 'node:diagnostics_channel';
 import * as http from 'node:http';
 import * as https from 'node:https';
+import { isBun, watchConnections } from '../internals/bun.js';
 import { serverOf } from '../internals/node.js';
 import { attachmentOf } from './attachment.js';
 import { stateOf, type Server } from './server-state.js';
@@ -17,6 +18,12 @@ let watching = false;
 export function watchServers(): void {
   if (watching) return;
   watching = true;
+  if (isBun) {
+    const holder = http.Server as unknown as { [WATCHER]?: () => void };
+    holder[WATCHER]?.();
+    holder[WATCHER] = watchConnections(attachUnlessKnown);
+    return;
+  }
   const holder = channel(ACCEPTED) as { [WATCHER]?: (message: unknown) => void };
   if (holder[WATCHER] !== undefined) unsubscribe(ACCEPTED, holder[WATCHER]);
   holder[WATCHER] = onConnection;
