@@ -70,10 +70,10 @@ export function isSubstitute(socket: object): boolean {
  */
 export function watchConnections(onConnection: (server: Server) => void): () => void {
   const { prototype } = Server;
-  const inherited = (Object.getPrototypeOf(prototype) as EventEmitter).emit;
-  const emit = function (this: Server, event: string, ...args: unknown[]): boolean {
-    if (event === 'connection') onConnection(this);
-    return Reflect.apply(inherited, this, [event, ...args]) as boolean;
+  const parent = Object.getPrototypeOf(prototype) as EventEmitter;
+  const emit = function (this: Server, ...args: Parameters<EventEmitter['emit']>): boolean {
+    if (args[0] === 'connection') onConnection(this);
+    return parent.emit.apply(this, args);
   };
   Object.defineProperty(prototype, 'emit', { value: emit, configurable: true, writable: true });
   return () => {

@@ -112,7 +112,7 @@ function checkClose(client: RawClient, code: Case['close']): void {
 }
 
 async function checkAccount(target: Target, id: string, row: Case): Promise<void> {
-  const account = target.account(id);
+  const account = await target.account(id);
   const closed = await account.closed;
   expect(account.received.length).toBe(row.messages?.length ?? 0);
   for (const [i, message] of account.received.entries()) {

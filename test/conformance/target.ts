@@ -20,7 +20,7 @@ export interface Target {
   port: number;
   /** Opens a connection in place of one to the port. */
   connect?: () => Socket;
-  account(id: string): Account;
+  account(id: string): Account | Promise<Account>;
   stop(): Promise<void>;
 }
 

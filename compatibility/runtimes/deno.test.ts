@@ -1,0 +1,4 @@
+import { describeRuntime } from './support/describe-runtime.js';
+import { deno } from './support/runtimes.js';
+
+describeRuntime(deno);
