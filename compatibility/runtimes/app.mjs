@@ -147,6 +147,8 @@ app.post('/close-websockets', async (_req, res) => {
   res.send('closed');
 });
 
+// Express finds an error handler by its four parameters.
+// eslint-disable-next-line no-unused-vars
 app.use((error, _req, res, _next) => {
   console.log(`failed: ${error.message}`);
   res.status(500).send('failed');
