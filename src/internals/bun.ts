@@ -62,6 +62,14 @@ export function isSubstitute(socket: object): boolean {
   return socket.constructor === Substitute;
 }
 
+/** The number of listeners of 'close' that the runtime adds to a socket after the event 'upgrade'. */
+export const LISTENERS_AFTER_UPGRADE = isBun ? 1 : 0;
+
+/** Returns whether Bun's own `ws` has accepted this socket. Then the socket no longer counts the bytes that it reads. */
+export function isNativeWebsocket(socket: object): boolean {
+  return isBun && Object.getOwnPropertySymbols(socket).some(({ description }) => description === 'websocket');
+}
+
 /**
  * Calls `onConnection` with each server of this process to which a client connects, before the server parses the first byte.
  *

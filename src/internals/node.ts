@@ -7,7 +7,7 @@ import { ServerResponse, type IncomingMessage, type Server as HttpServer } from 
 import type { Settings } from 'node:http2';
 import type { Server as HttpsServer } from 'node:https';
 import type { Duplex } from 'node:stream';
-import { isSubstitute, setHeadersSent, writeToSocket } from './bun.js';
+import { isBun, isSubstitute, setHeadersSent, writeToSocket } from './bun.js';
 
 type Server = HttpServer | HttpsServer;
 
@@ -105,6 +105,11 @@ export function shrinkEmptyEvents(emitter: EventEmitter): void {
 /** Returns the response that currently uses a socket. */
 export function responseOn(socket: Duplex): ServerResponse | undefined {
   return (socket as { _httpMessage?: ServerResponse | null })._httpMessage ?? undefined;
+}
+
+/** Returns whether a response may wait for 'drain'. Bun does not tell it of a response without a native handle. */
+export function mayNeedDrain(res: ServerResponse): boolean {
+  return res.writableNeedDrain || isBun;
 }
 
 /** Returns the server that accepted a socket. */

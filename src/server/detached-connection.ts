@@ -2,7 +2,7 @@ import { STATUS_CODES, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Refusal } from '../handshake/handshake.js';
-import { allowsHalfOpen, responseOn } from '../internals/node.js';
+import { allowsHalfOpen, mayNeedDrain, responseOn } from '../internals/node.js';
 import { debug } from '../shared/notices.js';
 import { clearTimeout, setTimeout } from '../shared/real-timers.js';
 import { stateOf, type Detached, type Server } from './server-state.js';
@@ -131,7 +131,7 @@ export class DetachedConnection implements Detached {
 
   readonly #onDrain = (): void => {
     const response = this.#response;
-    if (response?.writableNeedDrain === true) response.emit('drain');
+    if (response !== undefined && mayNeedDrain(response)) response.emit('drain');
   };
 
   readonly #onTimeout = (): void => {

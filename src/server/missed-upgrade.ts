@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { refusal, type Refusal } from '../handshake/handshake.js';
+import { isBun } from '../internals/bun.js';
 import { attachmentOf } from './attachment.js';
 import { stateOf } from './server-state.js';
 import { httpServerOf } from './watch-servers.js';
@@ -27,6 +28,12 @@ const LATE = refusal(
     'now: try again. To avoid this, load the routes before the first request, or call attachWebsocket(server)',
 );
 
+const PIPELINED = refusal(
+  503,
+  'the client has sent this handshake before it had the response to its earlier request, and Bun does not pass on such a ' +
+    'handshake; send it on a connection of its own',
+);
+
 /**
  * Returns why a WebSocket request has reached its route without an upgrade. Node's parser has handled it as plain HTTP, so
  * it can no longer become a websocket.
@@ -39,6 +46,7 @@ export function judgeWithoutUpgrade(req: IncomingMessage): Refusal {
   if (!server.listening) return HANDED_OVER;
   const { attachment } = stateOf(server);
   if (attachment !== undefined && !attachment.isActive) return DETACHED;
+  if (isBun && attachment !== undefined) return PIPELINED;
   attachmentOf(server).attach();
   return LATE;
 }

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { isNativeWebsocket, LISTENERS_AFTER_UPGRADE } from '../internals/bun.js';
 import { debug, pathOf, warnOnce } from '../shared/notices.js';
 import { clearTimeout, setTimeout } from '../shared/real-timers.js';
 import type { Server } from './server-state.js';
@@ -36,7 +37,7 @@ export function watchForeignRequest(
   if (isOurs) warnAboutOthers(server, req);
   const socket = duplex as Socket;
   const { bytesRead, bytesWritten } = duplex as Partial<Socket>;
-  const listeners = countListeners(socket);
+  const listeners = countListeners(socket) + LISTENERS_AFTER_UPGRADE;
   const warningDelay = Math.min(WARNING_DELAY, handshakeTimeout);
 
   const hasNoListener = (): boolean => countListeners(socket) <= listeners;
@@ -57,7 +58,8 @@ export function watchForeignRequest(
     // The server has ended the connection, and the client has sent nothing: that is a refusal. After an accepted handshake,
     // the client sends something, or disconnects before the server does.
     const isSilent = bytesRead !== undefined && socket.bytesRead === bytesRead;
-    if (isSilent && !socket.readableEnded && !socket.errored) warnAboutOthers(server, req);
+    if (isSilent && !isNativeWebsocket(socket) && !socket.readableEnded && !socket.errored)
+      warnAboutOthers(server, req);
   };
   const stop = (): void => {
     clearTimeout(timer);
