@@ -28,10 +28,10 @@ const LATE = refusal(
     'now: try again. To avoid this, load the routes before the first request, or call attachWebsocket(server)',
 );
 
-const PIPELINED = refusal(
+const ON_BUN = refusal(
   503,
-  'the client has sent this handshake before it had the response to its earlier request, and Bun does not pass on such a ' +
-    'handshake; send it on a connection of its own',
+  'Bun has handled this handshake as plain HTTP, because the client sent it before the response to its earlier request, or ' +
+    'before the first route was wrapped; try again, on a connection of its own',
 );
 
 /**
@@ -46,7 +46,6 @@ export function judgeWithoutUpgrade(req: IncomingMessage): Refusal {
   if (!server.listening) return HANDED_OVER;
   const { attachment } = stateOf(server);
   if (attachment !== undefined && !attachment.isActive) return DETACHED;
-  if (isBun && attachment !== undefined) return PIPELINED;
   attachmentOf(server).attach();
-  return LATE;
+  return isBun && attachment !== undefined ? ON_BUN : LATE;
 }

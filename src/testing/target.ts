@@ -3,6 +3,7 @@ import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import https from 'node:https';
 import net, { type Socket } from 'node:net';
 import tls from 'node:tls';
+import { isBun } from '../internals/bun.js';
 import type { Server } from '../server/server-state.js';
 import { argumentError, describe } from '../shared/errors.js';
 import { createSocketPair } from './memory-socket.js';
@@ -56,9 +57,9 @@ function inMemory(server: Server, path: string): Endpoint {
       const { client, server: socket } = createSocketPair(secure);
       Object.assign(socket, { server });
       // Publishes and emits the same events as net.Server, in the same order. From the channel, the package learns of the
-      // server's first connection.
+      // server's first connection. Bun parses what comes with 'connection', also on an https server.
       channel('net.server.socket').publish({ socket });
-      server.emit(secure ? 'secureConnection' : 'connection', socket);
+      server.emit(secure && !isBun ? 'secureConnection' : 'connection', socket);
       return client;
     },
   };
