@@ -27,8 +27,8 @@ export function unwrapWs<Module extends { readonly PerMessageDeflate: unknown }>
     folder = dirname(require.resolve('ws/package.json'));
   } catch (cause) {
     throw new Error(
-      'dwebsocket needs the npm package "ws", because Bun\'s own module of this name lacks what it uses. Install ws; ' +
-        'to bundle an app with Bun, use bun build --target=node, or --packages=external',
+      'dwebsocket needs the npm package "ws", because Bun\'s own module of this name lacks what it uses. Install ws. ' +
+        'In a bundle, use bun build --target=node; to compile an app, bundle it so first, and compile the bundle',
       { cause },
     );
   }
