@@ -20,6 +20,7 @@ const echo = acceptWebsocket(async (req, res) => {
 });
 app.get('/echo', echo);
 app.get('/logged', echo);
+app.get('/later', (_req, res) => setImmediate(() => res.send('later')));
 app.get('/secret', (req, res, next) => (req.headers.authorization ? next() : res.sendStatus(401)), echo);
 app.get(
   '/once',

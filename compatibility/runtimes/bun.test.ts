@@ -47,13 +47,12 @@ describe.runIf(isInstalled(bun))('on Bun', () => {
     'handshake',
     'a handshake behind an unfinished response is refused with 503 that says why',
     async () => {
-      const started = await start([program, `${writeSection('bun', 'bun-pipelined')}server.mjs`]);
-      const get = 'GET /nowhere HTTP/1.1\r\nHost: localhost\r\n\r\n';
-      // The second one is behind the first, so that Bun has not answered when it arrives.
-      const client = await connectRaw(started.port, {
-        request: get + get + handshakeRequest({ path: '/echo' }),
-      });
-      await started.printed(/Bun has handled this handshake as plain HTTP|WEBSOCKET_NOT_ATTACHED/);
+      const { port } = await start([program, `${folder}app.mjs`]);
+      const get = 'GET /later HTTP/1.1\r\nHost: localhost\r\n\r\n';
+      const client = await connectRaw(port, { request: get + handshakeRequest({ path: '/echo' }) });
+      const { body } = await client.response();
+      await client.until(() => body().includes('on a connection of its own'), 'the reason');
+      expect(body()).toMatch(/^later.*HTTP\/1\.1 503 .*Bun has handled this handshake as plain HTTP/s);
       client.destroy();
     },
   );
