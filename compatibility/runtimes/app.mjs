@@ -1,4 +1,6 @@
 // The app that runs on each runtime: the routes of the common check, and one for each feature that leans on the runtime.
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:https';
 import { pipeline } from 'node:stream/promises';
 import { closeWebsockets, passUpgrade, requireWebsocket, acceptWebsocket } from 'dwebsocket';
 import { createGroups } from 'dwebsocket/groups';
@@ -155,10 +157,16 @@ app.use((error, _req, res, _next) => {
   res.status(500).send('failed');
 });
 
+const tls = new URL('../../test/support/tls/', import.meta.url);
+const secure = createServer(
+  { key: readFileSync(new URL('key.pem', tls)), cert: readFileSync(new URL('certificate.pem', tls)) },
+  app,
+).listen(0, '127.0.0.1', () => console.log(`secure port ${secure.address().port}`));
+
 const server = app.listen(Number(process.env.PORT), '127.0.0.1', () => {
   console.log(`http://127.0.0.1:${server.address().port}`);
 });
 process.once('SIGTERM', () => {
   server.close();
-  server.closeIdleConnections();
+  secure.close();
 });

@@ -182,6 +182,18 @@ function checkFeatures(check: Check, program: () => Program): void {
     expect(await early.end()).toBe('end');
   });
 
+  check('TLS', 'a server of node:https is found, and its websockets work', async () => {
+    const [, port] = /port (\d+)/.exec(await program().printed(/secure port/)) ?? [];
+    const client = await connect({ port: Number(port), tls: true }, '/echo', {
+      headers: { origin: `https://127.0.0.1:${port}` },
+    });
+    const bytes = randomBytes(MiB);
+    client.send('hello', bytes);
+    expect(await client.next()).toBe('hello');
+    expect(((await client.next()) as Buffer).equals(bytes)).toBe(true);
+    expect((await client.close(1000)).code).toBe(1000);
+  });
+
   check('closeWebsockets', 'closes all websockets with 1001, and the server serves on', async () => {
     const client = await connect(program(), '/echo');
     const url = `http://127.0.0.1:${program().port}/close-websockets`;
