@@ -44,7 +44,7 @@ describe.runIf(isInstalled(bun))('on Bun', () => {
   });
 
   check(
-    'handshake',
+    'features',
     'a handshake behind an unfinished response is refused with 503 that says why',
     async () => {
       const { port } = await start([program, `${folder}app.mjs`]);

@@ -16,7 +16,7 @@ for (const node of nodes) {
     const [program = ''] = node.command;
     const major = Number(node.name.slice(5));
 
-    check('permission model', 'the app needs to read its modules, and nothing else', async () => {
+    check('permissions', 'the app needs to read its modules, and nothing else', async () => {
       const cwd = writeSection('the-permission-model', `permission-${major}`);
       const options = [
         major === 20 ? '--experimental-permission' : '--permission',
@@ -28,26 +28,22 @@ for (const node of nodes) {
       await expectEcho(started);
     });
 
-    check(
-      'worker threads',
-      'each thread has a server; the process ends when their websockets have',
-      async () => {
-        const cwd = writeSection('worker-threads', `workers-${major}`);
-        const started = await startProgram([program, 'workers.mjs'], { cwd });
-        onTestFinished(() => started.kill());
-        await expect.poll(() => portsOf(started)).toHaveLength(2);
-        const clients = await Promise.all(portsOf(started).map((port) => connect({ port }, '/echo')));
-        for (const client of clients) {
-          client.send('hello');
-          expect(await client.next()).toBe('hello');
-        }
-        const ended = started.stop('SIGTERM');
-        for (const client of clients) expect((await client.closed()).code).toBe(1001);
-        expect(await ended).toEqual({ code: 0, signal: null });
-      },
-    );
+    check('threads', 'each thread has a server; the process ends when their websockets have', async () => {
+      const cwd = writeSection('worker-threads', `workers-${major}`);
+      const started = await startProgram([program, 'workers.mjs'], { cwd });
+      onTestFinished(() => started.kill());
+      await expect.poll(() => portsOf(started)).toHaveLength(2);
+      const clients = await Promise.all(portsOf(started).map((port) => connect({ port }, '/echo')));
+      for (const client of clients) {
+        client.send('hello');
+        expect(await client.next()).toBe('hello');
+      }
+      const ended = started.stop('SIGTERM');
+      for (const client of clients) expect((await client.closed()).code).toBe(1001);
+      expect(await ended).toEqual({ code: 0, signal: null });
+    });
 
-    check('worker threads', 'terminate() ends the websockets of its thread, and of no other', async () => {
+    check('threads', 'terminate() ends the websockets of its thread, and of no other', async () => {
       const started = await startProgram([program, `${folder}terminated.mjs`]);
       onTestFinished(() => started.kill());
       await expect.poll(() => portsOf(started)).toHaveLength(2);
@@ -65,7 +61,7 @@ for (const node of nodes) {
       }
     });
 
-    check('single executable', 'the app runs as a single executable', async () => {
+    check('executable', 'the app runs as a single executable', async () => {
       const cwd = writeSection('single-executable-applications', `executable-${major}`);
       const [block] = readDocument('docs/runtimes.md').blocks.filter(
         ({ anchor, code }) => anchor === 'single-executable-applications' && code.includes('postject'),

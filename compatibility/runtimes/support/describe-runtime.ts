@@ -22,7 +22,7 @@ export function describeRuntime(runtime: Runtime): void {
 
 function checkFeatures(check: Check, program: () => Program): void {
   check(
-    'access log',
+    'features',
     "the response emits 'finish' and 'close' with 101 when the websocket has ended",
     async () => {
       const client = await connect(program(), '/logged');
@@ -35,7 +35,7 @@ function checkFeatures(check: Check, program: () => Program): void {
     },
   );
 
-  check('close codes', 'close codes and reasons arrive on both sides', async () => {
+  check('features', 'close codes and reasons arrive on both sides', async () => {
     for (const code of [1000, 1008, 4321]) {
       const client = await connect(program(), `/close/${code}`);
       expect(await client.closed()).toEqual({ code, reason: 'enough' });
@@ -46,7 +46,7 @@ function checkFeatures(check: Check, program: () => Program): void {
   });
 
   check(
-    'backpressure',
+    'limits',
     '`await send()` waits for a client that does not read, and goes on when it reads',
     async () => {
       const client = await openRaw(program().port, { path: '/push' });
@@ -61,30 +61,26 @@ function checkFeatures(check: Check, program: () => Program): void {
     },
   );
 
-  check(
-    'backpressure',
-    'a client that sends more than `maxQueue` is stopped until the handler reads',
-    async () => {
-      const client = await openRaw(program().port, { path: '/held' });
-      const message = text('x'.repeat(10_000));
-      let count = 0;
-      while (client.socket.writableLength < 4 * MiB && count < 5_000) {
-        client.write(message);
-        count++;
-        await new Promise(setImmediate);
-      }
-      expect(client.socket.writableLength).toBeGreaterThan(MiB);
-      client.write(text('end'));
-      program().child.kill('SIGUSR2');
-      await program().printed(/held \d+, read/);
-      const [, held = ''] = /held (\d+)/.exec(await program().printed(/held \d+, read/)) ?? [];
-      expect(Number(held)).toBeLessThan(50);
-      await program().printed(new RegExp(`held in all ${count + 1}$`));
-      client.destroy();
-    },
-  );
+  check('limits', 'a client that sends more than `maxQueue` is stopped until the handler reads', async () => {
+    const client = await openRaw(program().port, { path: '/held' });
+    const message = text('x'.repeat(10_000));
+    let count = 0;
+    while (client.socket.writableLength < 4 * MiB && count < 5_000) {
+      client.write(message);
+      count++;
+      await new Promise(setImmediate);
+    }
+    expect(client.socket.writableLength).toBeGreaterThan(MiB);
+    client.write(text('end'));
+    program().child.kill('SIGUSR2');
+    await program().printed(/held \d+, read/);
+    const [, held = ''] = /held (\d+)/.exec(await program().printed(/held \d+, read/)) ?? [];
+    expect(Number(held)).toBeLessThan(50);
+    await program().printed(new RegExp(`held in all ${count + 1}$`));
+    client.destroy();
+  });
 
-  check('compression', 'permessage-deflate is agreed on, and compresses', async () => {
+  check('features', 'permessage-deflate is agreed on, and compresses', async () => {
     const client = await connect(program(), '/deflate');
     expect(client.ws.extensions).toBe('permessage-deflate');
     const repeated = 'hello '.repeat(100_000);
@@ -100,7 +96,7 @@ function checkFeatures(check: Check, program: () => Program): void {
     raw.destroy();
   });
 
-  check('bad frames', 'bytes that are no frame close with 1002, and the connection ends', async () => {
+  check('limits', 'bytes that are no frame close with 1002, and the connection ends', async () => {
     const client = await openRaw(program().port, { path: '/echo' });
     client.write(Buffer.from([0xff, 0xff, 0, 0]));
     const frame = await client.nextFrame();
@@ -115,20 +111,16 @@ function checkFeatures(check: Check, program: () => Program): void {
     expect((await client.closed()).code).toBe(1009);
   });
 
-  check(
-    'lost connection',
-    'a client that resets the connection ends its handler, and the app serves on',
-    async () => {
-      const client = await openRaw(program().port, { path: '/heartbeat' });
-      client.reset();
-      await program().printed(/heartbeat ended with 1006/);
-      const other = await connect(program(), '/echo');
-      other.send('alive');
-      expect(await other.next()).toBe('alive');
-    },
-  );
+  check('limits', 'a client that resets the connection ends its handler, and the app serves on', async () => {
+    const client = await openRaw(program().port, { path: '/heartbeat' });
+    client.reset();
+    await program().printed(/heartbeat ended with 1006/);
+    const other = await connect(program(), '/echo');
+    other.send('alive');
+    expect(await other.next()).toBe('alive');
+  });
 
-  check('heartbeat', 'an idle client is pinged, and one that does not answer is disconnected', async () => {
+  check('limits', 'an idle client is pinged, and one that does not answer is disconnected', async () => {
     const client = await openRaw(program().port, { path: '/heartbeat' });
     await client.until(() => client.framesOf(Opcode.ping).length >= 2, 'two pings');
     await client.end();
@@ -138,7 +130,7 @@ function checkFeatures(check: Check, program: () => Program): void {
     await answering.flush();
   });
 
-  check('groups', 'a group sends to its other members', async () => {
+  check('features', 'a group sends to its other members', async () => {
     const [one, two, three] = [
       await connect(program(), '/group'),
       await connect(program(), '/group'),
@@ -152,7 +144,7 @@ function checkFeatures(check: Check, program: () => Program): void {
     expect(one.unread()).toEqual([]);
   });
 
-  check('passUpgrade', 'a library of the user does the handshake with `passUpgrade`', async () => {
+  check('features', 'a library of the user does the handshake with `passUpgrade`', async () => {
     const client = await connect(program(), '/passed');
     client.send('text', Buffer.from([1, 2]));
     expect(await client.take(2)).toEqual(['text', Buffer.from([1, 2])]);
@@ -167,7 +159,7 @@ function checkFeatures(check: Check, program: () => Program): void {
   });
 
   for (const path of ['/handed-over', '/stream', '/web-stream'])
-    check('libraries', `${path} echoes: handOver(), stream(), readable and writable`, async () => {
+    check('features', `${path} echoes: handOver(), stream(), readable and writable`, async () => {
       const client = await connect(program(), path);
       const bytes = randomBytes(300_000);
       client.send(bytes);
@@ -175,14 +167,14 @@ function checkFeatures(check: Check, program: () => Program): void {
       expect((await client.close(1000)).code).toBe(1000);
     });
 
-  check('handshake', 'a message right behind the handshake, and a handshake in pieces, arrive', async () => {
+  check('features', 'a message right behind the handshake, and a handshake in pieces, arrive', async () => {
     const early = await openRaw(program().port, { path: '/echo', early: text('early') });
     expect((await early.nextFrame())?.payload.toString()).toBe('early');
     early.write(close(1000));
     expect(await early.end()).toBe('end');
   });
 
-  check('TLS', 'a server of node:https is found, and its websockets work', async () => {
+  check('features', 'a server of node:https is found, and its websockets work', async () => {
     const [, port] = /port (\d+)/.exec(await program().printed(/secure port/)) ?? [];
     const client = await connect({ port: Number(port), tls: true }, '/echo', {
       headers: { origin: `https://127.0.0.1:${port}` },
@@ -194,7 +186,7 @@ function checkFeatures(check: Check, program: () => Program): void {
     expect((await client.close(1000)).code).toBe(1000);
   });
 
-  check('closeWebsockets', 'closes all websockets with 1001, and the server serves on', async () => {
+  check('features', 'closes all websockets with 1001, and the server serves on', async () => {
     const client = await connect(program(), '/echo');
     const url = `http://127.0.0.1:${program().port}/close-websockets`;
     const response = await fetch(url, { method: 'POST' });
