@@ -28,7 +28,10 @@ export interface Target {
 export type Transport = 'http1' | 'http2';
 
 /** `CONFORMANCE_TARGET=ws` runs the same cases against bare `ws`: to tell our faults from those of the suite. */
-export const openTarget = (options: WebsocketOptions = {}, transport: Transport = 'http1'): Promise<Target> =>
+export const openTarget = (
+  options: WebsocketOptions = {},
+  transport: Transport = 'http1',
+): Promise<Target> =>
   process.env['CONFORMANCE_TARGET'] === 'ws' ? openBareWs(options) : openOurs(options, transport);
 
 async function openOurs(options: WebsocketOptions, transport: Transport): Promise<Target> {
