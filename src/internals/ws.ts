@@ -5,16 +5,21 @@
 import type { EventEmitter } from 'node:events';
 import type { Writable } from 'node:stream';
 import type * as Ws from 'ws';
-// Named imports: with `import *`, the build would copy the exports, and lose those that a tracer's replacement for the
-// class `WebSocket` inherits.
-import { WebSocket as ImportedWebSocket, WebSocketServer as ImportedServer } from 'ws';
-// @ts-expect-error -- The types of ws lack these exports.
-import { extension as wsExtension, PerMessageDeflate as WsDeflate, subprotocol as wsSubprotocol } from 'ws';
+import * as namespace from 'ws';
 import { clearTimeout, nextTick, setTimeout } from '../shared/real-timers.js';
 import { unwrapWs } from './bun.js';
 
+/** What `ws` exports. The types lack the parsers. */
+type Module = typeof Ws & {
+  extension: { parse(header: string): Record<string, object[]> };
+  subprotocol: { parse(header: string): Set<string> };
+  PerMessageDeflate: new (options: object) => { accept(offers: object[]): void };
+};
+
+const imported = moduleOf(namespace as unknown as Module & { default?: Module });
+
 // Without this check, Node throws "Class extends value undefined", which does not help the user.
-if ((ImportedWebSocket as unknown) === undefined) {
+if ((imported.WebSocket as unknown) === undefined) {
   throw new Error(
     'dwebsocket needs the Node version of "ws", but the empty browser version was loaded, because the condition ' +
       '"browser" is set. In Jest with jsdom, begin the test file with /** @jest-environment node */ or set ' +
@@ -22,13 +27,7 @@ if ((ImportedWebSocket as unknown) === undefined) {
   );
 }
 
-const ws = unwrapWs({
-  WebSocket: ImportedWebSocket,
-  WebSocketServer: ImportedServer,
-  extension: wsExtension as { parse(header: string): Record<string, object[]> },
-  subprotocol: wsSubprotocol as { parse(header: string): Set<string> },
-  PerMessageDeflate: WsDeflate as new (options: object) => { accept(offers: object[]): void },
-});
+const ws = unwrapWs(imported);
 
 export const WebSocketServer: typeof Ws.WebSocketServer = ws.WebSocketServer;
 
@@ -168,3 +167,12 @@ export interface ServerOptions extends Ws.ServerOptions {
 
 /** Parsers of handshake headers. They throw when a header is malformed. */
 export const { extension, subprotocol, PerMessageDeflate } = ws;
+
+/**
+ * Returns the module itself if it is there. In CommonJS the namespace is a copy, which lacks what a tracer's replacement for the
+ * class `WebSocket` inherits.
+ */
+function moduleOf(exports: Module & { default?: Module }): Module {
+  const { default: whole } = exports;
+  return whole !== undefined && 'PerMessageDeflate' in whole ? whole : exports;
+}
