@@ -1,3 +1,6 @@
+import type { BackplaneHistory } from './history/kept.js';
+import type { Position } from './history/position.js';
+
 /**
  * Carries the messages of groups between processes.
  *
@@ -48,12 +51,18 @@ export interface Backplane {
    * MUST NOT reject. MAY be called again. Afterwards `publish` and `subscribe` reject.
    */
   close(): PromiseLike<unknown>;
+
+  /** Keeps messages for the option `history` of `createGroups`. Only `redisStreamBackplane` of this package does. */
+  readonly history?: BackplaneHistory;
 }
 
 /** Receives the events of a backplane. None of these functions throws. */
 export interface BackplaneEvents {
-  /** Receives bytes that were published on a subscribed channel. */
-  readonly message: (channel: string, data: Buffer) => void;
+  /**
+   * Receives bytes that were published on a subscribed channel. A backplane that keeps messages also gives their place, and
+   * delivers the messages of this process, too.
+   */
+  readonly message: (channel: string, data: Buffer, kept?: Position & { readonly time: number }) => void;
   /** Called once at the start of each outage: other processes are not reachable. */
   readonly cutOff: (error: Error) => void;
   /** Called when the outage is over and all channels are subscribed again. */

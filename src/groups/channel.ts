@@ -29,6 +29,8 @@ export class Channel {
   #delay = FIRST_RETRY;
   #retry: NodeJS.Timeout | undefined;
   #waiters: ((subscribed: boolean) => void)[] = [];
+  /** Like `#waiters`, but they also wait for the retries. */
+  #patientWaiters: ((subscribed: boolean) => void)[] = [];
 
   constructor(name: string, host: ChannelHost) {
     this.name = name;
@@ -47,8 +49,15 @@ export class Channel {
       clearTimeout(this.#retry);
       this.#retry = undefined;
       this.#resolveWaiters(false);
+      this.#resolvePatientWaiters(false);
     }
     this.#reconcile();
+  }
+
+  /** Resolves with `true` once the channel is subscribed, with `false` when it is no longer wanted. */
+  untilSubscribed(): Promise<boolean> {
+    if (this.#state === 'on' || !this.#wanted) return Promise.resolve(this.#wanted);
+    return new Promise((resolve) => this.#patientWaiters.push(resolve));
   }
 
   /** Resolves with `true` once the channel is subscribed, with `false` when that fails for now. */
@@ -87,7 +96,10 @@ export class Channel {
   #changed(on: boolean): void {
     this.#state = on ? 'on' : 'off';
     this.#delay = FIRST_RETRY;
-    if (on) this.#resolveWaiters(true);
+    if (on) {
+      this.#resolveWaiters(true);
+      this.#resolvePatientWaiters(true);
+    }
     this.#reconcile();
   }
 
@@ -109,6 +121,10 @@ export class Channel {
 
   #resolveWaiters(subscribed: boolean): void {
     for (const waiter of this.#waiters.splice(0)) waiter(subscribed);
+  }
+
+  #resolvePatientWaiters(subscribed: boolean): void {
+    for (const waiter of this.#patientWaiters.splice(0)) waiter(subscribed);
   }
 }
 

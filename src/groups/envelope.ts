@@ -41,6 +41,11 @@ export class EnvelopeWriter {
   readonly origin = this.#id.toString('latin1');
   #sequence = 0;
 
+  /** Returns the sequence of the last envelope. */
+  get sequence(): number {
+    return this.#sequence;
+  }
+
   wrapMessage(number: number, bytes: Uint8Array, binary: boolean): Buffer {
     const envelope = this.#allocate(number, binary ? BINARY : TEXT, bytes.length);
     envelope.set(bytes, HEADER_BYTES);
@@ -66,6 +71,21 @@ export class EnvelopeWriter {
   }
 }
 
+/** Parses the header of an envelope, of which the body may be cut. */
+export function readHeader(data: Buffer): EnvelopeHeader | undefined {
+  if (data.length < HEADER_BYTES || data.toString('latin1', 0, 2) !== 'dw' || data[2] !== VERSION)
+    return undefined;
+  return parseHeader(data);
+}
+
+function parseHeader(data: Buffer): EnvelopeHeader {
+  return {
+    origin: data.toString('latin1', ORIGIN_AT, SEQUENCE_AT),
+    sequence: data.readUIntBE(SEQUENCE_AT, SEQUENCE_BYTES),
+    number: data.readUInt32BE(NUMBER_AT),
+  };
+}
+
 /** Parses an envelope, or returns why the bytes are not a valid one. */
 export function readEnvelope(data: Buffer): Envelope | string {
   if (data.length < HEADER_BYTES || data.toString('latin1', 0, 2) !== 'dw')
@@ -73,11 +93,7 @@ export function readEnvelope(data: Buffer): Envelope | string {
   const version = data[2];
   if (version !== VERSION)
     return `it has format version ${String(version)}, and this process reads ${VERSION}`;
-  const header = {
-    origin: data.toString('latin1', ORIGIN_AT, SEQUENCE_AT),
-    sequence: data.readUIntBE(SEQUENCE_AT, SEQUENCE_BYTES),
-    number: data.readUInt32BE(NUMBER_AT),
-  };
+  const header = parseHeader(data);
   const body = data.subarray(HEADER_BYTES);
   switch (data[3]) {
     case TEXT:

@@ -2,6 +2,7 @@ import { debug } from '../shared/notices.js';
 import { asBytes, encodeFrame, type Data } from '../websocket/frame.js';
 import { sendFrame } from '../websocket/operations.js';
 import { Websocket } from '../websocket/websocket.js';
+import { formatPosition, type Position } from './history/position.js';
 import type { Member } from './member.js';
 
 /**
@@ -49,27 +50,56 @@ function convert(message: string | Buffer): string | Buffer {
   return typeof message === 'string' ? Buffer.from(message) : message.toString();
 }
 
-/** Sends a message to a member. Returns `false` if the member is closed or throws. Never waits, never throws. */
-export function deliver(member: Member, groupMessage: GroupMessage): boolean {
+/**
+ * Sends a message to a member. Returns `false` if the member is closed or throws. Never waits, never throws.
+ *
+ * @param position The place of the message in the history of the group, if any.
+ */
+export function deliver(member: Member, groupMessage: GroupMessage, position?: Position): boolean {
   try {
     if (member instanceof Websocket) {
       if (member.isClosed()) return false;
       // Not awaited: each member has its own limit `maxBuffered`.
-      void sendFrame(member as Websocket, groupMessage.frame, groupMessage.data, groupMessage.binary);
+      void sendToWebsocket(member, groupMessage);
       return true;
     }
     if (member.isClosed?.() === true) return false;
-    settleQuietly(member.send(groupMessage.value));
+    settleQuietly(sendToMember(member, groupMessage, position));
     return true;
   } catch (error) {
-    debug('a member of a group failed to send: %o', error);
+    reportFailure(error);
     return false;
   }
 }
 
+/** Sends a message like `deliver`, and resolves when the member takes the next one. Never rejects. */
+export async function deliverAndWait(
+  member: Member,
+  groupMessage: GroupMessage,
+  position?: Position,
+): Promise<void> {
+  try {
+    if (member.isClosed?.() === true) return;
+    if (member instanceof Websocket) await sendToWebsocket(member, groupMessage);
+    else await sendToMember(member, groupMessage, position);
+  } catch (error) {
+    reportFailure(error);
+  }
+}
+
+function sendToWebsocket(member: Websocket, { frame, data, binary }: GroupMessage): PromiseLike<boolean> {
+  return sendFrame(member, frame, data, binary);
+}
+
+function sendToMember(member: Member, { value }: GroupMessage, position: Position | undefined): unknown {
+  return position === undefined ? member.send(value) : member.send(value, { id: formatPosition(position) });
+}
+
 // A user's member may return a promise that rejects. An unhandled rejection would end the process.
 function settleQuietly(result: unknown): void {
-  if (result instanceof Promise) {
-    result.catch((error: unknown) => debug('a member of a group failed to send: %o', error));
-  }
+  if (result instanceof Promise) result.catch(reportFailure);
+}
+
+function reportFailure(error: unknown): void {
+  debug('a member of a group failed to send: %o', error);
 }

@@ -1,9 +1,15 @@
+import { checkNames } from '../options/checks.js';
 import { argumentError, describe, type WebsocketError } from '../shared/errors.js';
 import { checkClose } from '../websocket/arguments.js';
+import type { Message } from '../options/options.js';
 import type { Data } from '../websocket/frame.js';
 import type { Envelope } from './envelope.js';
 import { deliver, GroupMessage } from './group-message.js';
+import type { Filter, GroupHistory, HistoryGroup, HistoryRange } from './history/group-history.js';
+import type { Welcome } from './history/joining.js';
+import { formatPosition } from './history/position.js';
 import { addMembership, isMember, removeMembership, type AnyMember, type Member } from './member.js';
+import type { SequenceTracker } from './sequence-tracker.js';
 
 /** Describes the result of sending to a group. */
 export interface Sent {
@@ -30,6 +36,26 @@ export interface GroupSendOptions {
   binary?: boolean | undefined;
 }
 
+/** Lists the options of {@link Group.add} in a group with a history. */
+export interface GroupAddOptions extends HistoryRange {
+  /**
+   * Creates the first message for the websocket. `position` is the id after which it gets all messages. `complete` is `false`
+   * if the history does not reach back to `since`, so that messages are missing. Called again with `complete: false` when
+   * messages are lost later. With `messages: 'json'` or `sends` it returns a value, which `sends` does not check.
+   */
+  welcome?: Welcome | undefined;
+}
+
+/** A message that a group keeps. */
+export interface KeptMessage<M = Message> {
+  /** The id, for the option `since`. */
+  readonly id: string;
+  /** When it was sent, in milliseconds since 1970. */
+  readonly time: number;
+  /** The message as members receive it, or its value with `messages: 'json'` or `sends`. */
+  readonly message: M;
+}
+
 /** Owns groups, and connects them with other processes. */
 export interface GroupHost {
   /** Called when the first member has joined. */
@@ -38,11 +64,26 @@ export interface GroupHost {
   emptied(group: AnyGroup): void;
   /** Resolves with whether messages of other processes arrive. */
   whenSubscribed(group: AnyGroup): PromiseLike<boolean>;
+  /** Resolves with `true` when messages of other processes arrive, and with `false` when the group has no members any more. */
+  untilSubscribed(group: AnyGroup): PromiseLike<boolean>;
+  /** Notes which messages of other processes have been there before. */
+  learn(group: AnyGroup, earlier: SequenceTracker): void;
   /** Encodes the argument of `send` once for all members. */
   createMessage(data: unknown, binary: boolean | undefined): GroupMessage;
   /** Sends to the other processes, and resolves with the result; `local` is the number of members reached here. */
   sendMessage(group: AnyGroup, groupMessage: GroupMessage, local: number): PromiseLike<Sent>;
   sendClose(group: AnyGroup, code: number, reason: string, local: number): PromiseLike<Sent>;
+  /** Creates the history of a group, if groups have one. */
+  createHistory(group: HistoryGroup): GroupHistory | undefined;
+  /** Keeps a message, and sends it to the members in all processes. */
+  sendKept(
+    group: AnyGroup,
+    history: GroupHistory,
+    groupMessage: GroupMessage,
+    isExcepted: Filter,
+  ): PromiseLike<Sent>;
+  /** Returns what a kept message is for the app. */
+  decode(data: string | Buffer): unknown;
 }
 
 /** Stands for a group, whatever it sends. */
@@ -53,6 +94,9 @@ export let createGroup: (name: string, host: GroupHost) => AnyGroup;
 
 /** @internal Applies the message or close of another process to the members in this process. */
 export let receive: (group: AnyGroup, envelope: Envelope) => void;
+
+/** @internal Returns the history of a group, if it has one. */
+export let historyOf: (group: AnyGroup) => GroupHistory | undefined;
 
 /** @internal Returns the number for the next message to other processes. */
 export let nextNumber: (group: AnyGroup) => number;
@@ -70,12 +114,25 @@ export class Group<Out = Data> {
   readonly name: string;
   readonly #host: GroupHost;
   readonly #members = new Set<Member>();
+  readonly #history: GroupHistory | undefined;
+  /** Called when a close has reached the members by way of the backplane. */
+  #closeWaiters: (() => void)[] | undefined;
   // The number of the last message to other processes.
   #sent = 0;
 
   private constructor(name: string, host: GroupHost) {
     this.name = name;
     this.#host = host;
+    this.#history = host.createHistory({
+      name,
+      members: this.#members,
+      whenSubscribed: () => host.whenSubscribed(this),
+      untilSubscribed: () => host.untilSubscribed(this),
+      remove: (member) => this.delete(member),
+      learn: (earlier) => {
+        host.learn(this, earlier);
+      },
+    });
   }
 
   /** Returns the number of members in this process. */
@@ -101,9 +158,14 @@ export class Group<Out = Data> {
    * too. It resolves with `false` if the websocket is closed. It also resolves with `false` during an outage: then those
    * messages will arrive after the outage.
    *
+   * In a group with a history, it first gets the message of `welcome`, then the kept messages that `since` or `last` ask for, and
+   * then what is new: each message once, in order. The promise then resolves with `true` when it has what was kept. It rejects
+   * with what `welcome` throws.
+   *
    * @throws {TypeError} The value is not a member: it lacks `send()` or `closed`.
+   * @throws {WebsocketArgumentError} The group has no history, so it takes no options; or `last` is not a number of messages.
    */
-  add(member: AnyMember): PromiseLike<boolean> {
+  add(member: AnyMember, options?: GroupAddOptions): PromiseLike<boolean> {
     if (!isMember(member)) {
       throw argumentError(
         TypeError,
@@ -111,20 +173,58 @@ export class Group<Out = Data> {
           `got ${describe(member)}`,
       );
     }
+    const { welcome, ...range } = options === undefined ? {} : this.#checkAddOptions(options);
     if (member.isClosed?.() === true) return Promise.resolve(false);
-    if (!this.#members.has(member)) {
-      this.#members.add(member);
-      addMembership(member, this);
-      if (this.#members.size === 1) this.#host.filled(this);
-    }
-    return this.#host.whenSubscribed(this);
+    if (this.#members.has(member))
+      return this.#history?.whenJoined(member) ?? this.#host.whenSubscribed(this);
+    this.#members.add(member);
+    addMembership(member, this);
+    if (this.#members.size === 1) this.#host.filled(this);
+    return this.#history?.join(member, range, welcome) ?? this.#host.whenSubscribed(this);
+  }
+
+  #checkAddOptions(options: GroupAddOptions): GroupAddOptions {
+    const given = checkNames(options, ['since', 'last', 'welcome']) as GroupAddOptions;
+    if (this.#history === undefined && Object.keys(given).length > 0)
+      throw noHistoryError('add() with these options');
+    checkLast(given.last);
+    if (given.welcome === undefined || typeof given.welcome === 'function') return given;
+    throw argumentError(
+      TypeError,
+      `the option "welcome" must be a function ({ position, complete }) => message; got ${describe(given.welcome)}`,
+    );
+  }
+
+  /**
+   * Returns the messages that the group keeps, oldest first: those after `since`, or the last ones.
+   *
+   * @throws {WebsocketArgumentError} The group has no history, or `last` is not a number of messages.
+   * @throws {BackplaneError} (as a rejection) The backplane that keeps them is not reachable.
+   * @example
+   * app.get('/chat/:room/last', async (req, res) => res.json(await groups.group(req.params.room).history({ last: 20 })));
+   */
+  history(range: HistoryRange = {}): Promise<KeptMessage<[Out] extends [Data] ? Message : Out>[]> {
+    if (this.#history === undefined) throw noHistoryError('history()');
+    checkLast((checkNames(range, ['since', 'last']) as HistoryRange).last);
+    const read = this.#history.read(range);
+    return read.then((entries) =>
+      entries.map((entry) => ({
+        id: formatPosition(entry),
+        time: entry.time,
+        message: this.#host.decode(entry.data as string | Buffer) as never,
+      })),
+    );
   }
 
   /** Removes a member, and leaves it open. Returns whether it was in the group. */
   delete(member: AnyMember): boolean {
     if (!this.#members.delete(member)) return false;
     removeMembership(member, this);
-    if (this.#members.size === 0) this.#host.emptied(this);
+    this.#history?.leave(member);
+    if (this.#members.size === 0) {
+      this.#callCloseWaiters();
+      this.#host.emptied(this);
+    }
     return true;
   }
 
@@ -144,6 +244,8 @@ export class Group<Out = Data> {
    */
   send(data: Out, options: GroupSendOptions = {}): PromiseLike<Sent> {
     const groupMessage = this.#host.createMessage(data, options.binary);
+    if (this.#history !== undefined)
+      return this.#host.sendKept(this, this.#history, groupMessage, makeFilter(options.except));
     return this.#host.sendMessage(this, groupMessage, this.#deliver(groupMessage, options.except));
   }
 
@@ -157,8 +259,21 @@ export class Group<Out = Data> {
    */
   close(code = 1000, reason = ''): PromiseLike<Sent> {
     checkClose(code, reason);
+    if (this.#history?.followsBackplane === true) return this.#closeInOrder(code, reason);
     const sent = this.#host.sendClose(this, code, reason, this.#members.size);
     return Promise.all([sent, this.#closeMembers(code, reason)]).then(([result]) => result);
+  }
+
+  /** Closes the members when the backplane delivers the close, because it delivers the messages before it, too. */
+  async #closeInOrder(code: number, reason: string): Promise<Sent> {
+    const arrived =
+      this.#members.size === 0
+        ? undefined
+        : new Promise<void>((resolve) => (this.#closeWaiters ??= []).push(resolve));
+    const sent = await this.#host.sendClose(this, code, reason, this.#members.size);
+    if (sent.backplane === true) await arrived;
+    else if (sent.backplane === false) await this.#closeMembers(code, reason);
+    return sent;
   }
 
   #deliver(groupMessage: GroupMessage, except?: GroupSendOptions['except']): number {
@@ -173,9 +288,19 @@ export class Group<Out = Data> {
 
   #closeMembers(code: number, reason: string): Promise<unknown> {
     const members = [...this.#members];
+    const waiters = this.#closeWaiters;
+    this.#closeWaiters = undefined;
     for (const member of members) this.delete(member);
     // `async` turns a throw into a rejection, so that the other members still close.
-    return Promise.allSettled(members.map(async (member) => await member.close?.(code, reason)));
+    const closed = Promise.allSettled(members.map(async (member) => await member.close?.(code, reason)));
+    if (waiters !== undefined) void closed.then(() => callAll(waiters));
+    return closed;
+  }
+
+  #callCloseWaiters(): void {
+    if (this.#closeWaiters === undefined) return;
+    callAll(this.#closeWaiters);
+    this.#closeWaiters = undefined;
   }
 
   static {
@@ -184,6 +309,7 @@ export class Group<Out = Data> {
       if (envelope.kind === 'message') group.#deliver(new GroupMessage(envelope.bytes, envelope.binary));
       else void group.#closeMembers(envelope.code, envelope.reason);
     };
+    historyOf = (group) => group.#history;
     nextNumber = (group) => (group.#sent = (group.#sent % 0xffff_ffff) + 1);
     removeMembers = (group) => {
       for (const member of group.#members) group.delete(member);
@@ -194,6 +320,25 @@ export class Group<Out = Data> {
 function makeFilter(except: GroupSendOptions['except']): ((member: Member) => boolean) | undefined {
   if (except === undefined) return undefined;
   if (isMember(except)) return (member) => member === except;
-  const all = new Set(except);
+  const all = new Set(except as Iterable<AnyMember>);
   return (member) => all.has(member);
+}
+
+function callAll(callbacks: readonly (() => void)[]): void {
+  for (const callback of callbacks) callback();
+}
+
+function checkLast(last: unknown): void {
+  if (last === undefined || (Number.isInteger(last) && (last as number) >= 0)) return;
+  throw argumentError(
+    typeof last === 'number' ? RangeError : TypeError,
+    `the option "last" must be a number of messages, 0 or more; got ${describe(last)}`,
+  );
+}
+
+function noHistoryError(what: string): Error {
+  return argumentError(
+    TypeError,
+    `${what} needs groups that keep messages: createGroups({ history: { length: 100, age: 3_600_000 } })`,
+  );
 }

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import { checkNames } from '../options/checks.js';
 import { checkSchema } from '../options/schema.js';
@@ -14,6 +15,7 @@ import { EnvelopeWriter, readEnvelope } from './envelope.js';
 import { BackplaneError, reasonOf } from './errors.js';
 import {
   createGroup,
+  historyOf,
   removeMembers,
   type AnyGroup,
   type Group,
@@ -23,6 +25,12 @@ import {
   type Sent,
 } from './group.js';
 import { GroupMessage } from './group-message.js';
+import { GroupHistory, type Filter, type HistoryHost } from './history/group-history.js';
+import { type HistoryOptions, type HistorySettings, resolveHistoryOptions } from './history/options.js';
+import type { Position } from './history/position.js';
+import { toMessage } from './history/read-page.js';
+import { createStamper } from './history/stamp.js';
+import { HistoryStore } from './history/store.js';
 import { DUPLICATE, UNKNOWN_COUNT } from './sequence-tracker.js';
 
 /** Lists the options of {@link createGroups}. */
@@ -34,6 +42,14 @@ export interface GroupsOptions {
    * @default none
    */
   backplane?: Backplane | undefined;
+  /**
+   * Lets each group keep its last messages, so that a client that comes back can get what it has missed. Without a backplane,
+   * they are in the memory of this process. With `redisStreamBackplane` they are in Redis. Other backplanes cannot keep them.
+   * All processes need the same settings.
+   *
+   * @default none (groups keep no messages)
+   */
+  history?: HistoryOptions | undefined;
 }
 
 /** Lists the options of {@link createGroups} for groups that send values. One of `messages` and `sends` is enough. */
@@ -89,8 +105,10 @@ export function createGroups<Sends extends StandardSchema = StandardSchema>(
 ): Groups<SchemaInput<Sends>>;
 export function createGroups(options?: GroupsOptions): Groups;
 export function createGroups(options: ValueGroupsOptions = {}): Groups<unknown> {
-  const { backplane, messages, sends } = checkNames(options, ['backplane', 'messages', 'sends']);
+  const names = ['backplane', 'messages', 'sends', 'history'];
+  const { backplane, messages, sends, history } = checkNames(options, names);
   if (backplane !== undefined) checkBackplane(backplane);
+  const settings = history === undefined ? undefined : resolveHistoryOptions(history);
   if (sends !== undefined) checkSchema(sends, 'sends');
   if (messages !== undefined && messages !== 'json')
     throw optionError(
@@ -100,7 +118,8 @@ export function createGroups(options: ValueGroupsOptions = {}): Groups<unknown> 
       messages,
     );
   const hasValues = messages !== undefined || sends !== undefined;
-  return new Groups(backplane, hasValues ? new Codec('json', sends) : undefined);
+  if (settings !== undefined && backplane !== undefined) keepHistory(backplane, settings);
+  return new Groups(backplane, hasValues ? new Codec('json', sends) : undefined, settings);
 }
 
 /** Holds groups by name, and emits {@link GroupsEvents}. Create it with {@link createGroups}. */
@@ -116,13 +135,21 @@ export class Groups<Out = Data> extends EventEmitter<GroupsEvents> {
   readonly #channels = new Map<string, Channel>();
   readonly #groupHost: GroupHost;
   readonly #channelHost: ChannelHost | undefined;
+  readonly #historyStore: HistoryStore | undefined;
   #cutOffSince: number | undefined;
   #closed: Promise<void> | undefined;
 
   /** @internal */
-  constructor(backplane: Backplane | undefined, codec: Codec | undefined) {
+  constructor(
+    backplane: Backplane | undefined,
+    codec: Codec | undefined,
+    historySettings: HistorySettings | undefined,
+  ) {
     super();
     this.#backplane = backplane;
+    const historyHost =
+      historySettings === undefined ? undefined : createHistoryHost(historySettings, backplane, codec);
+    this.#historyStore = historyHost?.store;
     this.#groupHost = {
       filled: (group) => this.#groupFilled(group),
       emptied: (group) => this.#groupEmptied(group),
@@ -130,6 +157,15 @@ export class Groups<Out = Data> extends EventEmitter<GroupsEvents> {
         if (backplane === undefined) return TRUE;
         return this.#channels.get(group.name)?.whenSubscribed() ?? FALSE;
       },
+      untilSubscribed: (group) => this.#channels.get(group.name)?.untilSubscribed() ?? FALSE,
+      learn: (group, earlier) => {
+        this.#channels.get(group.name)?.sequences.learn(earlier);
+      },
+      createHistory: (group) =>
+        historyHost === undefined ? undefined : new GroupHistory(group, historyHost),
+      sendKept: (...message) => this.#sendKept(...message),
+      decode: (data) =>
+        codec !== undefined && typeof data === 'string' ? (JSON.parse(data) as unknown) : data,
       createMessage:
         codec === undefined
           ? (data, binary) => new GroupMessage(data as Data, binary)
@@ -148,7 +184,7 @@ export class Groups<Out = Data> extends EventEmitter<GroupsEvents> {
       ended: (channel) => this.#channels.delete(channel.name),
     };
     backplane.start({
-      message: (channel, data) => this.#receive(channel, data),
+      message: (channel, data, kept) => this.#receive(channel, data, kept),
       cutOff: (error) => this.#cutOff(error),
       back: () => this.#back(),
       missed: (group, count) => this.#missed(group, count),
@@ -167,7 +203,7 @@ export class Groups<Out = Data> extends EventEmitter<GroupsEvents> {
       throw argumentError(TypeError, `group() takes a string as name; got ${describe(name)}`);
     }
     const known = this.#groups.get(name)?.deref();
-    if (known !== undefined) return known;
+    if (known !== undefined) return known as Group<never> as Group<Out>;
     // In UTF-8 all such names would be equal. They arise when a text is cut between the halves of a pair.
     if (/\p{Surrogate}/u.test(name)) {
       throw argumentError(
@@ -179,7 +215,7 @@ export class Groups<Out = Data> extends EventEmitter<GroupsEvents> {
     const group = createGroup(name, this.#groupHost);
     this.#groups.set(name, new WeakRef(group));
     this.#collected.register(group, name);
-    return group;
+    return group as Group<never> as Group<Out>;
   }
 
   /** Returns whether other processes are not reachable now. Useful for a health check. */
@@ -201,6 +237,7 @@ export class Groups<Out = Data> extends EventEmitter<GroupsEvents> {
 
   async #closeBackplane(): Promise<void> {
     for (const group of this.#filled) removeMembers(group);
+    this.#historyStore?.clear();
     try {
       await this.#backplane?.close();
     } catch (error) {
@@ -221,6 +258,27 @@ export class Groups<Out = Data> extends EventEmitter<GroupsEvents> {
   #groupEmptied(group: AnyGroup): void {
     this.#filled.delete(group);
     this.#channels.get(group.name)?.setWanted(false);
+  }
+
+  #sendKept(
+    group: AnyGroup,
+    history: GroupHistory,
+    groupMessage: GroupMessage,
+    isExcepted: Filter,
+  ): PromiseLike<Sent> {
+    history.stamper?.check(groupMessage);
+    if (!history.followsBackplane) {
+      const local = history.send(groupMessage, isExcepted);
+      return laterIfAwaited({ local, backplane: null, error: null });
+    }
+    // The members of this process get the message from the backplane, too, because only then it has its place.
+    const local = [...group].filter((member) => isExcepted?.(member) !== true).length;
+    const sent = this.#publish(group, local, () => {
+      const envelope = this.#writer.wrapMessage(nextNumber(group), groupMessage.bytes, groupMessage.binary);
+      history.exclude(this.#writer.sequence, isExcepted);
+      return envelope;
+    });
+    return sent.then((result) => (result.backplane === false ? { ...result, local: 0 } : result));
   }
 
   #publish(group: AnyGroup, local: number, wrap: () => Buffer): PromiseLike<Sent> {
@@ -247,7 +305,7 @@ export class Groups<Out = Data> extends EventEmitter<GroupsEvents> {
   }
 
   /** Handles bytes from the backplane. Must not throw: it runs in an event listener of a network client. */
-  #receive(name: string, data: Buffer): void {
+  #receive(name: string, data: Buffer, kept: (Position & { readonly time: number }) | undefined): void {
     const channel = this.#channels.get(name);
     if (channel?.wanted !== true) return;
     const envelope = readEnvelope(data);
@@ -255,12 +313,31 @@ export class Groups<Out = Data> extends EventEmitter<GroupsEvents> {
       this.#refuseForeignMessage(name, envelope);
       return;
     }
-    if (envelope.origin === this.#writer.origin) return;
+    const isOwn = envelope.origin === this.#writer.origin;
+    if (isOwn && kept === undefined) return;
     const lost = channel.sequences.track(envelope);
     if (lost === DUPLICATE) return;
-    if (lost > 0) this.#emitMissed(name, lost === UNKNOWN_COUNT ? undefined : lost);
+    // `send` has told the app what this process has lost.
+    if (lost > 0 && !isOwn) this.#emitMissed(name, lost === UNKNOWN_COUNT ? undefined : lost);
     const group = this.#groups.get(name)?.deref();
-    if (group !== undefined) receive(group, envelope);
+    if (group === undefined) return;
+    const history = historyOf(group);
+    if (kept === undefined || history === undefined) {
+      receive(group, envelope);
+      return;
+    }
+    const isMessage = envelope.kind === 'message';
+    history.receive(
+      {
+        position: kept,
+        time: kept.time,
+        header: envelope,
+        groupMessage: isMessage ? toMessage(kept, envelope, history.stamper) : undefined,
+        isAfterGap: lost > 0,
+      },
+      isOwn ? history.takeExcluded(envelope.sequence) : undefined,
+    );
+    if (!isMessage) receive(group, envelope);
   }
 
   #refuseForeignMessage(group: string, reason: string): void {
@@ -306,6 +383,8 @@ export class Groups<Out = Data> extends EventEmitter<GroupsEvents> {
   /** Handles a loss that the backplane reports. The gaps in the numbers that it causes are not reported again. */
   #missed(group: string, count: number | undefined): void {
     this.#channels.get(group)?.sequences.expectGaps();
+    const known = this.#groups.get(group)?.deref();
+    if (known !== undefined) historyOf(known)?.reset();
     this.#emitMissed(group, count);
   }
 
@@ -347,6 +426,35 @@ function closedError(group: string): BackplaneError {
     'groups.close() has been called, so the message reached only members in this process',
     { group },
   );
+}
+
+function createHistoryHost(
+  settings: HistorySettings,
+  backplane: Backplane | undefined,
+  codec: Codec | undefined,
+): HistoryHost {
+  let era = 0;
+  // After a restart, a process must not take a position of an earlier one for its own.
+  const mark = randomBytes(4).toString('hex');
+  return {
+    settings,
+    stamper: createStamper(settings.stamp, codec),
+    store: new HistoryStore(settings.maxBytes, settings.age),
+    source: backplane?.history,
+    begin: () => ({ era: (era = Math.max(era + 1, Date.now())), index: 0, mark }),
+    encode: (value) => new GroupMessage(codec === undefined ? (value as Data) : codec.encodeUnchecked(value)),
+  };
+}
+
+function keepHistory(backplane: Backplane, { length, age, maxBytes }: HistorySettings): void {
+  if (backplane.history === undefined)
+    throw optionError(
+      TypeError,
+      'backplane',
+      'redisStreamBackplane(client, { maxLength }) if groups have a history, or left out: no other backplane keeps messages',
+      backplane,
+    );
+  backplane.history.keep({ length, age, maxBytes });
 }
 
 const METHODS = ['start', 'publish', 'subscribe', 'unsubscribe', 'close'] as const;

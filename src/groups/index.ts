@@ -7,7 +7,7 @@
 
 export type { Backplane, BackplaneEvents } from './backplane.js';
 export { BackplaneError, type BackplaneErrorCode } from './errors.js';
-export type { Group, GroupSendOptions, Sent } from './group.js';
+export type { Group, GroupAddOptions, GroupSendOptions, KeptMessage, Sent } from './group.js';
 export {
   createGroups,
   type Groups,
@@ -15,6 +15,11 @@ export {
   type GroupsOptions,
   type ValueGroupsOptions,
 } from './groups.js';
+export type { HistoryRange } from './history/group-history.js';
+export type { HistoryStart } from './history/joining.js';
+export type { BackplaneHistory, KeptEntry, KeptPage } from './history/kept.js';
+export type { HistoryOptions } from './history/options.js';
+export type { Position } from './history/position.js';
 export type { AnyMember, Member } from './member.js';
 export { MemoryHub } from './memory-hub.js';
 export type { RedisBackplaneOptions, RedisStreamBackplaneOptions } from './redis/options.js';

@@ -4,14 +4,23 @@ import { Websocket } from '../websocket/websocket.js';
  * Describes a member of a group. A `Websocket` is a member, and so is any object of this shape.
  */
 export interface Member {
-  /** Sends a message. Must not wait for the peer, because a group never waits for its slowest member. */
-  send(message: string | Buffer, options?: { binary?: boolean }): unknown;
+  /**
+   * Sends a message. Must not wait for the peer, because a group never waits for its slowest member. If a group with history
+   * gets a promise, it waits for the promise before it sends the next kept message.
+   *
+   * `id` is the id of the message in the history of the group, if any.
+   */
+  send(message: string | Buffer, options?: { binary?: boolean; id?: string }): unknown;
   /** Settles when the member has ended. Then it leaves all groups. */
   readonly closed: PromiseLike<unknown>;
   /** Returns whether the member has begun to close. Then a group does not add it. */
   isClosed?(): boolean;
   /** Closes the member. Without this method, it only leaves a group that is closed. */
   close?(code?: number, reason?: string): unknown;
+  /** The id of the last message that the peer has had, if it says so. A group with history begins after it. */
+  readonly since?: unknown;
+  /** Called by a group with history, with the position at which the member begins. */
+  begin?(position: string): void;
 }
 
 /** Stands for a websocket, whatever its messages are, and for any other member. */

@@ -43,6 +43,20 @@ export class SequenceTracker {
     return lost;
   }
 
+  /** Returns whether a message was tracked, or a later one of the same process. */
+  has({ origin, sequence }: EnvelopeHeader): boolean {
+    const last = this.#last.get(origin);
+    return last !== undefined && sequence <= last.sequence;
+  }
+
+  /** Continues after the messages of another tracker. They came before all of this one. */
+  learn(earlier: SequenceTracker): void {
+    for (const [origin, { sequence, number }] of earlier.#last) {
+      if (this.#last.has(origin) || this.#last.size >= MAX_ORIGINS) continue;
+      this.#last.set(origin, { sequence, number, period: this.#period });
+    }
+  }
+
   /** Ignores the next gap of each process: the messages are reported as lost already, or were not for us. */
   expectGaps(): void {
     this.#period++;

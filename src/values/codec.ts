@@ -53,8 +53,17 @@ export class Codec {
    * @throws {WebsocketError} The schema of `sends` answers with a promise (`ERR_WEBSOCKET_ASYNC_SCHEMA`).
    */
   encode(value: unknown): string | NodeJS.TypedArray | DataView | ArrayBuffer {
+    if (this.#checkedBy !== undefined && !isBytes(value)) check(value, this.#checkedBy);
+    return this.encodeUnchecked(value);
+  }
+
+  /**
+   * Encodes a value like `encode`, without the schema of `sends`.
+   *
+   * @throws {WebsocketArgumentError} JSON cannot represent the value.
+   */
+  encodeUnchecked(value: unknown): string | NodeJS.TypedArray | DataView | ArrayBuffer {
     if (isBytes(value)) return value;
-    if (this.#checkedBy !== undefined) check(value, this.#checkedBy);
     const text = stringify(value);
     if (text === undefined) {
       throw argumentError(

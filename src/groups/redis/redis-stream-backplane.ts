@@ -18,6 +18,7 @@ import {
   readNothing,
   type StreamPage,
 } from './stream-entry.js';
+import { StreamHistory, toKept } from './stream-history.js';
 import { StreamTail } from './stream-tail.js';
 
 /**
@@ -54,6 +55,7 @@ class RedisStreamBackplane implements Backplane {
   readonly #settings: StreamSettings;
   readonly #link: RedisLink;
   readonly #outbox: Outbox;
+  readonly history: StreamHistory;
   readonly #tails = new Map<string, StreamTail>();
   readonly #readers = new Limiter(READERS);
   #events: BackplaneEvents | undefined;
@@ -69,7 +71,15 @@ class RedisStreamBackplane implements Backplane {
       isUnusable: isTemporary,
       ...settings,
     });
-    const makeCommand = makeAddCommand({ ...settings, isCluster: this.#link.isCluster });
+    this.history = new StreamHistory(settings, {
+      placeOf: (group) => this.#tails.get(group)?.place,
+      run: (group, command) => {
+        const key = this.#link.channelOf(group);
+        return this.#readers.run(() => this.#link.run((port) => port.command(key, command(key))));
+      },
+    });
+    // Known only when `createGroups` has begun to keep the history.
+    let makeCommand: ReturnType<typeof makeAddCommand> | undefined;
     this.#outbox = new Outbox({
       maxBuffered: settings.maxBuffered,
       keeps: true,
@@ -78,6 +88,11 @@ class RedisStreamBackplane implements Backplane {
       post: (command) => this.#link.post(command),
       send: (port, group, data) => {
         const key = this.#link.channelOf(group);
+        makeCommand ??= makeAddCommand({
+          ...settings,
+          isCluster: this.#link.isCluster,
+          isTimed: this.history.isKept,
+        });
         return port.command(key, makeCommand(key, data));
       },
       dropped: (group, count, error) => this.#events?.dropped(group, count, error),
@@ -146,7 +161,10 @@ class RedisStreamBackplane implements Backplane {
         readEnd: () => ask(readNothing(key)),
         note: (era) => this.#link.run((port) => port.command(key, noteCommand(key, era, port.isCluster))),
       },
-      deliver: (data) => this.#events?.message(group, data),
+      deliver: (data, entry) => {
+        const kept = entry === undefined || !this.history.isKept ? undefined : toKept(entry);
+        this.#events?.message(group, data, kept);
+      },
       missed: (count) => this.#events?.missed(group, count),
       failed: () => this.#catchUpLater(),
     });

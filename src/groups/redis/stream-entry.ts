@@ -16,6 +16,8 @@ export interface StreamId {
 export interface StreamEntry {
   readonly id: StreamId;
   readonly data: Buffer;
+  /** When it was added, in milliseconds of Redis's clock. Only streams of groups with a history have it. */
+  readonly time?: number | undefined;
 }
 
 /** An entry as subscribers receive it. */
@@ -25,19 +27,19 @@ export interface PublishedEntry extends StreamEntry {
 }
 
 /** The first bytes of an entry's data identify it (its mark). They include the header of the envelope. */
-const MARK_BYTES = 32;
+export const MARK_BYTES = 32;
 
 /** Bytes of memory for an entry without its data. MEMORY USAGE shows 20 to 90 bytes. */
-const ENTRY_BYTES = 64;
+export const ENTRY_BYTES = 64;
 
 /** Bytes of entries in one reply. A reply has at least one entry. */
-const PAGE_BYTES = 2 ** 16;
+export const PAGE_BYTES = 2 ** 16;
 
 /** An id that no entry has. */
 const NOWHERE = '0-0';
 
 /** Removes the indentation of a script, because each command contains the script. */
-function lua(strings: TemplateStringsArray, ...values: unknown[]): string {
+export function lua(strings: TemplateStringsArray, ...values: unknown[]): string {
   return String.raw(strings, ...values).replace(/\n\s*/g, '\n');
 }
 
@@ -61,10 +63,10 @@ end`;
  * Adds an entry and publishes it in one step, so that stream and subscribers have the same order.
  *
  * KEYS: the stream. The channel has the same name, so that a cluster keeps both on one node.
- * ARGV: maximum entries, maximum bytes, milliseconds to live, data, PUBLISH or SPUBLISH.
+ * ARGV: maximum entries, maximum bytes, milliseconds to live, data, PUBLISH or SPUBLISH, and 'time' to store the time.
  *
- * The field t of an entry holds two sums over its era: the bytes of all entries up to this one, and the bytes of entries that
- * are known to be deleted. Their difference is at least the bytes in the stream. MAXLEN may have deleted more entries. So
+ * The field t of an entry holds two sums over its era, and perhaps the time: the bytes of all entries up to this one, and the
+ * bytes of entries that are known to be deleted. Their difference is at least the bytes in the stream. MAXLEN may have deleted more entries. So
  * when the difference is too large, the script reads the exact sum from the first entry. Then it deletes the first entries
  * until the new one fits. The new entry always stays.
  */
@@ -96,10 +98,11 @@ while total - gone > most do
   count = math.min(count * 2, 64)
 end
 local id = era .. '-' .. string.format('%.0f', index + 1)
-local sums = string.format('%.0f %.0f', total, math.max(gone, 0))
+local time = ARGV[6] and ' ' .. now() or ''
+local sums = string.format('%.0f %.0f', total, math.max(gone, 0)) .. time
 redis.call('XADD', key, 'MAXLEN', '~', ARGV[1], id, 'd', data, 't', sums)
 redis.call('PEXPIRE', key, ARGV[3])
-publish(ARGV[5], key, id, previous, data)
+publish(ARGV[5], key, id .. time, previous, data)
 return id`;
 
 export interface AddOptions {
@@ -107,6 +110,8 @@ export interface AddOptions {
   readonly maxBytes: number;
   readonly maxAge: number;
   readonly isCluster: boolean;
+  /** Whether entries have a time. */
+  readonly isTimed: boolean;
 }
 
 /** Returns a function that creates the command to add an entry. It prepares the constant arguments once. */
@@ -115,7 +120,9 @@ export function makeAddCommand(options: AddOptions): (key: string, data: Buffer)
   const maxBytes = String(options.maxBytes);
   const maxAge = String(options.maxAge);
   const publish = options.isCluster ? 'SPUBLISH' : 'PUBLISH';
-  return (key, data) => ['EVAL', ADD, '1', key, maxLength, maxBytes, maxAge, data, publish];
+  if (!options.isTimed)
+    return (key, data) => ['EVAL', ADD, '1', key, maxLength, maxBytes, maxAge, data, publish];
+  return (key, data) => ['EVAL', ADD, '1', key, maxLength, maxBytes, maxAge, data, publish, 'time'];
 }
 
 /**
@@ -143,6 +150,7 @@ repeat
     if bytes >= ${PAGE_BYTES} then break end
     reply[#reply + 1] = entry[1]
     reply[#reply + 1] = entry[2][2]
+    reply[#reply + 1] = string.match(entry[2][4] or '', '%d+ %d+ (%d+)') or ''
     bytes = bytes + #entry[2][2] + ${ENTRY_BYTES}
     local era, index = string.match(entry[1], '(%d+)-(%d+)')
     from = era .. '-' .. string.format('%.0f', index + 1)
@@ -248,20 +256,37 @@ export function parseReply(reply: unknown): StreamPage | NoStream {
   const last =
     id?.length === 0 ? undefined : { id: parseForeignId(id), mark: (mark as Buffer).toString('latin1') };
   const entries: StreamEntry[] = [];
-  for (let index = 2; index + 1 < rest.length; index += 2) {
-    entries.push({ id: parseForeignId(rest[index]), data: rest[index + 1] as Buffer });
-  }
+  for (let index = 2; index + 2 < rest.length; index += 3) entries.push(parseEntry(rest, index));
   return { kind: 'entries', entries, isMore: String(kind) === 'more', last };
+}
+
+/** Parses an entry of which a script has returned id, data and time. */
+export function parseEntry(reply: readonly Buffer[], index: number): StreamEntry {
+  const time = reply[index + 2];
+  return {
+    id: parseForeignId(reply[index]),
+    data: reply[index + 1] as Buffer,
+    time: time === undefined || time.length === 0 ? undefined : Number(time),
+  };
 }
 
 /** Parses an entry that the script has published. Returns `undefined` for a message of another program. */
 export function parsePublished(message: Buffer): PublishedEntry | undefined {
   const idEnd = 1 + (message[0] ?? 0);
-  const id = parseId(message.toString('latin1', 1, idEnd));
-  if (id === undefined) return undefined;
+  const match = PUBLISHED_ID.exec(message.toString('latin1', 1, idEnd));
+  if (match === null) return undefined;
+  const [, era, index, time] = match;
   const start = idEnd + 1 + (message[idEnd] ?? 0);
-  return { id, previous: message.toString('latin1', idEnd + 1, start), data: message.subarray(start) };
+  return {
+    id: { era: era as string, index: Number(index) },
+    time: time === undefined ? undefined : Number(time),
+    previous: message.toString('latin1', idEnd + 1, start),
+    data: message.subarray(start),
+  };
 }
+
+/** The id of an entry, and perhaps its time. */
+const PUBLISHED_ID = /^(\d{1,20})-(\d{1,16})(?: (\d{1,16}))?$/;
 
 export function markOf(data: Buffer): string {
   return data.toString('latin1', 0, MARK_BYTES);

@@ -15,7 +15,8 @@ export interface TailOptions {
   /** If Redis loses the entries of at most this many milliseconds, the tail still delivers all entries that Redis has. */
   readonly reach: number;
   readonly stream: StreamReader;
-  readonly deliver: (data: Buffer) => void;
+  /** Receives each new entry, and messages of other programs without an entry. */
+  readonly deliver: (data: Buffer, entry?: StreamEntry) => void;
   /** Called when messages are lost; with their number, if known. */
   readonly missed: (count: number | undefined) => void;
   /** Called when reading has failed. Then call `catchUp` again. */
@@ -35,7 +36,7 @@ export interface StreamReader {
 }
 
 /** The last entry that was read, or the time of Redis's clock at which no stream existed. */
-type Place = Position | string;
+export type Place = Position | string;
 
 /**
  * Follows the end of one group's stream, and delivers each new entry once.
@@ -74,6 +75,11 @@ export class StreamTail {
   get end(): Position | undefined | false {
     if (this.#at === undefined || this.#reading !== undefined) return false;
     return typeof this.#at === 'string' ? undefined : this.#at;
+  }
+
+  /** Returns the last entry that was delivered, or the time at which no stream existed; `undefined` before the begin. */
+  get place(): Place | undefined {
+    return this.#at;
   }
 
   /** Notes that the stream still ends at `end`. */
@@ -245,7 +251,8 @@ export class StreamTail {
     return id.index < index || (id.index === index && markOf(data) === this.#at.mark);
   }
 
-  #deliver({ id, data }: StreamEntry): void {
+  #deliver(entry: StreamEntry): void {
+    const { id, data } = entry;
     const place = { id, mark: markOf(data) };
     if (id.index === 0) {
       this.#moveTo(place);
@@ -260,7 +267,7 @@ export class StreamTail {
       this.#nextRewindPlace = place;
       this.#rewindPlaceSince = this.#confirmedAt;
     }
-    this.#options.deliver(data);
+    this.#options.deliver(data, entry);
   }
 }
 

@@ -1,0 +1,57 @@
+import type { Member } from '../member.js';
+import { formatPosition, type Position } from './position.js';
+import type { Wanted } from './window.js';
+
+/** Says where a member begins. `add` passes it to the function `welcome`. */
+export interface HistoryStart {
+  /** The id from which on the member gets everything. A client that has had no message yet can come back with it. */
+  readonly position: string;
+  /** Whether no message is missing between `since` and the first message. */
+  readonly complete: boolean;
+}
+
+/** Creates the message that tells a member where it begins. */
+export type Welcome = (start: HistoryStart) => unknown;
+
+/** A member that gets what is kept, and does not get new messages directly yet. */
+export class Joining {
+  readonly member: Member;
+  /** The next entry for the member; `undefined` until the start is known. */
+  cursor: number | undefined;
+  /** The generation of the log to which `cursor` belongs. */
+  generation = 0;
+  /** The last entry for which the member knows whether messages before it are lost. */
+  known = -Infinity;
+  /** The last entry that was sent to the member. */
+  sent: Position | undefined;
+  /** The ids of messages that exclude the member. */
+  readonly skipped = new Set<string>();
+  /** Whether it was told where it begins. */
+  isGreeted = false;
+  readonly promise: Promise<boolean>;
+  readonly #wanted: Wanted;
+  #resolve!: (isUpToDate: boolean) => void;
+  #reject!: (error: unknown) => void;
+
+  constructor(member: Member, wanted: Wanted) {
+    this.member = member;
+    this.#wanted = wanted;
+    this.promise = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+  }
+
+  /** Returns what the member still wants. */
+  get wanted(): Wanted {
+    return this.sent === undefined ? this.#wanted : { since: formatPosition(this.sent), last: 0 };
+  }
+
+  settle(isUpToDate: boolean): void {
+    this.#resolve(isUpToDate);
+  }
+
+  fail(error: unknown): void {
+    this.#reject(error);
+  }
+}

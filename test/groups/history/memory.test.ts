@@ -1,0 +1,325 @@
+import { requireWebsocket, type Websocket } from 'dwebsocket';
+import {
+  createGroups,
+  type Group,
+  type Groups,
+  type GroupsOptions,
+  type HistoryStart,
+} from 'dwebsocket/groups';
+import express from 'express';
+import { expect, onTestFinished, test } from 'vitest';
+import { connect } from '../../support/client.js';
+import { defer } from '../../support/inbox.js';
+import { serve } from '../../support/serve.js';
+import { FakeMember } from '../support/members.js';
+
+const HOUR = 3_600_000;
+
+function open(history: Partial<GroupsOptions['history']> = {}): Groups {
+  const groups = createGroups({ history: { length: 100, age: HOUR, ...history } });
+  onTestFinished(() => groups.close());
+  return groups;
+}
+
+/** A member that records the ids of its messages, and says where it began. */
+class Listener extends FakeMember {
+  readonly ids: string[] = [];
+  readonly starts: HistoryStart[] = [];
+
+  override send(message: string | Buffer, options?: { id?: string }): void {
+    if (options?.id !== undefined) this.ids.push(options.id);
+    super.send(message);
+  }
+
+  readonly welcome = (start: HistoryStart): string => {
+    this.starts.push(start);
+    return `welcome ${start.complete}`;
+  };
+}
+
+const idsOf = async (group: Group): Promise<string[]> => (await group.history()).map(({ id }) => id);
+
+test('a new member gets the last messages, and then the new ones', async () => {
+  const room = open().group('a');
+  for (const text of ['one', 'two', 'three']) void room.send(text);
+  const ann = new Listener();
+  expect(await room.add(ann, { last: 2, welcome: ann.welcome })).toBe(true);
+  void room.send('four');
+  expect(ann.got).toEqual(['welcome true', 'two', 'three', 'four']);
+});
+
+test('a member that comes back gets exactly what it has missed', async () => {
+  const room = open().group('a');
+  const ann = new Listener();
+  await room.add(ann, { welcome: ann.welcome });
+  for (const text of ['one', 'two']) void room.send(text);
+  room.delete(ann);
+  for (const text of ['three', 'four']) void room.send(text);
+  const again = new Listener();
+  await room.add(again, { since: ann.ids.at(-1), last: 20, welcome: again.welcome });
+  void room.send('five');
+  expect(again.got).toEqual(['welcome true', 'three', 'four', 'five']);
+  expect([...ann.ids, ...again.ids]).toEqual(await idsOf(room));
+});
+
+test('a member can come back with its position before it has had a message', async () => {
+  const room = open().group('a');
+  const ann = new Listener();
+  await room.add(ann, { welcome: ann.welcome });
+  room.delete(ann);
+  void room.send('one');
+  const again = new Listener();
+  await room.add(again, { since: ann.starts[0]!.position, welcome: again.welcome });
+  expect(again.got).toEqual(['welcome true', 'one']);
+});
+
+test('the position of a member that asks for the last messages is before those', async () => {
+  const room = open().group('a');
+  for (const text of ['one', 'two', 'three']) void room.send(text);
+  const ann = new Listener();
+  await room.add(ann, { last: 2, welcome: ann.welcome });
+  const again = new Listener();
+  await room.add(again, { since: ann.starts[0]!.position, welcome: again.welcome });
+  expect(again.got).toEqual(['welcome true', 'two', 'three']);
+});
+
+test('a member whose last message is no longer kept is told so, and gets everything that is kept', async () => {
+  const room = open({ length: 2 }).group('a');
+  const ann = new Listener();
+  await room.add(ann);
+  for (const text of ['one', 'two', 'three', 'four']) void room.send(text);
+  const [one, two] = ann.ids;
+  const [late, inTime] = [new Listener(), new Listener()];
+  await room.add(late, { since: one, welcome: late.welcome });
+  expect(late.got).toEqual(['welcome false', 'three', 'four']);
+  // "two" is the last message that is not kept, so nothing is missing after it.
+  await room.add(inTime, { since: two, welcome: inTime.welcome });
+  expect(inTime.got).toEqual(['welcome true', 'three', 'four']);
+});
+
+test.for([
+  'nonsense',
+  '1-1',
+  '~1-1',
+  '9999999999999-1',
+  '../../etc/passwd',
+  ['a', 'b'],
+  { a: '1' },
+  17,
+  '0-0',
+  `${'1'.repeat(400)}-1`,
+])('an id that is none counts as too old: %j', async (since) => {
+  const room = open().group('a');
+  void room.send('one');
+  const ann = new Listener();
+  await room.add(ann, { since, last: 0, welcome: ann.welcome });
+  expect(ann.got).toEqual(['welcome false', 'one']);
+});
+
+test.for([undefined, null, ''])('without an id (%j) a member gets the last messages', async (since) => {
+  const room = open().group('a');
+  for (const text of ['one', 'two']) void room.send(text);
+  const ann = new Listener();
+  await room.add(ann, { since, last: 1, welcome: ann.welcome });
+  expect(ann.got).toEqual(['welcome true', 'two']);
+});
+
+test('after a restart, every id of the earlier process is too old', async () => {
+  const before = open().group('a');
+  const ann = new Listener();
+  await before.add(ann, { welcome: ann.welcome });
+  void before.send('one');
+  const after = open().group('a');
+  for (const since of [ann.starts[0]!.position, ann.ids[0]]) {
+    const again = new Listener();
+    await after.add(again, { since, welcome: again.welcome });
+    expect(again.starts).toMatchObject([{ complete: false }]);
+  }
+});
+
+test('a message that is sent right after add arrives once, after what was kept', async () => {
+  const room = open().group('a');
+  void room.send('one');
+  const ann = new Listener();
+  const added = room.add(ann, { last: 5, welcome: ann.welcome });
+  void room.send('two');
+  await added;
+  void room.send('three');
+  expect(ann.got).toEqual(['welcome true', 'one', 'two', 'three']);
+});
+
+test('a member that does not read is given nothing more until it does, and then everything in order', async () => {
+  const room = open().group('a');
+  for (let number = 0; number < 10; number++) void room.send(String(number));
+  const gates = [defer(), defer()];
+  const got: string[] = [];
+  const slow = {
+    closed: new Promise<void>(() => {}),
+    send: (message: string | Buffer) => {
+      got.push(String(message));
+      return gates[got.length - 1]?.promise;
+    },
+  };
+  const added = room.add(slow, { last: 3 });
+  const { local } = await room.send('10');
+  expect(local).toBe(1);
+  await new Promise(setImmediate);
+  expect(got).toEqual(['7']);
+  void room.send('11');
+  for (const gate of gates) gate.resolve();
+  expect(await added).toBe(true);
+  expect(got).toEqual(['7', '8', '9', '10', '11']);
+});
+
+test('a member so slow that messages are dropped meanwhile is told so', async () => {
+  const room = open({ length: 2 }).group('a');
+  for (let number = 0; number < 2; number++) void room.send(String(number));
+  const gate = defer();
+  const slow = new Listener();
+  const send = slow.send.bind(slow);
+  slow.send = (...args) => {
+    send(...args);
+    return slow.got.length === 2 ? (gate.promise as never) : undefined;
+  };
+  const added = room.add(slow, { last: 2, welcome: slow.welcome });
+  await new Promise(setImmediate);
+  for (let number = 2; number < 2_000; number++) void room.send(String(number));
+  gate.resolve();
+  await added;
+  const [welcome, first, second, third] = slow.got;
+  expect([welcome, first, second]).toEqual(['welcome true', '0', 'welcome false']);
+  const rest = slow.got.slice(3).map(Number);
+  expect(Number(third)).toBeGreaterThan(1);
+  expect(rest).toEqual(Array.from({ length: 2_000 - rest[0]! }, (_, index) => rest[0]! + index));
+});
+
+test('a member that leaves while it joins gets nothing more, and leaves nothing behind', async () => {
+  const room = open().group('a');
+  for (let number = 0; number < 10; number++) void room.send(String(number));
+  const gate = defer();
+  const got: unknown[] = [];
+  const leaving = new FakeMember();
+  leaving.send = (message) => {
+    got.push(message);
+    return gate.promise as never;
+  };
+  const added = room.add(leaving, { last: 10 });
+  await new Promise(setImmediate);
+  leaving.leave();
+  expect(await added).toBe(false);
+  gate.resolve();
+  await new Promise(setImmediate);
+  expect(got).toEqual(['0']);
+  expect([room.size, room.has(leaving)]).toEqual([0, false]);
+});
+
+test('a message that excludes a member does not reach it while it joins either', async () => {
+  const room = open().group('a');
+  void room.send('one');
+  const ann = new Listener();
+  const added = room.add(ann, { last: 5 });
+  void room.send('mine', { except: ann });
+  void room.send('two');
+  await added;
+  expect(ann.got).toEqual(['one', 'two']);
+  expect((await room.history()).map(({ message }) => message)).toEqual(['one', 'mine', 'two']);
+});
+
+test('history returns the messages with ids and times, after an id or the last ones', async () => {
+  const room = open().group('a');
+  const start = Date.now();
+  for (const message of ['one', Buffer.from([1, 2]), 'three']) void room.send(message);
+  const all = await room.history();
+  expect(all.map(({ message }) => message)).toEqual(['one', Buffer.from([1, 2]), 'three']);
+  for (const { time } of all) expect(time).toBeGreaterThanOrEqual(start);
+  expect(await room.history({ since: all[0]!.id })).toEqual(all.slice(1));
+  expect(await room.history({ last: 1 })).toEqual(all.slice(2));
+  expect(await room.history({ last: 0 })).toEqual([]);
+  expect(await open().group('b').history()).toEqual([]);
+});
+
+test('what is kept is a copy, so the app may reuse its buffer', async () => {
+  const room = open().group('a');
+  const buffer = Buffer.from('one');
+  void room.send(buffer);
+  buffer.fill('x');
+  expect((await room.history())[0]!.message).toEqual(Buffer.from('one'));
+});
+
+test('a group without members keeps its messages', async () => {
+  const groups = open();
+  void groups.group('a').send('one');
+  globalThis.gc?.();
+  await new Promise(setImmediate);
+  const ann = new Listener();
+  await groups.group('a').add(ann, { last: 5 });
+  expect(ann.got).toEqual(['one']);
+});
+
+test('messages are dropped when they are too old', async () => {
+  const room = open({ age: 200 }).group('a');
+  const ann = new Listener();
+  await room.add(ann);
+  void room.send('one');
+  await expect.poll(() => room.history()).toEqual([]);
+  void room.send('two');
+  const again = new Listener();
+  await room.add(again, { since: ann.ids[0], welcome: again.welcome });
+  expect(again.got).toEqual(['welcome true', 'two']);
+});
+
+test('the memory of all groups together is bounded', async () => {
+  const groups = open({ length: 1_000, maxBytes: 100_000 });
+  const text = 'x'.repeat(1_000);
+  for (let number = 0; number < 1_000; number++) void groups.group(`room ${number % 20}`).send(text);
+  const counts = await Promise.all(
+    Array.from({ length: 20 }, async (_, number) => (await groups.group(`room ${number}`).history()).length),
+  );
+  const total = counts.reduce((sum, count) => sum + count, 0);
+  expect(total).toBeGreaterThan(20);
+  expect(total * 2_000).toBeLessThanOrEqual(100_000);
+});
+
+test('with many groups it is bounded, too', async () => {
+  const groups = open({ maxBytes: 100_000 });
+  for (let number = 0; number < 1_000; number++) void groups.group(`room ${number}`).send('x');
+  let total = 0;
+  for (let number = 0; number < 1_000; number++)
+    total += (await groups.group(`room ${number}`).history()).length;
+  expect(total).toBeGreaterThan(10);
+  expect(total).toBeLessThanOrEqual(100);
+});
+
+test('websockets get what was kept and what is new, also values', async () => {
+  const groups = createGroups({ messages: 'json', history: { length: 10, age: HOUR, stamp: 'id' } });
+  onTestFinished(() => groups.close());
+  const app = express();
+  app.get(
+    '/chat',
+    requireWebsocket(async (req) => {
+      const room = groups.group('a');
+      await room.add(req.websocket as Websocket, {
+        since: req.query.since,
+        last: 2,
+        welcome: (start) => start,
+      });
+      for await (const text of req.websocket) room.send({ text });
+    }),
+  );
+  const site = await serve(app);
+  const ann = await connect(site, '/chat');
+  const start = JSON.parse(String(await ann.next())) as HistoryStart;
+  expect(start.complete).toBe(true);
+  ann.send('one');
+  ann.send('two');
+  const [one, two] = [String(await ann.next()), String(await ann.next())].map(
+    (text) => JSON.parse(text) as { id: string; text: string },
+  );
+  expect([one!.text, two!.text]).toEqual(['one', 'two']);
+  const ben = await connect(site, `/chat?since=${one!.id}`);
+  expect(JSON.parse(String(await ben.next()))).toEqual({ position: one!.id, complete: true });
+  expect(JSON.parse(String(await ben.next()))).toEqual(two);
+  const cleo = await connect(site, `/chat?since=${start.position}`);
+  await cleo.next();
+  expect([JSON.parse(String(await cleo.next())), JSON.parse(String(await cleo.next()))]).toEqual([one, two]);
+});
