@@ -155,11 +155,15 @@ class RedisStreamBackplane implements Backplane {
     return new StreamTail({
       maxAge: this.#settings.maxAge,
       reach: REACH,
+      isKept: this.history.isKept,
       stream: {
         after: (position) => ask(readAfter(key, position)),
         from: (id) => ask(readFrom(key, id)) as Promise<StreamPage>,
         readEnd: () => ask(readNothing(key)),
-        note: (era) => this.#link.run((port) => port.command(key, noteCommand(key, era, port.isCluster))),
+        note: (era) => {
+          const maxAge = this.history.isKept ? this.#settings.maxAge : undefined;
+          return this.#link.run((port) => port.command(key, noteCommand(key, era, port.isCluster, maxAge)));
+        },
       },
       deliver: (data, entry) => {
         const kept = entry === undefined || !this.history.isKept ? undefined : toKept(entry);

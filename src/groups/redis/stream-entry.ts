@@ -169,17 +169,27 @@ export interface Position {
 /**
  * Begins a new era with a note and publishes the note, unless a later era has begun already.
  *
- * KEYS: the stream. ARGV: the era in which entries were lost, PUBLISH or SPUBLISH.
+ * KEYS: the stream. ARGV: the era in which entries were lost, PUBLISH or SPUBLISH, and the milliseconds to live of a new stream;
+ * without them, a stream that does not exist gets no note.
  */
 const NOTE = lua`${LUA_NOW}${LUA_MARK}${LUA_PUBLISH}
 local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
-if not last or tonumber(string.match(last[1], '%d+')) > tonumber(ARGV[1]) then return end
+if last and tonumber(string.match(last[1], '%d+')) > tonumber(ARGV[1]) then return end
+if not last and not ARGV[3] then return end
 local id = string.format('%.0f-0', math.max(now(), ARGV[1] + 1))
-redis.call('XADD', KEYS[1], id, 'd', '', 't', last[2][4] or '0 0')
-publish(ARGV[2], KEYS[1], id, markOf(last), '')`;
+redis.call('XADD', KEYS[1], id, 'd', '', 't', last and last[2][4] or '0 0')
+if not last then redis.call('PEXPIRE', KEYS[1], ARGV[3]) end
+publish(ARGV[2], KEYS[1], id, last and markOf(last) or '', '')`;
 
-export function noteCommand(key: string, era: string, isCluster: boolean): (string | Buffer)[] {
-  return ['EVAL', NOTE, '1', key, era, isCluster ? 'SPUBLISH' : 'PUBLISH'];
+/** @param maxAge The time to live of a new stream; `undefined` if groups have no history. */
+export function noteCommand(
+  key: string,
+  era: string,
+  isCluster: boolean,
+  maxAge: number | undefined,
+): (string | Buffer)[] {
+  const command = ['EVAL', NOTE, '1', key, era, isCluster ? 'SPUBLISH' : 'PUBLISH'];
+  return maxAge === undefined ? command : [...command, String(maxAge)];
 }
 
 /**

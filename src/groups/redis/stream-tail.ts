@@ -14,6 +14,11 @@ export interface TailOptions {
   readonly maxAge: number;
   /** If Redis loses the entries of at most this many milliseconds, the tail still delivers all entries that Redis has. */
   readonly reach: number;
+  /**
+   * Whether groups have a history. Then each loss leaves a note, because a client may come back to a process that cannot know of
+   * the loss.
+   */
+  readonly isKept: boolean;
   readonly stream: StreamReader;
   /** Receives each new entry, and messages of other programs without an entry. */
   readonly deliver: (data: Buffer, entry?: StreamEntry) => void;
@@ -134,7 +139,7 @@ export class StreamTail {
     if (at === undefined) return undefined;
     if (typeof at === 'string') return this.#readNew(at, cutFor);
     const reply = await this.#options.stream.after(at);
-    if (reply.kind === 'none') return this.#readNone(reply, cutFor);
+    if (reply.kind === 'none') return this.#readNone(at, reply, cutFor);
     return reply.last === undefined ? reply : this.#readOtherStream(at, reply, cutFor);
   }
 
@@ -154,10 +159,18 @@ export class StreamTail {
   }
 
   /** Handles a stream that no longer exists: it has expired, or Redis has lost it. */
-  #readNone(reply: NoStream, cutFor: number): undefined {
+  async #readNone(before: Position, reply: NoStream, cutFor: number): Promise<StreamPage | undefined> {
+    const { isKept, stream, missed } = this.#options;
     const hasExpired = this.#hasExpired(cutFor);
+    let page: StreamPage | undefined;
+    if (isKept && !hasExpired) {
+      await stream.note(before.id.era);
+      page = await stream.from();
+      this.#expectsNote = true;
+    }
     this.#moveTo(reply.now);
-    if (!hasExpired) this.#options.missed(undefined);
+    if (!hasExpired) missed(undefined);
+    return page;
   }
 
   /**
@@ -166,13 +179,19 @@ export class StreamTail {
    * Either Redis has trimmed our last entry, or this is another stream. The old one may have expired, or Redis has lost it.
    * Or Redis has returned to an earlier state, after a restart or the promotion of a replica.
    */
-  #readOtherStream(before: Position, page: StreamPage, cutFor: number): StreamPage | Promise<StreamPage> {
-    const { missed } = this.#options;
+  async #readOtherStream(before: Position, page: StreamPage, cutFor: number): Promise<StreamPage> {
+    const { isKept, stream, missed } = this.#options;
     const { era, index } = before.id;
     const first = page.entries[0]?.id;
     if (first === undefined || !isAfter(first, before.id)) return this.#rewind(before);
     if (first.era !== era) {
-      if (!this.#hasExpired(cutFor) || first.index > 1) missed(undefined);
+      const hasExpired = this.#hasExpired(cutFor);
+      if (isKept && !hasExpired) {
+        await stream.note(first.era);
+        page = await stream.from();
+        this.#expectsNote = true;
+      }
+      if (!hasExpired || first.index > 1) missed(undefined);
     } else if (first.index > index + 1) {
       missed(first.index - index - 1);
     }

@@ -12,6 +12,7 @@ import { connect } from '../../support/client.js';
 import { defer } from '../../support/inbox.js';
 import { serve } from '../../support/serve.js';
 import { FakeMember } from '../support/members.js';
+import { Listener } from './support/listener.js';
 
 const HOUR = 3_600_000;
 
@@ -19,22 +20,6 @@ function open(history: Partial<GroupsOptions['history']> = {}): Groups {
   const groups = createGroups({ history: { length: 100, age: HOUR, ...history } });
   onTestFinished(() => groups.close());
   return groups;
-}
-
-/** A member that records the ids of its messages, and says where it began. */
-class Listener extends FakeMember {
-  readonly ids: string[] = [];
-  readonly starts: HistoryStart[] = [];
-
-  override send(message: string | Buffer, options?: { id?: string }): void {
-    if (options?.id !== undefined) this.ids.push(options.id);
-    super.send(message);
-  }
-
-  readonly welcome = (start: HistoryStart): string => {
-    this.starts.push(start);
-    return `welcome ${start.complete}`;
-  };
 }
 
 const idsOf = async (group: Group): Promise<string[]> => (await group.history()).map(({ id }) => id);
