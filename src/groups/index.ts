@@ -7,6 +7,7 @@
 
 export type { Backplane, BackplaneEvents } from './backplane.js';
 export { BackplaneError, type BackplaneErrorCode } from './errors.js';
+export { eventStream, type EventStream, type EventStreamOptions } from './event-stream.js';
 export type { Group, GroupAddOptions, GroupSendOptions, KeptMessage, Sent } from './group.js';
 export {
   createGroups,

@@ -27,10 +27,18 @@ export interface PendingUpgrade {
   settled(): Promise<void>;
 }
 
+/** A response that never ends by itself, such as server-sent events. */
+export interface OpenStream {
+  /** Ends the response. Resolves when its connection has closed. */
+  close(code: number, reason: string): PromiseLike<unknown>;
+}
+
 /** Holds the state of one server. */
 export interface ServerState {
   /** The open websockets. */
   readonly open: Set<Websocket>;
+  /** The open responses that never end by themselves. */
+  readonly streams: Set<OpenStream>;
   /** The upgrade requests that the app has not answered yet. */
   readonly pending: Set<PendingUpgrade>;
   /** The connections that Node has removed from its list and that are not websockets: pending, answered or ending. */
@@ -56,6 +64,7 @@ export function stateOf(server: object): ServerState {
   if (existing !== undefined) return existing;
   const state: ServerState = {
     open: new Set(),
+    streams: new Set(),
     pending: new Set(),
     detached: new Set(),
     draining: 0,

@@ -83,6 +83,7 @@ async function drain(server: Server, code: number, reason: string, timeout?: num
       timeout === undefined ? websocket.close(code, reason) : closeWithin(websocket, timeout, code, reason),
     );
   }
+  for (const stream of state.streams) ended.push(stream.close(code, reason));
   for (const upgrade of state.pending) ended.push(upgrade.settled());
   try {
     await Promise.all(ended);
