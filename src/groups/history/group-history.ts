@@ -8,7 +8,7 @@ import { Joining, type Welcome } from './joining.js';
 import type { BackplaneHistory } from './kept.js';
 import { LogEntry } from './log.js';
 import type { HistorySettings } from './options.js';
-import { formatPosition, type Position } from './position.js';
+import { comparePositions, formatPosition, parsePosition, type Position } from './position.js';
 import { isNext, readPage } from './read-page.js';
 import type { Stamper } from './stamp.js';
 import type { HistoryStore, StoredHistory } from './store.js';
@@ -97,6 +97,9 @@ export class GroupHistory implements StoredHistory {
   /** The members that do not get a message of this process, by its sequence. */
   readonly #excluded = new Map<number, NonNullable<Filter>>();
   #reading: Promise<void> | undefined;
+  #readingEnd: Promise<Position> | undefined;
+  #nextReadingEnd: Promise<Position> | undefined;
+  #arrival: { promise: Promise<void>; resolve: () => void } | undefined;
   #pausing: Promise<void> | undefined;
   #delay = FIRST_RETRY;
 
@@ -208,6 +211,7 @@ export class GroupHistory implements StoredHistory {
     if (!this.#window.isChecked) this.#unchecked.push({ entry, header });
     this.#append(entry);
     if (groupMessage !== undefined) this.#deliver(groupMessage, position, isExcepted);
+    this.#arrived();
   }
 
   /** Begins anew, because the backplane has lost messages, and may have changed earlier ones. */
@@ -275,8 +279,45 @@ export class GroupHistory implements StoredHistory {
   /** Reads what the backplane has kept, if the member may need it. */
   async #readFor(joining: Joining): Promise<void> {
     const { source } = this.#host;
-    if (source !== undefined && !this.#find(joining.wanted).isSure)
-      await this.#readUntilDone(source, joining);
+    if (source === undefined) return;
+    if (!this.#find(joining.wanted).isSure) await this.#retry(joining, () => this.#readOnce(source));
+    // The client may come from another process, which is ahead of this one.
+    const since = parsePosition(joining.wanted.since);
+    const isBehind = (): boolean => since !== undefined && comparePositions(this.#endPosition(), since) < 0;
+    if (since === undefined || !isBehind()) return;
+    await this.#retry(joining, async () => {
+      const end = await this.#readEnd(source);
+      if (comparePositions(end, since) < 0) return;
+      while (this.#isJoining(joining) && isBehind()) await this.#nextArrival();
+    });
+  }
+
+  /** Reads the last position. Callers share a read only if it begins after their calls. */
+  #readEnd(source: BackplaneHistory): Promise<Position> {
+    if (this.#readingEnd === undefined) {
+      this.#readingEnd = source.readEnd(this.#group.name).finally(() => (this.#readingEnd = undefined));
+      return this.#readingEnd;
+    }
+    const readAgain = (): Promise<Position> => {
+      this.#nextReadingEnd = undefined;
+      return this.#readEnd(source);
+    };
+    return (this.#nextReadingEnd ??= this.#readingEnd.then(readAgain, readAgain));
+  }
+
+  /** Resolves when an entry arrives, when the log begins anew, and when a member has joined or left. */
+  #nextArrival(): Promise<void> {
+    if (this.#arrival === undefined) {
+      let resolve!: () => void;
+      const promise = new Promise<void>((settle) => (resolve = settle));
+      this.#arrival = { promise, resolve };
+    }
+    return this.#arrival.promise;
+  }
+
+  #arrived(): void {
+    this.#arrival?.resolve();
+    this.#arrival = undefined;
   }
 
   #findStart(joining: Joining): Start {
@@ -328,6 +369,7 @@ export class GroupHistory implements StoredHistory {
 
   #endJoining(member: Member, isUpToDate: boolean): void {
     this.#joining.get(member)?.settle(isUpToDate);
+    this.#arrived();
     if (!this.#joining.delete(member) || this.#joining.size > 0) return;
     this.#host.store.update(this, () => {
       this.#trim();
@@ -351,6 +393,7 @@ export class GroupHistory implements StoredHistory {
 
   #clear(): void {
     this.#generation++;
+    this.#arrived();
     this.#unchecked = [];
     this.#window.clear();
   }
@@ -378,12 +421,12 @@ export class GroupHistory implements StoredHistory {
     }
   }
 
-  /** Reads the earlier entries, and retries for as long as the member waits for them. */
-  async #readUntilDone(source: BackplaneHistory, joining: Joining): Promise<void> {
+  /** Retries a read of the backplane for as long as the member waits for it. */
+  async #retry(joining: Joining, read: () => Promise<void>): Promise<void> {
     while (this.#isJoining(joining)) {
       try {
         const generation = this.#generation;
-        await this.#readOnce(source);
+        await read();
         if (generation === this.#generation) return;
       } catch (error) {
         debug('the history of group %j could not be read: %o', this.#group.name, error);

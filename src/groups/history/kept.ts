@@ -30,6 +30,8 @@ export interface BackplaneHistory {
   keep(limits: { length: number; age: number; maxBytes: number }): void;
   /** Returns the position of the last entry that a subscribed channel has delivered. */
   position(channel: string): Position | undefined;
+  /** Reads the position of the last entry that the channel has. Rejects during an outage. */
+  readEnd(channel: string): Promise<Position>;
   /**
    * Reads the last entries before a position. Without one, reads those that the channel has delivered; if the channel is not
    * subscribed, reads all. Rejects during an outage.

@@ -9,6 +9,9 @@ import {
   markOf,
   PAGE_BYTES,
   parseEntry,
+  parseReply,
+  type Position as StreamPosition,
+  readNothing,
   type StreamEntry,
   type StreamId,
 } from './stream-entry.js';
@@ -99,6 +102,13 @@ export class StreamHistory implements BackplaneHistory {
     return typeof place === 'string'
       ? { era: Number(place), index: 0, mark: '' }
       : toPosition(place.id, place.mark);
+  }
+
+  async readEnd(group: string): Promise<Position> {
+    const reply = parseReply(await this.#host.run(group, readNothing));
+    if (reply.kind === 'none') return { era: Number(reply.now), index: 0, mark: '' };
+    const { id, mark } = reply.last as StreamPosition;
+    return toPosition(id, mark);
   }
 
   async read(group: string, before: Position | undefined): Promise<KeptPage> {
