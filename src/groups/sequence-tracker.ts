@@ -49,10 +49,11 @@ export class SequenceTracker {
     return last !== undefined && sequence <= last.sequence;
   }
 
-  /** Continues after the messages of another tracker. They came before all of this one. */
-  learn(earlier: SequenceTracker): void {
-    for (const [origin, { sequence, number }] of earlier.#last) {
-      if (this.#last.has(origin) || this.#last.size >= MAX_ORIGINS) continue;
+  /** Notes that the messages of another tracker have been there, too. */
+  learn(other: SequenceTracker): void {
+    for (const [origin, { sequence, number }] of other.#last) {
+      const known = this.#last.get(origin);
+      if (known === undefined ? this.#last.size >= MAX_ORIGINS : known.sequence >= sequence) continue;
       this.#last.set(origin, { sequence, number, period: this.#period });
     }
   }

@@ -87,7 +87,7 @@ export class HistoryWindow {
     const { log } = this;
     if (since === undefined) {
       const from = log.findLast(last);
-      const isSure = last === 0 || this.isWhole || from > log.first;
+      const isSure = this.isChecked && (last === 0 || this.isWhole || from > log.first);
       return { from, isComplete: true, isSure, position: this.#positionBefore(from, end) };
     }
     const at = parsePosition(since);
