@@ -162,6 +162,7 @@ export class GroupHistory implements StoredHistory {
     // A group without members follows the backplane no more.
     if (this.#group.members.size > 0 || this.#host.source === undefined) return;
     this.#clear();
+    this.#window.isChecked = false;
     this.#excluded.clear();
     this.#host.store.delete(this);
   }
@@ -455,6 +456,7 @@ export class GroupHistory implements StoredHistory {
   }
 
   async #readEarlier(source: BackplaneHistory): Promise<void> {
+    await source.settled(this.#group.name);
     const generation = this.#generation;
     const { log } = this.#window;
     const { first } = log;
@@ -462,9 +464,11 @@ export class GroupHistory implements StoredHistory {
     this.#delay = FIRST_RETRY;
     if (generation !== this.#generation) return;
     const { entries, sequences } = readPage(page, this.#host.stamper);
-    for (const { entry, header } of this.#unchecked) if (sequences.has(header)) entry.hide();
-    this.#unchecked = [];
-    this.#group.learn(sequences);
+    if (!this.#window.isChecked) {
+      for (const { entry, header } of this.#unchecked) if (sequences.has(header)) entry.hide();
+      this.#unchecked = [];
+      this.#group.learn(sequences);
+    }
     this.#host.store.update(this, () => {
       // If the log has dropped entries meanwhile, these would not be just before the first one.
       if (log.first === first) {

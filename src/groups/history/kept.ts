@@ -30,6 +30,8 @@ export interface BackplaneHistory {
   keep(limits: { length: number; age: number; maxBytes: number }): void;
   /** Returns the position of the last entry that a subscribed channel has delivered. */
   position(channel: string): Position | undefined;
+  /** Resolves when the channel does not deliver entries from before an outage. Rejects during an outage. */
+  settled(channel: string): Promise<void>;
   /** Reads the position of the last entry that the channel has. Rejects during an outage. */
   readEnd(channel: string): Promise<Position>;
   /**

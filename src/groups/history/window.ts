@@ -37,7 +37,7 @@ export class HistoryWindow {
   isAtStart = false;
   /** Whether it has all entries that the history keeps. */
   isWhole = false;
-  /** Whether the entries that arrived first were compared with earlier ones. */
+  /** Whether what came before the first delivered entry is known, so that its duplicates are dropped. */
   isChecked = false;
 
   /** Begins without entries, because there have been none. */
@@ -65,7 +65,7 @@ export class HistoryWindow {
   clear(): void {
     this.log.clear();
     this.before = undefined;
-    this.isAtStart = this.isWhole = this.isChecked = false;
+    this.isAtStart = this.isWhole = false;
   }
 
   /** Removes the first entry. */

@@ -72,7 +72,7 @@ class RedisStreamBackplane implements Backplane {
       ...settings,
     });
     this.history = new StreamHistory(settings, {
-      placeOf: (group) => this.#tails.get(group)?.place,
+      tailOf: (group) => this.#tails.get(group),
       run: (group, command) => {
         const key = this.#link.channelOf(group);
         return this.#readers.run(() => this.#link.run((port) => port.command(key, command(key))));

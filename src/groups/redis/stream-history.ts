@@ -15,7 +15,7 @@ import {
   type StreamEntry,
   type StreamId,
 } from './stream-entry.js';
-import type { Place } from './stream-tail.js';
+import type { StreamTail } from './stream-tail.js';
 
 /**
  * Entries before the history that are read, too, but only their marks. Redis may have an entry twice, if a client has
@@ -58,8 +58,8 @@ reply[1] = 'more'
 return reply`;
 
 export interface StreamHistoryHost {
-  /** Returns the place of a group that is subscribed. */
-  placeOf(group: string): Place | undefined;
+  /** Returns the tail of a group that is subscribed. */
+  tailOf(group: string): StreamTail | undefined;
   /** Runs a command on the stream of a group. */
   run(group: string, command: (key: string) => (string | Buffer)[]): Promise<unknown>;
 }
@@ -97,47 +97,76 @@ export class StreamHistory implements BackplaneHistory {
   }
 
   position(group: string): Position | undefined {
-    const place = this.#host.placeOf(group);
+    const place = this.#host.tailOf(group)?.place;
     if (place === undefined) return undefined;
     return typeof place === 'string'
       ? { era: Number(place), index: 0, mark: '' }
       : toPosition(place.id, place.mark);
   }
 
+  async settled(group: string): Promise<void> {
+    const tail = this.#host.tailOf(group);
+    while (tail?.reading !== undefined) await tail.reading;
+  }
+
   async readEnd(group: string): Promise<Position> {
     const reply = parseReply(await this.#host.run(group, readNothing));
     if (reply.kind === 'none') return { era: Number(reply.now), index: 0, mark: '' };
     const { id, mark } = reply.last as StreamPosition;
-    return toPosition(id, mark);
+    const end = toPosition(id, mark);
+    const place = this.position(group);
+    if (place !== undefined && !isSame(place, end)) this.#catchUp(group);
+    return end;
   }
 
+  /**
+   * Reads from a known entry backward, and checks that the stream still has that entry. Otherwise Redis has returned to an earlier
+   * state. Then the tail must find out first: entries that it has not delivered must not become history.
+   */
   async read(group: string, before: Position | undefined): Promise<KeptPage> {
+    const tail = this.#host.tailOf(group);
+    if (before === undefined && typeof tail?.place === 'string') return NOTHING;
+    const known = before ?? this.position(group);
     const { length = 0, age = 0, maxBytes = 0 } = this.#limits ?? {};
-    let last = before === undefined ? this.#lastOf(group) : previousOf(before);
-    if (last === undefined) return { entries: [], earlier: [], isStart: true };
     const oldest = Date.now() - age;
     const entries: KeptEntry[] = [];
     let bytes = 0;
-    for (let isStart = false; !isStart && entries.length < length && bytes < maxBytes;) {
-      const page = await this.#readPage(group, last, length - entries.length, 0);
-      isStart = page.isStart;
-      for (const entry of page.entries) {
+    let last = known === undefined ? '+' : `${known.era}-${known.index}`;
+    let isFirst = true;
+    let isDone = false;
+    while (!isDone) {
+      const page = await this.#readPage(group, last, length - entries.length + (isFirst ? 1 : 0), 0);
+      if (isFirst && known !== undefined) {
+        const [newest] = page.entries;
+        if (newest === undefined ? before === undefined : !isSame(newest, known)) {
+          this.#catchUp(group);
+          throw new Error('the stream has changed; the read will be retried');
+        }
+        if (before !== undefined) page.entries.shift();
+      }
+      isFirst = false;
+      for (const entry of page.entries.slice(0, length - entries.length)) {
         entries.push(entry);
         bytes += entry.data.length;
-        last = previousOf(entry);
       }
-      if (isStart) return { entries: entries.reverse(), earlier: [], isStart: true };
-      if ((entries.at(-1)?.time ?? 0) < oldest) break;
+      const first = entries.at(-1) ?? before;
+      if (page.isStart && (first === undefined || page.entries.at(-1) === entries.at(-1)))
+        return { entries: entries.reverse(), earlier: [], isStart: true };
+      if (first === undefined) return NOTHING;
+      last = previousOf(first);
+      isDone = entries.length >= length || bytes >= maxBytes || (entries.at(-1)?.time ?? Infinity) < oldest;
     }
     const { entries: earlier, isStart } = await this.#readPage(group, last, EARLIER, MARK_BYTES);
     return { entries: entries.reverse(), earlier: earlier.reverse(), isStart };
   }
 
-  /** Returns the id up to which a group was delivered; `undefined` if there was no stream. */
-  #lastOf(group: string): string | undefined {
-    const place = this.#host.placeOf(group);
-    if (place === undefined) return '+';
-    return typeof place === 'string' ? undefined : `${place.id.era}-${place.id.index}`;
+  #catchUp(group: string): void {
+    this.#host
+      .tailOf(group)
+      ?.catchUp(0)
+      .catch(() => {
+        // The link has failed. It will catch up when it is back.
+      });
   }
 
   /** Reads entries from an id backward. */
@@ -161,6 +190,12 @@ export class StreamHistory implements BackplaneHistory {
     for (let index = 0; index + 2 < rest.length; index += 3) entries.push(toKept(parseEntry(rest, index)));
     return { entries, isStart: String(kind) === 'start' };
   }
+}
+
+const NOTHING: KeptPage = { entries: [], earlier: [], isStart: true };
+
+function isSame(one: Position, other: Position): boolean {
+  return one.era === other.era && one.index === other.index && one.mark === other.mark;
 }
 
 /** Converts an entry of a stream. */

@@ -87,6 +87,11 @@ export class StreamTail {
     return this.#at;
   }
 
+  /** Settles when the current read has ended; `undefined` if there is none. */
+  get reading(): Promise<void> | undefined {
+    return this.#reading;
+  }
+
   /** Notes that the stream still ends at `end`. */
   confirm(): void {
     this.#confirmedAt = now();
