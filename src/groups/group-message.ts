@@ -60,7 +60,7 @@ export function deliver(member: Member, groupMessage: GroupMessage, position?: P
     if (member instanceof Websocket) {
       if (member.isClosed()) return false;
       // Not awaited: each member has its own limit `maxBuffered`.
-      void sendToWebsocket(member, groupMessage);
+      void sendToWebsocket(member as Websocket, groupMessage);
       return true;
     }
     if (member.isClosed?.() === true) return false;
@@ -80,7 +80,7 @@ export async function deliverAndWait(
 ): Promise<void> {
   try {
     if (member.isClosed?.() === true) return;
-    if (member instanceof Websocket) await sendToWebsocket(member, groupMessage);
+    if (member instanceof Websocket) await sendToWebsocket(member as Websocket, groupMessage);
     else await sendToMember(member, groupMessage, position);
   } catch (error) {
     reportFailure(error);

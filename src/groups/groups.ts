@@ -203,7 +203,7 @@ export class Groups<Out = Data> extends EventEmitter<GroupsEvents> {
       throw argumentError(TypeError, `group() takes a string as name; got ${describe(name)}`);
     }
     const known = this.#groups.get(name)?.deref();
-    if (known !== undefined) return known as Group<never> as Group<Out>;
+    if (known !== undefined) return known as Group<never>;
     // In UTF-8 all such names would be equal. They arise when a text is cut between the halves of a pair.
     if (/\p{Surrogate}/u.test(name)) {
       throw argumentError(
@@ -215,7 +215,7 @@ export class Groups<Out = Data> extends EventEmitter<GroupsEvents> {
     const group = createGroup(name, this.#groupHost);
     this.#groups.set(name, new WeakRef(group));
     this.#collected.register(group, name);
-    return group as Group<never> as Group<Out>;
+    return group as Group<never>;
   }
 
   /** Returns whether other processes are not reachable now. Useful for a health check. */

@@ -39,6 +39,7 @@ async function openTail(rows: Row[], { maxAge = 60_000, reach = 60_000, time = 0
   };
   const tail = new StreamTail({
     maxAge,
+    isKept: false,
     reach,
     stream: {
       // `async` turns a throw into a rejection.

@@ -52,10 +52,9 @@ async function play(seed: number): Promise<string[]> {
     if (random.next() < 0.1) await new Promise(setImmediate);
   }
   for (const client of clients) join(client);
-  const end = Promise.all(joining);
-  let isOver = false;
-  void end.then(() => (isOver = true));
-  while (!isOver) {
+  const end = { isReached: false };
+  void Promise.all(joining).then(() => (end.isReached = true));
+  while (!end.isReached) {
     open();
     await new Promise(setImmediate);
   }

@@ -1,4 +1,4 @@
-import { requireWebsocket, type Websocket } from 'dwebsocket';
+import { requireWebsocket } from 'dwebsocket';
 import {
   createGroups,
   type Group,
@@ -283,7 +283,7 @@ test('websockets get what was kept and what is new, also values', async () => {
     '/chat',
     requireWebsocket(async (req) => {
       const room = groups.group('a');
-      await room.add(req.websocket as Websocket, {
+      await room.add(req.websocket, {
         since: req.query.since,
         last: 2,
         welcome: (start) => start,
