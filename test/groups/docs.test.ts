@@ -1,13 +1,15 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import type { NatsConnection } from '@nats-io/transport-node';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { get, type IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { NatsConnection } from '@nats-io/transport-node';
 import type { Groups, GroupsOptions } from 'dwebsocket/groups';
 import { Pool, type PoolConfig } from 'pg';
 import type { RedisClientType } from 'redis';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { openDocument } from '../docs/scenario.js';
-import { connect } from '../support/client.js';
+import { type Client, connect } from '../support/client.js';
 import { within } from '../support/inbox.js';
 import { request } from '../support/request.js';
 import { hasNats, NatsServer } from './support/nats-server.js';
@@ -85,6 +87,32 @@ test('the result of send and the health check are as documented', async () => {
   const { site } = await page.run('when-redis-is-away');
   expect((await request(site, '/readyz')).status).toBe(200);
   await page.run('in-tests');
+});
+
+test('a client that comes back gets what it has missed, as the documented client asks for it', async () => {
+  const { site } = await page.run('what-was-said-before-history');
+  const read = async (client: Client) => JSON.parse(String(await client.next())) as Record<string, unknown>;
+  const ann = await connect(site, '/chat/lobby');
+  expect(await read(ann)).toMatchObject({ complete: true });
+  ann.send('one', 'two');
+  const one = await read(ann);
+  const two = await read(ann);
+  expect([one.text, two.text]).toEqual(['one', 'two']);
+  const again = await connect(site, `/chat/lobby?since=${String(one.id)}`);
+  expect(await read(again)).toMatchObject({ complete: true });
+  expect(await read(again)).toEqual(two);
+  const { body } = await request(site, '/chat/lobby/history');
+  expect((JSON.parse(body) as { message: unknown }[]).map(({ message }) => message)).toEqual([one, two]);
+});
+
+test('a client without WebSocket gets the news as events', async () => {
+  const { site } = await page.run('server-sent-events');
+  const req = get({ port: site.port, path: '/news', agent: false });
+  onTestFinished(() => void req.destroy());
+  const [res] = (await once(req, 'response')) as [IncomingMessage];
+  expect(res.headers['content-type']).toMatch('text/event-stream');
+  const [chunk] = (await once(res, 'data')) as [Buffer];
+  expect(chunk.toString()).toMatch(/^id: [\d.-]+\w+\n\n$/);
 });
 
 test.each(['in-many-processes-over-redis', 'nothing-missed-redis-streams'])(
