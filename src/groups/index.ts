@@ -17,7 +17,7 @@ export {
   type ValueGroupsOptions,
 } from './groups.js';
 export type { HistoryRange } from './history/group-history.js';
-export type { HistoryStart } from './history/joining.js';
+export type { HistoryStart, Welcome } from './history/joining.js';
 export type { BackplaneHistory, KeptEntry, KeptPage } from './history/kept.js';
 export type { HistoryOptions } from './history/options.js';
 export type { Position } from './history/position.js';

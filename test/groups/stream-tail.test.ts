@@ -12,7 +12,7 @@ function toEntry([id, data]: Row): StreamEntry {
 }
 
 /** Creates a stream in memory, and a tail that reads it. */
-async function openTail(rows: Row[], { maxAge = 60_000, reach = 60_000, time = 0 } = {}) {
+async function openTail(rows: Row[], { maxAge = 60_000, reach = 60_000, time = 0, isKept = false } = {}) {
   let stream = rows.map(toEntry);
   const got: string[] = [];
   const missed: (number | undefined)[] = [];
@@ -39,7 +39,7 @@ async function openTail(rows: Row[], { maxAge = 60_000, reach = 60_000, time = 0
   };
   const tail = new StreamTail({
     maxAge,
-    isKept: false,
+    isKept,
     reach,
     stream: {
       // `async` turns a throw into a rejection.
@@ -60,7 +60,7 @@ async function openTail(rows: Row[], { maxAge = 60_000, reach = 60_000, time = 0
       },
       async note(era) {
         const last = stream.at(-1);
-        if (last !== undefined && Number(last.id.era) <= Number(era))
+        if (last === undefined ? isKept : Number(last.id.era) <= Number(era))
           stream.push(toEntry([`${Number(era) + 1}-0`, '']));
         return reply('note', undefined);
       },
@@ -475,5 +475,34 @@ describe('after an outage', () => {
     await expect(tail.catchUp(1_000)).rejects.toThrow('cut off');
     await tail.catchUp(1_000);
     expect(got).toEqual(['1:4', '1:5']);
+  });
+});
+
+test('a tail that is stopped delivers nothing more, also what it is reading', async () => {
+  const { tail, add, got, whileReading } = await openTail(rows(1, 1, 3));
+  add(...rows(1, 4, 6));
+  whileReading(() => tail.stop());
+  await tail.catchUp(100);
+  expect(got).toEqual([]);
+});
+
+describe('where groups have a history', () => {
+  test('a lost stream gets a note, and everything after it is delivered', async () => {
+    const { tail, replace, add, got, missed } = await openTail(rows(1, 1, 3), { isKept: true });
+    replace();
+    await tail.catchUp(100);
+    expect(missed).toEqual([undefined]);
+    add(...rows(2, 1, 2));
+    await tail.catchUp(100);
+    expect([got, missed]).toEqual([['2:1', '2:2'], [undefined]]);
+  });
+
+  test('so does a stream that has begun anew, and its messages are delivered, too', async () => {
+    const { tail, replace, add, got, missed } = await openTail(rows(1, 1, 3), { isKept: true });
+    replace(...rows(2, 1, 2));
+    await tail.catchUp(100);
+    add(...rows(3, 1, 1));
+    await tail.catchUp(100);
+    expect([got, missed]).toEqual([['2:1', '2:2', '3:1'], [undefined]]);
   });
 });

@@ -134,6 +134,7 @@ class RedisStreamBackplane implements Backplane {
 
   // `async` turns the result into a promise.
   async unsubscribe(group: string): Promise<void> {
+    this.#tails.get(group)?.stop();
     this.#tails.delete(group);
     this.#link.unsubscribe(group);
     return Promise.resolve();

@@ -66,6 +66,7 @@ export class StreamTail {
   #dropped: StreamId | undefined;
   // Whether it has reported that Redis returned to an earlier state, and has not read the note about it.
   #expectsNote = false;
+  #isStopped = false;
 
   constructor(options: TailOptions) {
     this.#options = options;
@@ -95,6 +96,11 @@ export class StreamTail {
   /** Notes that the stream still ends at `end`. */
   confirm(): void {
     this.#confirmedAt = now();
+  }
+
+  /** Delivers nothing more, also what it is reading now. */
+  stop(): void {
+    this.#isStopped = true;
   }
 
   /** Handles a message from pub/sub. `cutFor` is the length of the outage in milliseconds, or 0. */
@@ -131,7 +137,7 @@ export class StreamTail {
   async #read(cutFor: number): Promise<void> {
     this.#dropped = undefined;
     let page = await this.#readNext(cutFor);
-    while (page !== undefined) {
+    while (page !== undefined && !this.#isStopped) {
       for (const entry of page.entries) this.#deliver(entry);
       page = page.isMore ? await this.#readNext(cutFor) : undefined;
     }
