@@ -69,7 +69,10 @@ export class StreamTail {
   #isStopped = false;
 
   constructor(options: TailOptions) {
-    this.#options = options;
+    const missed = (count: number | undefined): void => {
+      if (!this.#isStopped) options.missed(count);
+    };
+    this.#options = { ...options, missed };
   }
 
   /** Begins at the end of the stream, because earlier entries are not for us. Call it when the channel is subscribed. */
@@ -98,7 +101,7 @@ export class StreamTail {
     this.#confirmedAt = now();
   }
 
-  /** Delivers nothing more, also what it is reading now. */
+  /** Delivers and reports nothing more, also of what it is reading now. */
   stop(): void {
     this.#isStopped = true;
   }

@@ -17,7 +17,10 @@ const groups = createGroups({
   history: { length: 100_000, age: 3_600_000, stamp: 'id' },
 });
 for (const event of ['cutOff', 'missed', 'dropped'] as const) groups.on(event, () => {});
-groups.on('refused', (error) => tell({ fault: `process ${index}: ${error.message}` }));
+groups.on('refused', ({ code, message }) => {
+  // A subscription may fail while a master becomes a replica. It is retried.
+  if (code === 'ERR_WEBSOCKET_BACKPLANE_STRANGER') tell({ fault: `process ${index}: ${message}` });
+});
 process.on('unhandledRejection', (error) => tell({ fault: `process ${index}: ${String(error)}` }));
 
 const app = express();
