@@ -24,6 +24,8 @@ export const HEADER_BYTES = NUMBER_AT + 4;
 const TEXT = 1;
 const BINARY = 2;
 const CLOSE = 3;
+/** Added to the kind of a message with a name. The body begins with the length of the name (2 bytes) and the name. */
+const NAMED = 16;
 
 export interface EnvelopeHeader {
   readonly origin: string;
@@ -32,7 +34,12 @@ export interface EnvelopeHeader {
 }
 
 export type Envelope =
-  | (EnvelopeHeader & { readonly kind: 'message'; readonly bytes: Buffer; readonly binary: boolean })
+  | (EnvelopeHeader & {
+      readonly kind: 'message';
+      readonly bytes: Buffer;
+      readonly binary: boolean;
+      readonly latest: string | undefined;
+    })
   | (EnvelopeHeader & { readonly kind: 'close'; readonly code: number; readonly reason: string });
 
 /** Writes the envelopes of one process: all have one origin, and each has the next sequence. */
@@ -46,9 +53,18 @@ export class EnvelopeWriter {
     return this.#sequence;
   }
 
-  wrapMessage(number: number, bytes: Uint8Array, binary: boolean): Buffer {
-    const envelope = this.#allocate(number, binary ? BINARY : TEXT, bytes.length);
-    envelope.set(bytes, HEADER_BYTES);
+  wrapMessage(number: number, bytes: Uint8Array, binary: boolean, latest?: string): Buffer {
+    const kind = binary ? BINARY : TEXT;
+    if (latest === undefined) {
+      const envelope = this.#allocate(number, kind, bytes.length);
+      envelope.set(bytes, HEADER_BYTES);
+      return envelope;
+    }
+    const length = Buffer.byteLength(latest);
+    const envelope = this.#allocate(number, kind + NAMED, 2 + length + bytes.length);
+    envelope.writeUInt16BE(length, HEADER_BYTES);
+    envelope.write(latest, HEADER_BYTES + 2);
+    envelope.set(bytes, HEADER_BYTES + 2 + length);
     return envelope;
   }
 
@@ -97,15 +113,33 @@ export function readEnvelope(data: Buffer): Envelope | string {
   const body = data.subarray(HEADER_BYTES);
   switch (data[3]) {
     case TEXT:
-      if (!isUtf8(body)) return 'its text is not UTF-8';
-      return { ...header, kind: 'message', bytes: body, binary: false };
     case BINARY:
-      return { ...header, kind: 'message', bytes: body, binary: true };
+      return readMessage(header, body, data[3] === BINARY, undefined);
+    case TEXT + NAMED:
+    case BINARY + NAMED:
+      return readNamed(header, body, data[3] === BINARY + NAMED);
     case CLOSE:
       return readClose(header, body);
     default:
       return `its kind is unknown (${String(data[3])})`;
   }
+}
+
+function readMessage(
+  header: EnvelopeHeader,
+  bytes: Buffer,
+  binary: boolean,
+  latest: string | undefined,
+): Envelope | string {
+  if (!binary && !isUtf8(bytes)) return 'its text is not UTF-8';
+  return { ...header, kind: 'message', bytes, binary, latest };
+}
+
+function readNamed(header: EnvelopeHeader, body: Buffer, binary: boolean): Envelope | string {
+  const end = body.length < 2 ? Infinity : 2 + body.readUInt16BE();
+  const name = body.subarray(2, end);
+  if (end > body.length || !isUtf8(name)) return 'its name is cut or not UTF-8';
+  return readMessage(header, body.subarray(end), binary, name.toString());
 }
 
 function readClose(header: EnvelopeHeader, body: Buffer): Envelope | string {

@@ -47,7 +47,10 @@ export interface EventStream extends Member {
    *
    * Resolves with `true` when you may send the next message, and with `false` when the response has ended. Never rejects.
    */
-  send(message: string | Buffer, options?: { binary?: boolean; id?: string }): PromiseLike<boolean>;
+  send(
+    message: string | Buffer,
+    options?: { binary?: boolean; id?: string; latest?: string },
+  ): PromiseLike<boolean>;
   /** Resolves when the connection has closed, or the response has ended. */
   readonly closed: Promise<void>;
   isClosed(): boolean;
@@ -111,6 +114,8 @@ class ResponseStream implements EventStream {
   /** What is not written yet: the events of this turn, and all that come while the client does not read. */
   #pending = '';
   #pendingBytes = 0;
+  /** Pending events of which only the newest one for each name matters. */
+  #held: Map<string, string> | undefined;
   #isScheduled = false;
   #isBlocked = false;
   #isClosing = false;
@@ -147,10 +152,12 @@ class ResponseStream implements EventStream {
 
   send(
     message: string | Buffer,
-    { binary, id }: { binary?: boolean; id?: string } = {},
+    { binary, id, latest }: { binary?: boolean; id?: string; latest?: string } = {},
   ): PromiseLike<boolean> {
     if (this.isClosed()) return falseLater();
-    return this.#add(formatEvent(message, binary ?? typeof message !== 'string', id));
+    const text = formatEvent(message, binary ?? typeof message !== 'string', id);
+    const isBehind = this.#buffered > this.#settings.highWaterMark;
+    return this.#add(text, isBehind ? latest : undefined);
   }
 
   begin(position: string): void {
@@ -164,15 +171,14 @@ class ResponseStream implements EventStream {
 
   close(code = 1000, reason = ''): Promise<void> {
     if (this.isClosed()) return this.closed;
-    this.#pending += `event: close\ndata: ${JSON.stringify({ code, reason })}\n\n`;
+    const pending = this.#takePending();
     this.#isClosing = true;
     const res = this.#res;
     const { socket } = res;
-    res.end(this.#pending, () => {
+    res.end(`${pending}event: close\ndata: ${JSON.stringify({ code, reason })}\n\n`, () => {
       // An idle connection would delay the end of `server.close()`.
       if (res.req.httpVersionMajor === 1) socket?.destroySoon();
     });
-    this.#pending = '';
     // A client that does not read never gets it all.
     const timer = setTimeout(() => res.destroy(), DEFAULT_CLOSE_TIMEOUT).unref();
     return this.closed.finally(() => {
@@ -180,7 +186,8 @@ class ResponseStream implements EventStream {
     });
   }
 
-  #add(text: string): PromiseLike<boolean> {
+  /** @param latest The name of an event that replaces a pending one with the same name. */
+  #add(text: string, latest?: string): PromiseLike<boolean> {
     const { highWaterMark, maxBuffered } = this.#settings;
     // A single event may be larger than the limit.
     if (this.#buffered > maxBuffered) {
@@ -188,8 +195,9 @@ class ResponseStream implements EventStream {
       this.#res.destroy();
       return falseLater();
     }
-    this.#pending += text;
-    this.#pendingBytes += Buffer.byteLength(text) + EVENT_BYTES;
+    this.#pendingBytes += costOf(text);
+    if (latest === undefined) this.#pending += text;
+    else this.#hold(latest, text);
     if (!this.#isScheduled && !this.#isBlocked) {
       this.#isScheduled = true;
       nextTick(() => {
@@ -206,15 +214,30 @@ class ResponseStream implements EventStream {
     return this.#drain.promise;
   }
 
+  #hold(latest: string, text: string): void {
+    const held = (this.#held ??= new Map());
+    const before = held.get(latest);
+    if (before !== undefined) this.#pendingBytes -= costOf(before);
+    held.delete(latest);
+    held.set(latest, text);
+  }
+
+  /** Removes and returns everything that is not written yet. */
+  #takePending(): string {
+    const text = this.#held === undefined ? this.#pending : this.#pending + [...this.#held.values()].join('');
+    this.#pending = '';
+    this.#pendingBytes = 0;
+    this.#held = undefined;
+    return text;
+  }
+
   get #buffered(): number {
     return this.#pendingBytes + this.#res.writableLength;
   }
 
   #write(): void {
     if (this.#isBlocked || this.isClosed()) return;
-    const text = this.#pending;
-    this.#pending = '';
-    this.#pendingBytes = 0;
+    const text = this.#takePending();
     if (text !== '') {
       this.#isBlocked = !this.#res.write(text);
       this.#heartbeat?.refresh();
@@ -234,8 +257,7 @@ class ResponseStream implements EventStream {
     this.#isClosing = true;
     clearTimeout(this.#heartbeat);
     this.#heartbeat = undefined;
-    this.#pending = '';
-    this.#pendingBytes = 0;
+    this.#takePending();
     this.#resolveDrain(false);
   }
 
@@ -243,6 +265,10 @@ class ResponseStream implements EventStream {
     this.#drain?.resolve(sent);
     this.#drain = undefined;
   }
+}
+
+function costOf(text: string): number {
+  return Buffer.byteLength(text) + EVENT_BYTES;
 }
 
 function formatEvent(message: string | Buffer, binary: boolean, id: string | undefined): string {

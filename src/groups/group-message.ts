@@ -11,6 +11,8 @@ import type { Member } from './member.js';
 export class GroupMessage {
   readonly data: Data;
   readonly binary: boolean;
+  /** What the message is about, if only the newest one matters. */
+  latest: string | undefined;
   #frame: Buffer | undefined;
   #value: string | Buffer | undefined;
 
@@ -87,12 +89,25 @@ export async function deliverAndWait(
   }
 }
 
-function sendToWebsocket(member: Websocket, { frame, data, binary }: GroupMessage): PromiseLike<boolean> {
-  return sendFrame(member, frame, data, binary);
+function sendToWebsocket(
+  member: Websocket,
+  { frame, data, binary, latest }: GroupMessage,
+): PromiseLike<boolean> {
+  return latest === undefined
+    ? sendFrame(member, frame, data, binary)
+    : sendFrame(member, frame, data, binary, latest);
 }
 
-function sendToMember(member: Member, { value }: GroupMessage, position: Position | undefined): unknown {
-  return position === undefined ? member.send(value) : member.send(value, { id: formatPosition(position) });
+function sendToMember(
+  member: Member,
+  { value, latest }: GroupMessage,
+  position: Position | undefined,
+): unknown {
+  if (position === undefined && latest === undefined) return member.send(value);
+  const options: { id?: string; latest?: string } = {};
+  if (position !== undefined) options.id = formatPosition(position);
+  if (latest !== undefined) options.latest = latest;
+  return member.send(value, options);
 }
 
 // A user's member may return a promise that rejects. An unhandled rejection would end the process.

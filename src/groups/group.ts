@@ -1,6 +1,6 @@
 import { checkNames } from '../options/checks.js';
 import { argumentError, describe, type WebsocketError } from '../shared/errors.js';
-import { checkClose } from '../websocket/arguments.js';
+import { checkClose, checkLatest } from '../websocket/arguments.js';
 import type { Message } from '../options/options.js';
 import type { Data } from '../websocket/frame.js';
 import type { Envelope } from './envelope.js';
@@ -34,6 +34,13 @@ export interface GroupSendOptions {
    * @default false for a string, true for bytes
    */
   binary?: boolean | undefined;
+  /**
+   * Names what the message is about: a position, a price, a cursor. A member that is behind, with more than `highWaterMark` buffered
+   * bytes, gets only the newest message for each name, once it has read enough. The order of other messages stays.
+   *
+   * @default none (every message is sent)
+   */
+  latest?: string | undefined;
 }
 
 /** Lists the options of {@link Group.add} in a group with a history. */
@@ -244,6 +251,10 @@ export class Group<Out = Data> {
    */
   send(data: Out, options: GroupSendOptions = {}): PromiseLike<Sent> {
     const groupMessage = this.#host.createMessage(data, options.binary);
+    if (options.latest !== undefined) {
+      checkLatest(options.latest);
+      groupMessage.latest = options.latest;
+    }
     if (this.#history !== undefined)
       return this.#host.sendKept(this, this.#history, groupMessage, makeFilter(options.except));
     return this.#host.sendMessage(this, groupMessage, this.#deliver(groupMessage, options.except));
@@ -306,7 +317,7 @@ export class Group<Out = Data> {
   static {
     createGroup = (name, host) => new Group(name, host);
     receive = (group, envelope) => {
-      if (envelope.kind === 'message') group.#deliver(new GroupMessage(envelope.bytes, envelope.binary));
+      if (envelope.kind === 'message') group.#deliver(createMessage(envelope));
       else void group.#closeMembers(envelope.code, envelope.reason);
     };
     historyOf = (group) => group.#history;
@@ -322,6 +333,12 @@ function makeFilter(except: GroupSendOptions['except']): ((member: Member) => bo
   if (isMember(except)) return (member) => member === except;
   const all = new Set(except as Iterable<AnyMember>);
   return (member) => all.has(member);
+}
+
+function createMessage({ bytes, binary, latest }: Extract<Envelope, { kind: 'message' }>): GroupMessage {
+  const groupMessage = new GroupMessage(bytes, binary);
+  groupMessage.latest = latest;
+  return groupMessage;
 }
 
 function callAll(callbacks: readonly (() => void)[]): void {

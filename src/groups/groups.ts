@@ -171,9 +171,7 @@ export class Groups<Out = Data> extends EventEmitter<GroupsEvents> {
           ? (data, binary) => new GroupMessage(data as Data, binary)
           : (value, binary) => new GroupMessage(codec.encode(value), binary),
       sendMessage: (group, groupMessage, local) =>
-        this.#publish(group, local, () =>
-          this.#writer.wrapMessage(nextNumber(group), groupMessage.bytes, groupMessage.binary),
-        ),
+        this.#publish(group, local, () => this.#wrap(group, groupMessage)),
       sendClose: (group, code, reason, local) =>
         this.#publish(group, local, () => this.#writer.wrapClose(nextNumber(group), code, reason)),
     };
@@ -260,6 +258,10 @@ export class Groups<Out = Data> extends EventEmitter<GroupsEvents> {
     this.#channels.get(group.name)?.setWanted(false);
   }
 
+  #wrap(group: AnyGroup, { bytes, binary, latest }: GroupMessage): Buffer {
+    return this.#writer.wrapMessage(nextNumber(group), bytes, binary, latest);
+  }
+
   #sendKept(
     group: AnyGroup,
     history: GroupHistory,
@@ -274,7 +276,7 @@ export class Groups<Out = Data> extends EventEmitter<GroupsEvents> {
     // The members of this process get the message from the backplane, too, because only then it has its place.
     const local = [...group].filter((member) => isExcepted?.(member) !== true).length;
     const sent = this.#publish(group, local, () => {
-      const envelope = this.#writer.wrapMessage(nextNumber(group), groupMessage.bytes, groupMessage.binary);
+      const envelope = this.#wrap(group, groupMessage);
       history.exclude(this.#writer.sequence, isExcepted);
       return envelope;
     });

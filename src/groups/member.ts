@@ -8,9 +8,10 @@ export interface Member {
    * Sends a message. Must not wait for the peer, because a group never waits for its slowest member. If a group with history
    * gets a promise, it waits for the promise before it sends the next kept message.
    *
-   * `id` is the id of the message in the history of the group, if any.
+   * `id` is the id of the message in the history of the group, if any. `latest` is what the message is about, if only the newest
+   * message about it matters.
    */
-  send(message: string | Buffer, options?: { binary?: boolean; id?: string }): unknown;
+  send(message: string | Buffer, options?: { binary?: boolean; id?: string; latest?: string }): unknown;
   /** Settles when the member has ended. Then it leaves all groups. */
   readonly closed: PromiseLike<unknown>;
   /** Returns whether the member has begun to close. Then a group does not add it. */

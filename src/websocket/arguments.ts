@@ -67,3 +67,14 @@ function adviseOn(ms: unknown, method: string): string {
   const inSeconds = `${method}(${String(Math.round(ms * 1000))})`;
   return `. For ${String(ms)} seconds, write ${inSeconds}; for milliseconds, round the number`;
 }
+
+/** The longest name of the option `latest`, in characters. Each message to other processes contains it. */
+const LONGEST_LATEST = 1_000;
+
+/** Checks the option `latest` of `send`. */
+export function checkLatest(latest: unknown): void {
+  const rule = `the option "latest" must be a string of 1 to ${String(LONGEST_LATEST)} characters`;
+  if (typeof latest !== 'string') throw argumentError(TypeError, `${rule}; got ${describe(latest)}`);
+  if (latest === '' || latest.length > LONGEST_LATEST)
+    throw argumentError(RangeError, `${rule}; got ${describe(latest)}`);
+}

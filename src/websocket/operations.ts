@@ -15,8 +15,17 @@ export interface EndListener {
 export interface Operations<W = object> {
   /** Returns whether the copy that owns these operations created the websocket `value`. */
   isOwn(value: object): boolean;
-  /** Sends a frame that was encoded once for many websockets. It contains `data`, as binary or text. */
-  sendFrame(websocket: W, frame: Buffer, data: Data, binary: boolean | undefined): PromiseLike<boolean>;
+  /**
+   * Sends a frame that was encoded once for many websockets. It contains `data`, as binary or text. `latest` is the option of the
+   * same name.
+   */
+  sendFrame(
+    websocket: W,
+    frame: Buffer,
+    data: Data,
+    binary: boolean | undefined,
+    latest?: string,
+  ): PromiseLike<boolean>;
   /** Closes like `close`, but `timeout` (milliseconds) replaces the `closeTimeout` of the route. */
   closeWithin(websocket: W, timeout: number, code: number, reason: string): PromiseLike<void>;
   /** Ends the connection without a closing handshake. */

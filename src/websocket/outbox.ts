@@ -15,6 +15,16 @@ const CHUNK = 65_536;
 /** The memory in bytes that `ws` needs for a pending message in addition to its payload. */
 const WS_MESSAGE_OVERHEAD = 1_000;
 
+/** The memory in bytes of a message that waits with a key, in addition to both. */
+const HELD_OVERHEAD = 200;
+
+/** A message that a newer one may replace: a frame if the outbox writes frames. */
+interface HeldMessage {
+  readonly data: Buffer | string;
+  readonly binary: boolean;
+  readonly bytes: number;
+}
+
 /** Limits the buffered bytes. See the options of the same names. */
 export interface BufferLimits {
   readonly highWaterMark: number;
@@ -61,6 +71,9 @@ export class Outbox {
   #isBlocked = false;
   /** The memory of the messages that `ws` has not written yet. */
   #bytesAtWs = 0;
+  /** The newest message for each key, while the peer is behind. */
+  #latest: Map<string, HeldMessage> | undefined;
+  #latestBytes = 0;
   #drain: { promise: Promise<boolean>; resolve: (sent: boolean) => void } | undefined;
 
   constructor(ws: WebSocket, socket: Duplex, limits: BufferLimits, asServer: boolean) {
@@ -104,6 +117,40 @@ export class Outbox {
     return this.#add(frame);
   }
 
+  /**
+   * Sends a message that replaces an earlier one with the same key, if the peer is behind and that one waits here.
+   *
+   * While more than `highWaterMark` bytes are buffered, the message waits until the peer has read them.
+   *
+   * @param frame The message as a frame, if it was encoded before.
+   */
+  sendLatest(key: string, data: Data, binary: boolean | undefined, frame?: Buffer): PromiseLike<boolean> {
+    const { highWaterMark, maxBuffered } = this.#limits;
+    const isBehind = this.#latest !== undefined || this.buffered > highWaterMark;
+    // Without a pending drain, no callback would send the message later.
+    if (!isBehind || this.#drain === undefined)
+      return this.#direct && frame !== undefined ? this.#add(frame) : this.send(data, binary);
+    const held = this.#direct
+      ? { data: frame ?? encodeFrame(data, binary), binary: true }
+      : {
+          data: typeof data === 'string' ? data : Buffer.from(asBytes(data)),
+          binary: binary ?? typeof data !== 'string',
+        };
+    const latest = (this.#latest ??= new Map());
+    this.#latestBytes -= latest.get(key)?.bytes ?? 0;
+    latest.delete(key);
+    const bytes = Buffer.byteLength(held.data) + Buffer.byteLength(key) + HELD_OVERHEAD;
+    latest.set(key, { ...held, bytes });
+    this.#latestBytes += bytes;
+    const buffered = this.buffered + this.#latestBytes;
+    return buffered > maxBuffered ? this.#terminate(buffered) : this.#drain.promise;
+  }
+
+  /** Sends what `sendLatest` holds, because the websocket closes. */
+  flushLatest(): void {
+    this.#sendHeld(Infinity);
+  }
+
   /** Writes everything to the socket now. Must be called before anybody else writes to the socket or ends it. */
   flush(): void {
     if (this.#turnBytes + this.#backlogBytes > 0 && this.#socket.writable) this.#writeAll();
@@ -118,6 +165,8 @@ export class Outbox {
   clear(): void {
     this.#takeTurn();
     this.#takeBacklog();
+    this.#latest = undefined;
+    this.#latestBytes = 0;
     // A send after `end`, with an answer to the last messages, can still be pending.
     this.#resolveDrain(false);
   }
@@ -236,13 +285,7 @@ export class Outbox {
   /** `before` is the number of buffered bytes before this message. A single message may be larger than the limits. */
   #awaitCapacity(before: number, size: number): PromiseLike<boolean> {
     const { highWaterMark, maxBuffered } = this.#limits;
-    if (before > maxBuffered) {
-      // A peer that does not read must not fill our memory. The heartbeat cannot end it, because it may still send
-      // pongs.
-      debug('terminated: %d bytes are buffered, more than maxBuffered (%d)', before, maxBuffered);
-      this.#ws.terminate();
-      return falseLater();
-    }
+    if (before > maxBuffered) return this.#terminate(before);
     // After many bytes, resolves on a later turn. While the peer reads fast, a loop around send() never reaches the
     // high-water mark, and would block the event loop.
     if (before + size <= highWaterMark) return this.#sentInTurn <= CHUNK ? TRUE : trueLater();
@@ -254,10 +297,37 @@ export class Outbox {
     return this.#drain.promise;
   }
 
+  /**
+   * Ends the connection of a peer that does not read, so that it does not fill our memory. The heartbeat cannot end it, because it
+   * may still send pongs.
+   */
+  #terminate(buffered: number): PromiseLike<boolean> {
+    debug(
+      'terminated: %d bytes are buffered, more than maxBuffered (%d)',
+      buffered,
+      this.#limits.maxBuffered,
+    );
+    this.#ws.terminate();
+    return falseLater();
+  }
+
   #onWritten(): void {
     // Node also calls back without an error for bytes that are lost. Then the close resolves the promise.
     if (this.#drain === undefined || this.#socket.destroyed) return;
-    if (this.buffered <= this.#limits.highWaterMark) this.#resolveDrain(true);
+    const { highWaterMark } = this.#limits;
+    if (this.#latest !== undefined) this.#sendHeld(highWaterMark);
+    if (this.buffered <= highWaterMark) this.#resolveDrain(true);
+  }
+
+  /** Sends what `sendLatest` holds, until more than `mark` bytes are buffered. */
+  #sendHeld(mark: number): void {
+    for (const [key, { data, binary, bytes }] of this.#latest ?? []) {
+      if (this.buffered > mark) return;
+      this.#latest?.delete(key);
+      this.#latestBytes -= bytes;
+      void (this.#direct ? this.#add(data as Buffer) : this.#sendByWs(data, binary));
+    }
+    this.#latest = undefined;
   }
 
   #resolveDrain(sent: boolean): void {

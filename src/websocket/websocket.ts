@@ -9,7 +9,7 @@ import { WebsocketClosedError } from '../shared/errors.js';
 import { falseLater, later, rejectLater } from '../shared/later.js';
 import { debug, pathOf, warnOnce } from '../shared/notices.js';
 import { setImmediate } from '../shared/real-timers.js';
-import { checkClose, checkDelay, checkLibraryServer, checkMessage } from './arguments.js';
+import { checkClose, checkDelay, checkLatest, checkLibraryServer, checkMessage } from './arguments.js';
 import type { Claim, Line } from './claim.js';
 import { ClaimedQueue } from './claimed-queue.js';
 import type { CloseInfo } from './close-info.js';
@@ -40,6 +40,13 @@ export interface SendOptions {
    * @default false for a string, true for bytes
    */
   binary?: boolean | undefined;
+  /**
+   * Names what the message is about: a position, a price, a cursor. While more than `highWaterMark` bytes are buffered, only the
+   * newest message for each name is kept. It is sent when the peer has read enough. Other messages may then arrive before it.
+   *
+   * @default none (every message is sent)
+   */
+  latest?: string | undefined;
 }
 
 const TEXT_TOO_LONG_REASON = `a text may have at most ${String(LONGEST_TEXT)} bytes`;
@@ -285,7 +292,11 @@ export class Websocket<M = Message, Out = Data> implements AsyncIterable<M> {
       checkMessage(message);
       onSend.publish({ websocket: this.#connection.owner, bytes: Buffer.byteLength(message) });
     }
-    return this.#outbox.send(message, options?.binary);
+    const latest = options?.latest;
+    if (latest === undefined) return this.#outbox.send(message, options?.binary);
+    checkMessage(message);
+    checkLatest(latest);
+    return this.#outbox.sendLatest(latest, message, options?.binary);
   }
 
   /**
@@ -616,6 +627,7 @@ export class Websocket<M = Message, Out = Data> implements AsyncIterable<M> {
   #sendClose(): void {
     const code = this.#closeCode === CloseCode.noStatus ? undefined : this.#closeCode;
     this.#socket.cork();
+    this.#outbox.flushLatest();
     this.#outbox.flush();
     this.#connection.sendClose(code, this.#closeReason);
     this.#socket.uncork();
@@ -691,8 +703,12 @@ export class Websocket<M = Message, Out = Data> implements AsyncIterable<M> {
     sendMessage = (websocket, data, options) => Websocket.prototype.send.call(websocket, data, options);
     const operations: Operations<Websocket> = {
       isOwn: (value) => #state in value,
-      sendFrame: (websocket, frame, data, binary) => {
+      sendFrame: (websocket, frame, data, binary, latest) => {
         if (!websocket.#maySend()) return websocket.#sendLate();
+        if (latest !== undefined) {
+          if (onSend.hasSubscribers) onSend.publish({ websocket, bytes: Buffer.byteLength(data) });
+          return websocket.#outbox.sendLatest(latest, data, binary, frame);
+        }
         if (!websocket.#outbox.takesFrames) return sendMessage(websocket, data, { binary });
         if (onSend.hasSubscribers) onSend.publish({ websocket, bytes: Buffer.byteLength(data) });
         return websocket.#outbox.write(frame);

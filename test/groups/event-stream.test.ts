@@ -321,3 +321,19 @@ test('wrong arguments throw, and say what to do', async () => {
     'eventStream() must be called before the response begins; its headers are sent already',
   ]);
 });
+
+test('a client that is behind gets only the newest event for each name', async () => {
+  const { room, streams, site } = await openRoom({ highWaterMark: 10_000 });
+  const reader = await read(site);
+  await reader.next();
+  const stream = await streams.next();
+  reader.res.pause();
+  for (let count = 0; count < 10; count++) void room.send('x'.repeat(1_000_000));
+  for (let number = 0; number < 100; number++) void room.send(`a${number}`, { latest: 'a' });
+  void room.send('other');
+  reader.res.resume();
+  const events = await reader.take(12);
+  expect(events.slice(10).map(({ data }) => data)).toEqual(['other', 'a99']);
+  void stream.send('now', { latest: 'a' });
+  expect(await reader.next()).toEqual({ data: 'now' });
+});

@@ -175,6 +175,7 @@ export class GroupHistory implements StoredHistory {
   send(groupMessage: GroupMessage, isExcepted: Filter): number {
     const position = { ...this.#end, index: this.#end.index + 1 };
     const stamped = this.#host.stamper?.stamp(groupMessage, formatPosition(position)) ?? groupMessage;
+    stamped.latest = groupMessage.latest;
     this.#host.store.add(this);
     this.#append(new LogEntry(position, Date.now(), stamped, false));
     return this.#deliver(stamped, position, isExcepted);

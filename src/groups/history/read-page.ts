@@ -44,13 +44,17 @@ export function readPage({ entries, earlier }: KeptPage, stamper: Stamper | unde
 
 export function toMessage(
   position: Position,
-  { bytes, binary }: { readonly bytes: Buffer; readonly binary: boolean },
+  {
+    bytes,
+    binary,
+    latest,
+  }: { readonly bytes: Buffer; readonly binary: boolean; readonly latest: string | undefined },
   stamper: Stamper | undefined,
 ): GroupMessage {
-  const groupMessage = new GroupMessage(bytes, binary);
-  return stamper === undefined
-    ? groupMessage
-    : stampReceived(stamper, groupMessage, formatPosition(position));
+  let groupMessage = new GroupMessage(bytes, binary);
+  if (stamper !== undefined) groupMessage = stampReceived(stamper, groupMessage, formatPosition(position));
+  groupMessage.latest = latest;
+  return groupMessage;
 }
 
 /** Returns whether no entry is missing between two of them. */
