@@ -215,7 +215,7 @@ class ResponseStream implements EventStream {
   }
 
   #hold(latest: string, text: string): void {
-    const held = (this.#held ??= new Map());
+    const held = (this.#held ??= new Map<string, string>());
     const before = held.get(latest);
     if (before !== undefined) this.#pendingBytes -= costOf(before);
     held.delete(latest);

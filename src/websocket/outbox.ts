@@ -136,7 +136,7 @@ export class Outbox {
           data: typeof data === 'string' ? data : Buffer.from(asBytes(data)),
           binary: binary ?? typeof data !== 'string',
         };
-    const latest = (this.#latest ??= new Map());
+    const latest = (this.#latest ??= new Map<string, HeldMessage>());
     this.#latestBytes -= latest.get(key)?.bytes ?? 0;
     latest.delete(key);
     const bytes = Buffer.byteLength(held.data) + Buffer.byteLength(key) + HELD_OVERHEAD;
@@ -325,7 +325,7 @@ export class Outbox {
       if (this.buffered > mark) return;
       this.#latest?.delete(key);
       this.#latestBytes -= bytes;
-      void (this.#direct ? this.#add(data as Buffer) : this.#sendByWs(data, binary));
+      void (this.#direct ? this.#add(data) : this.#sendByWs(data, binary));
     }
     this.#latest = undefined;
   }

@@ -19,7 +19,7 @@ async function openPeers(
   const site = await serve(
     requireWebsocket(
       async (req) => {
-        opened.push(req.websocket as Websocket);
+        opened.push(req.websocket);
         await req.websocket.closed;
       },
       { highWaterMark: 10_000, ...options },
@@ -122,7 +122,7 @@ test('the name also reaches members of other processes', async () => {
   const named = new Inbox<unknown>();
   await there!.group('a').add({
     closed: new Promise(() => {}),
-    send: (message, options) => named.push([message, options]),
+    send: (message: string | Buffer, options?: object) => named.push([message, options]),
   });
   const bytes = Buffer.from([1, 2]);
   for (const text of ['old', 'new']) await here!.group('a').send(text, { latest: 'position ✓' });
