@@ -41,6 +41,11 @@ export class Channel {
     return this.#wanted;
   }
 
+  /** Whether messages of other processes arrive. */
+  get isSubscribed(): boolean {
+    return this.#wanted && this.#state === 'on';
+  }
+
   setWanted(wanted: boolean): void {
     this.#wanted = wanted;
     if (!wanted) {

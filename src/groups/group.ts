@@ -71,6 +71,8 @@ export interface GroupHost {
   emptied(group: AnyGroup): void;
   /** Resolves with whether messages of other processes arrive. */
   whenSubscribed(group: AnyGroup): PromiseLike<boolean>;
+  /** Whether messages of other processes arrive now. */
+  isSubscribed(group: AnyGroup): boolean;
   /** Resolves with `true` when messages of other processes arrive, and with `false` when the group has no members any more. */
   untilSubscribed(group: AnyGroup): PromiseLike<boolean>;
   /** Notes which messages of other processes have been there before. */
@@ -130,16 +132,25 @@ export class Group<Out = Data> {
   private constructor(name: string, host: GroupHost) {
     this.name = name;
     this.#host = host;
-    this.#history = host.createHistory({
-      name,
+    this.#history = host.createHistory(this.#createHistoryGroup());
+  }
+
+  #createHistoryGroup(): HistoryGroup {
+    const host = this.#host;
+    const isSubscribed = (): boolean => host.isSubscribed(this);
+    return {
+      name: this.name,
       members: this.#members,
+      get isSubscribed() {
+        return isSubscribed();
+      },
       whenSubscribed: () => host.whenSubscribed(this),
       untilSubscribed: () => host.untilSubscribed(this),
       remove: (member) => this.delete(member),
       learn: (earlier) => {
         host.learn(this, earlier);
       },
-    });
+    };
   }
 
   /** Returns the number of members in this process. */
@@ -277,13 +288,14 @@ export class Group<Out = Data> {
 
   /** Closes the members when the backplane delivers the close, because it delivers the messages before it, too. */
   async #closeInOrder(code: number, reason: string): Promise<Sent> {
+    const isSubscribed = this.#host.isSubscribed(this);
     const arrived =
-      this.#members.size === 0
+      this.#members.size === 0 || !isSubscribed
         ? undefined
         : new Promise<void>((resolve) => (this.#closeWaiters ??= []).push(resolve));
     const sent = await this.#host.sendClose(this, code, reason, this.#members.size);
-    if (sent.backplane === true) await arrived;
-    else if (sent.backplane === false) await this.#closeMembers(code, reason);
+    if (sent.backplane === true && isSubscribed) await arrived;
+    else if (sent.backplane === false || !isSubscribed) await this.#closeMembers(code, reason);
     return sent;
   }
 

@@ -148,7 +148,9 @@ export class Groups<Out = Data> extends EventEmitter<GroupsEvents> {
     super();
     this.#backplane = backplane;
     const historyHost =
-      historySettings === undefined ? undefined : createHistoryHost(historySettings, backplane, codec);
+      historySettings === undefined
+        ? undefined
+        : createHistoryHost(historySettings, backplane, codec, this.#writer);
     this.#historyStore = historyHost?.store;
     this.#groupHost = {
       filled: (group) => this.#groupFilled(group),
@@ -157,6 +159,7 @@ export class Groups<Out = Data> extends EventEmitter<GroupsEvents> {
         if (backplane === undefined) return TRUE;
         return this.#channels.get(group.name)?.whenSubscribed() ?? FALSE;
       },
+      isSubscribed: (group) => this.#channels.get(group.name)?.isSubscribed === true,
       untilSubscribed: (group) => this.#channels.get(group.name)?.untilSubscribed() ?? FALSE,
       learn: (group, earlier) => {
         this.#channels.get(group.name)?.sequences.learn(earlier);
@@ -434,6 +437,7 @@ function createHistoryHost(
   settings: HistorySettings,
   backplane: Backplane | undefined,
   codec: Codec | undefined,
+  writer: EnvelopeWriter,
 ): HistoryHost {
   let era = 0;
   // After a restart, a process must not take a position of an earlier one for its own.
@@ -443,6 +447,7 @@ function createHistoryHost(
     stamper: createStamper(settings.stamp, codec),
     store: new HistoryStore(settings.maxBytes, settings.age),
     source: backplane?.history,
+    writer,
     begin: () => ({ era: (era = Math.max(era + 1, Date.now())), index: 0, mark }),
     encode: (value) => new GroupMessage(codec === undefined ? (value as Data) : codec.encodeUnchecked(value)),
   };

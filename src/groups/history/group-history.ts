@@ -32,6 +32,8 @@ export interface HistoryHost {
   readonly source: BackplaneHistory | undefined;
   /** Returns the position before the first message of a history in memory. No other history has this position. */
   begin(): Position;
+  /** The origin and the last sequence of the envelopes that this process has sent. */
+  readonly writer: { readonly origin: string; readonly sequence: number };
   /** Encodes the message of a {@link Welcome}. */
   encode(value: unknown): GroupMessage;
 }
@@ -40,6 +42,7 @@ export interface HistoryHost {
 export interface HistoryGroup {
   readonly name: string;
   readonly members: ReadonlySet<Member>;
+  readonly isSubscribed: boolean;
   /** Resolves with whether the group is subscribed. Resolves with `false` when that fails for now. */
   whenSubscribed(): PromiseLike<boolean>;
   /** Resolves with `true` when the group is subscribed, and with `false` when it has no members any more. */
@@ -139,11 +142,15 @@ export class GroupHistory implements StoredHistory {
    * member.
    */
   join(member: Member, range: HistoryRange, welcome: Welcome | undefined): PromiseLike<boolean> {
-    const wanted = wantedOf(range, member.since, 0);
+    const { since, last } = wantedOf(range, member.since, 0);
     this.#host.store.add(this);
     if (welcome !== undefined) this.#welcomes.set(member, welcome);
-    const wantsNothing = wanted.since === undefined && wanted.last === 0 && welcome === undefined;
-    if (wantsNothing && member.begin === undefined) return this.#group.whenSubscribed();
+    const isUpToDate = this.#host.source === undefined || this.#group.isSubscribed;
+    const wantsNothing = since === undefined && last === 0 && welcome === undefined;
+    if (wantsNothing && isUpToDate && member.begin === undefined) return this.#group.whenSubscribed();
+    // Until the group is subscribed, nobody delivers what this process sends.
+    const sent = isUpToDate ? undefined : this.#host.writer.sequence;
+    const wanted = { since, last, start: this.#window.log.end, sent };
     const joining = new Joining(member, wanted);
     this.#joining.set(member, joining);
     void this.#replay(joining);
@@ -209,7 +216,8 @@ export class GroupHistory implements StoredHistory {
   /** Keeps an entry of the backplane, and delivers its message. */
   receive({ position, time, header, groupMessage, isAfterGap }: ReceivedEntry, isExcepted: Filter): void {
     if (isAfterGap) this.#tellLoss();
-    const entry = new LogEntry(position, time, groupMessage, isAfterGap);
+    const sequence = header.origin === this.#host.writer.origin ? header.sequence : 0;
+    const entry = new LogEntry(position, time, groupMessage, isAfterGap, sequence);
     if (!this.#window.isChecked) this.#unchecked.push({ entry, header });
     this.#append(entry);
     if (groupMessage !== undefined) this.#deliver(groupMessage, position, isExcepted);
@@ -464,7 +472,8 @@ export class GroupHistory implements StoredHistory {
     const page = await source.read(this.#group.name, log.at(first));
     this.#delay = FIRST_RETRY;
     if (generation !== this.#generation) return;
-    const { entries, sequences } = readPage(page, this.#host.stamper);
+    const { stamper, writer } = this.#host;
+    const { entries, sequences } = readPage(page, stamper, writer.origin);
     if (!this.#window.isChecked) {
       for (const { entry, header } of this.#unchecked) if (sequences.has(header)) entry.hide();
       this.#unchecked = [];

@@ -12,6 +12,8 @@ export class LogEntry implements Position {
   /** When it was sent, in milliseconds since 1970. */
   readonly time: number;
   #data: string | Buffer | undefined;
+  /** The number of the message among all that this process has sent; 0 for a message of another process. */
+  readonly sequence: number;
   /** Whether messages just before this entry are lost. */
   isAfterGap: boolean;
   /** The memory that it takes, in bytes. */
@@ -22,6 +24,7 @@ export class LogEntry implements Position {
     time: number,
     groupMessage: GroupMessage | undefined,
     isAfterGap: boolean,
+    sequence = 0,
   ) {
     this.era = era;
     this.index = index;
@@ -29,6 +32,7 @@ export class LogEntry implements Position {
     this.time = time;
     this.#data = groupMessage === undefined ? undefined : copyOf(groupMessage);
     this.isAfterGap = isAfterGap;
+    this.sequence = sequence;
     this.bytes = ENTRY_BYTES + memoryOf(this.#data);
   }
 
@@ -162,6 +166,17 @@ export class HistoryLog {
       else high = middle;
     }
     return low;
+  }
+
+  /** Returns the number of the first entry that this process has sent after another message. */
+  findSent(after: number): number {
+    let found = this.end;
+    for (let number = this.end - 1; number >= this.first; number--) {
+      const { sequence } = this.at(number) as LogEntry;
+      if (sequence > after) found = number;
+      else if (sequence > 0) break;
+    }
+    return found;
   }
 
   /** Returns the number of the entry from which on there are `count` messages. */

@@ -15,7 +15,11 @@ export interface ReadEntries {
 /**
  * Turns the entries that a backplane has kept into those of a log: without duplicates, and with the gaps.
  */
-export function readPage({ entries, earlier }: KeptPage, stamper: Stamper | undefined): ReadEntries {
+export function readPage(
+  { entries, earlier }: KeptPage,
+  stamper: Stamper | undefined,
+  ownOrigin?: string,
+): ReadEntries {
   const sequences = new SequenceTracker();
   for (const { data } of earlier) {
     const header = readHeader(data);
@@ -36,7 +40,8 @@ export function readPage({ entries, earlier }: KeptPage, stamper: Stamper | unde
     const lost = sequences.track(envelope);
     if (lost === DUPLICATE) continue;
     const groupMessage = envelope.kind === 'close' ? undefined : toMessage(entry, envelope, stamper);
-    read.push(new LogEntry(entry, entry.time, groupMessage, isAfterGap || lost > 0));
+    const sequence = envelope.origin === ownOrigin ? envelope.sequence : 0;
+    read.push(new LogEntry(entry, entry.time, groupMessage, isAfterGap || lost > 0, sequence));
     isAfterGap = false;
   }
   return { entries: read, sequences };

@@ -14,6 +14,10 @@ export interface Wanted {
   /** `undefined` if the client named no id. */
   readonly since: unknown;
   readonly last: number;
+  /** The number that the next entry had when the client joined. It gets all entries from there on. */
+  readonly start?: number;
+  /** The last message that this process had sent before the client joined, if the group was not subscribed then. */
+  readonly sent?: number | undefined;
 }
 
 /** Says where the messages for a client begin. */
@@ -37,6 +41,8 @@ export class HistoryWindow {
   isAtStart = false;
   /** Whether it has all entries that the history keeps. */
   isWhole = false;
+  /** The number of the first entry that was delivered, and not read. */
+  liveFrom = 0;
   /** Whether what came before the first delivered entry is known, so that its duplicates are dropped. */
   isChecked = false;
 
@@ -64,6 +70,7 @@ export class HistoryWindow {
   /** Begins anew without entries. */
   clear(): void {
     this.log.clear();
+    this.liveFrom = this.log.end;
     this.before = undefined;
     this.isAtStart = this.isWhole = false;
   }
@@ -83,10 +90,14 @@ export class HistoryWindow {
    * @param end The position of the last entry. Needed if there is none.
    * @param maxAge The time in milliseconds after which a history without new messages may be gone.
    */
-  find({ since, last }: Wanted, end: Position, maxAge: number): Start {
+  find({ since, last, start = Infinity, sent }: Wanted, end: Position, maxAge: number): Start {
     const { log } = this;
     if (since === undefined) {
-      const from = log.findLast(last);
+      const isNew = Math.min(
+        Math.max(start, this.liveFrom),
+        sent === undefined ? log.end : log.findSent(sent),
+      );
+      const from = Math.max(log.first, Math.min(log.findLast(last), isNew));
       const isSure = this.isChecked && (last === 0 || this.isWhole || from > log.first);
       return { from, isComplete: true, isSure, position: this.#positionBefore(from, end) };
     }

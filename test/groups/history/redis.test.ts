@@ -178,6 +178,55 @@ describe.runIf(hasRedis).each(newest)('history over Redis Streams with $name', (
     expect(textsOf(more)).toEqual(['welcome true', 'new']);
   });
 
+  test('what a process sends right after add reaches the new member, also before the group is subscribed', async () => {
+    const [here] = await openTwo();
+    await here.group('a').send('old');
+    const [plain, welcomed] = [new Listener(), new Listener()];
+    void here.group('a').add(plain);
+    void here.group('a').add(welcomed, { welcome: welcomed.welcome });
+    void here.group('a').send('one');
+    await here.group('a').send('two');
+    await Promise.all([plain.until(2), welcomed.until(3)]);
+    expect(textsOf(plain)).toEqual(['one', 'two']);
+    expect(textsOf(welcomed)).toEqual(['welcome true', 'one', 'two']);
+  });
+
+  test('what is sent while a member waits for the history reaches it', async () => {
+    const [here, there] = await openTwo();
+    await here.group('a').add(new Listener());
+    for (const text of ['one', 'two', 'three']) await there.group('a').send(text);
+    const ann = new Listener();
+    const added = here.group('a').add(ann, { last: 1, welcome: ann.welcome });
+    for (const text of ['four', 'five', 'six']) void here.group('a').send(text);
+    await added;
+    await ann.until(5);
+    expect(textsOf(ann).slice(-4)).toEqual(['three', 'four', 'five', 'six']);
+  });
+
+  test('a member that joins while Redis is away gets what its process sends meanwhile', async () => {
+    const proxy = await Proxy.start(redis.port);
+    onTestFinished(() => proxy.stop());
+    const there = await open({ url: proxy.url, prefix: `test${++count}` });
+    await there.group('a').send('old');
+    proxy.target = 1;
+    proxy.cut();
+    await vi.waitFor(() => expect(there.isCutOff()).toBe(true), 10_000);
+    const ann = new Listener();
+    expect(await there.group('a').add(ann, { welcome: ann.welcome })).toBe(false);
+    expect(await there.group('a').send('mine')).toMatchObject({ backplane: 'later' });
+    proxy.target = redis.port;
+    await ann.until(2);
+    expect(textsOf(ann)).toEqual(['welcome true', 'mine']);
+  });
+
+  test('a group can be closed before it is subscribed', async () => {
+    const [here] = await openTwo();
+    const ann = new Listener();
+    void here.group('a').add(ann);
+    await here.group('a').close(4000);
+    expect(ann.closes).toEqual([[4000, '']]);
+  });
+
   test('history returns the messages with their times, also where the group has no members', async () => {
     const [here, there] = await openTwo({ stamp: 'id' });
     const ann = new Listener();
