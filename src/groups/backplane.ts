@@ -9,6 +9,9 @@ import type { Position } from './history/position.js';
  * You can write a backplane for a service that you already run (Kafka, MQTT, …). Test it with `backplaneContract` of
  * `dwebsocket/testing`.
  *
+ * The people of groups have channels whose names begin with `dwebsocket:people`. A backplane that keeps messages for later need
+ * not keep those.
+ *
  * The name of a channel is any well-formed string: it never contains half of a surrogate pair. For each channel, groups
  * call `subscribe` or `unsubscribe` only after the previous call has settled.
  */

@@ -8,6 +8,8 @@ const LAST_RETRY = 5_000;
 /** Owns channels, and receives their events. */
 export interface ChannelHost {
   readonly backplane: Backplane;
+  /** Called when the channel is subscribed, also when it is subscribed again. */
+  subscribed?(channel: Channel): void;
   /** Called when a subscription failed. The channel will retry. */
   failed(channel: Channel, error: unknown): void;
   /** Called when the channel is no longer wanted and no longer subscribed. */
@@ -105,6 +107,7 @@ export class Channel {
       this.#resolveWaiters(true);
       this.#resolvePatientWaiters(true);
     }
+    if (this.isSubscribed) this.#host.subscribed?.(this);
     this.#reconcile();
   }
 

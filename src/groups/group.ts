@@ -9,6 +9,8 @@ import type { Filter, GroupHistory, HistoryGroup, HistoryRange } from './history
 import type { Welcome } from './history/joining.js';
 import { formatPosition } from './history/position.js';
 import { addMembership, isMember, removeMembership, type AnyMember, type Member } from './member.js';
+import type { GroupEvents, GroupPeople, Person } from './people/group-people.js';
+import { keyOf } from './people/identity.js';
 import type { SequenceTracker } from './sequence-tracker.js';
 
 /** Describes the result of sending to a group. */
@@ -43,8 +45,15 @@ export interface GroupSendOptions {
   latest?: string | undefined;
 }
 
-/** Lists the options of {@link Group.add} in a group with a history. */
+/** Lists the options of {@link Group.add}. Only a group with a history takes the others than `as`. */
 export interface GroupAddOptions extends HistoryRange {
+  /**
+   * Says who the websocket is, in {@link Group.people}: a name, an id, or any other value that JSON can represent, of at most
+   * 4,096 bytes as JSON. Websockets with equal values are one person. The group copies the value.
+   *
+   * @default none (the websocket is nobody, and does not appear among the people)
+   */
+  as?: unknown;
   /**
    * Creates the first message for the websocket. `position` is the id after which it gets all messages. `complete` is `false`
    * if the history does not reach back to `since`, so that messages are missing. Called again with `complete: false` when
@@ -82,6 +91,8 @@ export interface GroupHost {
   /** Sends to the other processes, and resolves with the result; `local` is the number of members reached here. */
   sendMessage(group: AnyGroup, groupMessage: GroupMessage, local: number): PromiseLike<Sent>;
   sendClose(group: AnyGroup, code: number, reason: string, local: number): PromiseLike<Sent>;
+  /** Creates the list of people on first use. */
+  createPeople(group: AnyGroup): GroupPeople;
   /** Creates the history of a group, if groups have one. */
   createHistory(group: HistoryGroup): GroupHistory | undefined;
   /** Keeps a message, and sends it to the members in all processes. */
@@ -128,6 +139,8 @@ export class Group<Out = Data> {
   #closeWaiters: (() => void)[] | undefined;
   // The number of the last message to other processes.
   #sent = 0;
+  // Groups without people have none.
+  #people: GroupPeople | undefined;
 
   private constructor(name: string, host: GroupHost) {
     this.name = name;
@@ -176,12 +189,18 @@ export class Group<Out = Data> {
    * too. It resolves with `false` if the websocket is closed. It also resolves with `false` during an outage: then those
    * messages will arrive after the outage.
    *
+   * With `as`, it also waits until {@link Group.people} holds the people of all processes: a moment when it is the first
+   * websocket with `as` here, one second at most. Its own event `join` has been emitted then. Another call with another `as` changes who the websocket is.
+   *
    * In a group with a history, it first gets the message of `welcome`, then the kept messages that `since` or `last` ask for, and
    * then what is new: each message once, in order. The promise then resolves with `true` when it has what was kept. It rejects
    * with what `welcome` throws.
    *
-   * @throws {TypeError} The value is not a member: it lacks `send()` or `closed`.
-   * @throws {WebsocketArgumentError} The group has no history, so it takes no options; or `last` is not a number of messages.
+   * @throws {TypeError} The value is not a member: it lacks `send()` or `closed`. Or JSON cannot represent `as`.
+   * @throws {RangeError} `as` has more than 4,096 bytes as JSON.
+   * @throws {WebsocketOptionError} An option has an unknown name.
+   * @throws {WebsocketArgumentError} The group has no history, so it takes no options but `as`; or `last` is not a number of
+   *   messages.
    */
   add(member: AnyMember, options?: GroupAddOptions): PromiseLike<boolean> {
     if (!isMember(member)) {
@@ -191,8 +210,14 @@ export class Group<Out = Data> {
           `got ${describe(member)}`,
       );
     }
-    const { welcome, ...range } = options === undefined ? {} : this.#checkAddOptions(options);
+    const { as, welcome, ...range } = options === undefined ? {} : this.#checkAddOptions(options);
+    const key = as === undefined ? undefined : keyOf(as);
     if (member.isClosed?.() === true) return Promise.resolve(false);
+    const added = this.#addMember(member, range, welcome);
+    return key === undefined ? added : this.#addPerson(member, key, added);
+  }
+
+  #addMember(member: Member, range: HistoryRange, welcome: Welcome | undefined): PromiseLike<boolean> {
     if (this.#members.has(member))
       return this.#history?.whenJoined(member) ?? this.#host.whenSubscribed(this);
     this.#members.add(member);
@@ -202,9 +227,9 @@ export class Group<Out = Data> {
   }
 
   #checkAddOptions(options: GroupAddOptions): GroupAddOptions {
-    const given = checkNames(options, ['since', 'last', 'welcome']) as GroupAddOptions;
-    if (this.#history === undefined && Object.keys(given).length > 0)
-      throw noHistoryError('add() with these options');
+    const given = checkNames(options, ['as', 'since', 'last', 'welcome']) as GroupAddOptions;
+    if (this.#history === undefined && Object.keys(given).some((name) => name !== 'as'))
+      throw noHistoryError('add() with the options since, last and welcome');
     checkLast(given.last);
     if (given.welcome === undefined || typeof given.welcome === 'function') return given;
     throw argumentError(
@@ -238,12 +263,59 @@ export class Group<Out = Data> {
   delete(member: AnyMember): boolean {
     if (!this.#members.delete(member)) return false;
     removeMembership(member, this);
+    this.#people?.leave(member);
     this.#history?.leave(member);
     if (this.#members.size === 0) {
       this.#callCloseWaiters();
       this.#host.emptied(this);
     }
     return true;
+  }
+
+  /**
+   * Returns who is in the group, in all processes: one entry for each different `as` of {@link Group.add}.
+   *
+   * It is right within a second of any change. The people of a process that was killed are gone within ten seconds. During
+   * an outage of the backplane, the people of other processes stay as they were before.
+   *
+   * The array is frozen, and a change makes a new one. A process that has neither websockets with `as` nor listeners learns
+   * of the people elsewhere only after the first read: use {@link Group.fetchPeople} there.
+   */
+  get people(): readonly Person[] {
+    return this.#openPeople().read();
+  }
+
+  /**
+   * Resolves with {@link Group.people} as soon as the other processes have answered: at once in a process that follows the
+   * group already, otherwise within a second. For routes that only read. Never rejects; during an outage it resolves with
+   * what is known.
+   */
+  fetchPeople(): Promise<readonly Person[]> {
+    return this.#openPeople().fetch();
+  }
+
+  /**
+   * Listens to a change of {@link Group.people}: `join` when somebody comes, `leave` when the last websocket of somebody has
+   * left. A second tab is neither.
+   *
+   * Every process with a listener gets every event. So tell the members of this process (`for (const member of group)`);
+   * `send` would reach those of each process once from each process.
+   */
+  on<Name extends keyof GroupEvents>(event: Name, listener: (...args: GroupEvents[Name]) => void): this {
+    this.#openPeople().on(event, listener);
+    return this;
+  }
+
+  /** Works like {@link Group.on}, for the next event only. */
+  once<Name extends keyof GroupEvents>(event: Name, listener: (...args: GroupEvents[Name]) => void): this {
+    this.#openPeople().once(event, listener);
+    return this;
+  }
+
+  /** Removes a listener. */
+  off<Name extends keyof GroupEvents>(event: Name, listener: (...args: GroupEvents[Name]) => void): this {
+    this.#people?.off(event, listener);
+    return this;
   }
 
   /**
@@ -284,6 +356,18 @@ export class Group<Out = Data> {
     if (this.#history?.followsBackplane === true) return this.#closeInOrder(code, reason);
     const sent = this.#host.sendClose(this, code, reason, this.#members.size);
     return Promise.all([sent, this.#closeMembers(code, reason)]).then(([result]) => result);
+  }
+
+  /** Counts the member as this person. Resolves like `added`, but not before the people are known. */
+  #addPerson(member: Member, key: string, added: PromiseLike<boolean>): Promise<boolean> {
+    const people = this.#openPeople();
+    // A welcome may have closed the member already.
+    if (this.#members.has(member)) people.join(member, key);
+    return Promise.all([added, people.whenSettled()]).then(([result]) => result);
+  }
+
+  #openPeople(): GroupPeople {
+    return (this.#people ??= this.#host.createPeople(this));
   }
 
   /** Closes the members when the backplane delivers the close, because it delivers the messages before it, too. */

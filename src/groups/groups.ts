@@ -25,6 +25,8 @@ import {
   type Sent,
 } from './group.js';
 import { GroupMessage } from './group-message.js';
+import { isPeopleChannel, PEOPLE_CHANNEL } from './people/channels.js';
+import { People } from './people/people.js';
 import { GroupHistory, type Filter, type HistoryHost } from './history/group-history.js';
 import { type HistoryOptions, type HistorySettings, resolveHistoryOptions } from './history/options.js';
 import type { Position } from './history/position.js';
@@ -135,6 +137,7 @@ export class Groups<Out = Data> extends EventEmitter<GroupsEvents> {
   readonly #channels = new Map<string, Channel>();
   readonly #groupHost: GroupHost;
   readonly #channelHost: ChannelHost | undefined;
+  #people: People | undefined;
   readonly #historyStore: HistoryStore | undefined;
   #cutOffSince: number | undefined;
   #closed: Promise<void> | undefined;
@@ -177,6 +180,7 @@ export class Groups<Out = Data> extends EventEmitter<GroupsEvents> {
         this.#publish(group, local, () => this.#wrap(group, groupMessage)),
       sendClose: (group, code, reason, local) =>
         this.#publish(group, local, () => this.#writer.wrapClose(nextNumber(group), code, reason)),
+      createPeople: (group) => (this.#people ??= this.#createPeople()).create(group.name, group),
     };
     if (backplane === undefined) return;
     this.#channelHost = {
@@ -197,7 +201,8 @@ export class Groups<Out = Data> extends EventEmitter<GroupsEvents> {
    * Returns the group with this name, always the same one. An empty group costs nothing, so you need not delete it.
    *
    * @throws {TypeError} The name is not a string.
-   * @throws {RangeError} The name contains half of a surrogate pair, which has no bytes in UTF-8.
+   * @throws {RangeError} The name contains half of a surrogate pair, which has no bytes in UTF-8. Or it begins with
+   *   `dwebsocket:people`, which names the channels of {@link Group.people}.
    */
   group(name: string): Group<Out> {
     if (typeof name !== 'string') {
@@ -211,6 +216,13 @@ export class Groups<Out = Data> extends EventEmitter<GroupsEvents> {
         RangeError,
         `group() takes a name in well-formed Unicode; ${JSON.stringify(name)} contains half of a surrogate pair. ` +
           'Call name.toWellFormed(), or cut texts between characters: [...text].slice(0, 50).join("")',
+      );
+    }
+    if (isPeopleChannel(name)) {
+      throw argumentError(
+        RangeError,
+        `group() takes a name that does not begin with "${PEOPLE_CHANNEL}", the channels of people; ` +
+          `put a prefix before names that come from users; got ${describe(name)}`,
       );
     }
     const group = createGroup(name, this.#groupHost);
@@ -237,6 +249,7 @@ export class Groups<Out = Data> extends EventEmitter<GroupsEvents> {
   }
 
   async #closeBackplane(): Promise<void> {
+    this.#people?.close();
     for (const group of this.#filled) removeMembers(group);
     this.#historyStore?.clear();
     try {
@@ -244,6 +257,17 @@ export class Groups<Out = Data> extends EventEmitter<GroupsEvents> {
     } catch (error) {
       debug('the backplane failed to close: %o', error);
     }
+  }
+
+  #createPeople(): People {
+    const backplane = this.#closed === undefined ? this.#backplane : undefined;
+    return new People(
+      backplane && {
+        backplane,
+        isCutOff: () => this.isCutOff(),
+        refused: (error) => this.#emitSoon('refused', error, error.message),
+      },
+    );
   }
 
   #groupFilled(group: AnyGroup): void {
@@ -312,7 +336,10 @@ export class Groups<Out = Data> extends EventEmitter<GroupsEvents> {
   /** Handles bytes from the backplane. Must not throw: it runs in an event listener of a network client. */
   #receive(name: string, data: Buffer, kept: (Position & { readonly time: number }) | undefined): void {
     const channel = this.#channels.get(name);
-    if (channel?.wanted !== true) return;
+    if (channel?.wanted !== true) {
+      this.#people?.network?.receive(name, data);
+      return;
+    }
     const envelope = readEnvelope(data);
     if (typeof envelope === 'string') {
       this.#refuseForeignMessage(name, envelope);
@@ -349,7 +376,7 @@ export class Groups<Out = Data> extends EventEmitter<GroupsEvents> {
     const error = new BackplaneError(
       'ERR_WEBSOCKET_BACKPLANE_STRANGER',
       `ignored a message on the channel of group ${JSON.stringify(group)}: ${reason}. ` +
-        'Give each app its own prefix: redisBackplane(client, { prefix })',
+        'Give each app its own prefix (or path): redisBackplane(client, { prefix })',
       { group },
     );
     debug('%s', error.message);
@@ -373,6 +400,7 @@ export class Groups<Out = Data> extends EventEmitter<GroupsEvents> {
     if (this.#cutOffSince !== undefined || this.#closed !== undefined) return;
     this.#cutOffSince = now();
     debug('cut off: %s', error.message);
+    this.#people?.network?.cutOff();
     this.#emitSoon('cutOff', error, error.message);
   }
 
@@ -382,11 +410,13 @@ export class Groups<Out = Data> extends EventEmitter<GroupsEvents> {
     this.#cutOffSince = undefined;
     debug('back after %d ms', after);
     for (const channel of this.#channels.values()) channel.retryNow();
+    this.#people?.network?.back();
     this.#emitSoon('back', { after });
   }
 
   /** Handles a loss that the backplane reports. The gaps in the numbers that it causes are not reported again. */
   #missed(group: string, count: number | undefined): void {
+    if (this.#people?.network?.missed(group) === true) return;
     this.#channels.get(group)?.sequences.expectGaps();
     const known = this.#groups.get(group)?.deref();
     if (known !== undefined) historyOf(known)?.reset();
@@ -400,6 +430,7 @@ export class Groups<Out = Data> extends EventEmitter<GroupsEvents> {
   }
 
   #dropped(group: string, count: number, error: Error): void {
+    if (this.#people?.network?.dropped(group) === true) return;
     const text = `could not send ${count} messages to group ${JSON.stringify(group)}: ${error.message}`;
     debug('%s', text);
     this.#emitSoon('dropped', { group, count, error }, text);
@@ -471,7 +502,9 @@ function checkBackplane(value: unknown): asserts value is Backplane {
   const missing = METHODS.filter((name) => typeof methods?.[name] !== 'function');
   if (missing.length === 0) return;
   const looksLikeClient = missing.length < METHODS.length && missing.includes('start');
-  const advice = looksLikeClient ? '; for a Redis client, pass redisBackplane(client)' : '';
+  const advice = looksLikeClient
+    ? '; for a client, pass redisBackplane(client), natsBackplane(connection) or postgresBackplane(pool)'
+    : '';
   throw optionError(
     TypeError,
     'backplane',

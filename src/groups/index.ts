@@ -23,6 +23,7 @@ export type { HistoryOptions } from './history/options.js';
 export type { Position } from './history/position.js';
 export type { AnyMember, Member } from './member.js';
 export { MemoryHub } from './memory-hub.js';
+export type { GroupEvents, Person } from './people/group-people.js';
 export type { RedisBackplaneOptions, RedisStreamBackplaneOptions } from './redis/options.js';
 export type { RedisClient } from './redis/port.js';
 export { redisBackplane } from './redis/redis-backplane.js';

@@ -344,6 +344,20 @@ const ALWAYS: readonly Case[] = [
       assert.deepEqual([own.closedWith, other.closedWith], ['4000 over', '4000 over']);
     },
   },
+  {
+    name: 'the people of a group are known in all processes, and leave with their process',
+    async run(fixture) {
+      const all = [await openGroups(fixture), await openGroups(fixture), await openGroups(fixture)] as const;
+      const [here, there, reader] = all;
+      await here.group('room').add(new FakeMember(), { as: 'ann' });
+      await there.group('room').add(new FakeMember(), { as: 'ann' });
+      await there.group('room').add(new FakeMember(), { as: { id: 7 } });
+      for (const groups of all) await knowsPeople(fixture, groups, '"ann" 2, {"id":7} 1');
+      await there.close();
+      await knowsPeople(fixture, here, '"ann" 1');
+      await knowsPeople(fixture, reader, '"ann" 1');
+    },
+  },
 ];
 
 const IN_OUTAGES: readonly Case[] = [
@@ -496,6 +510,30 @@ const IN_OUTAGES: readonly Case[] = [
       assert.deepEqual([early.got, late.got], [[], ['welcome']]);
     },
   },
+  {
+    name: 'people who come and go in an outage are known afterwards',
+    async run(fixture, { outage }) {
+      const all = [await openGroups(fixture), await openGroups(fixture)] as const;
+      const [here, there] = all;
+      const early = new FakeMember();
+      await here.group('room').add(new FakeMember(), { as: 'ann' });
+      await there.group('room').add(early, { as: 'ben' });
+      for (const groups of all) await knowsPeople(fixture, groups, '"ann" 1, "ben" 1');
+      await outage?.begin();
+      await fixture.waitUntil(
+        () => here.isCutOff() && there.isCutOff(),
+        () => 'both are cut off',
+      );
+      there.group('room').delete(early);
+      void here.group('room').add(new FakeMember(), { as: 'cat' });
+      await outage?.end();
+      await fixture.waitUntil(
+        () => !here.isCutOff() && !there.isCutOff(),
+        () => 'both are back',
+      );
+      for (const groups of all) await knowsPeople(fixture, groups, '"ann" 1, "cat" 1');
+    },
+  },
 ];
 
 const WHEN_NOT_KEPT: readonly Case[] = [
@@ -553,6 +591,20 @@ async function openGroups(fixture: ContractFixture): Promise<Groups> {
   const groups = createGroups({ backplane: await fixture.create() });
   fixture.onClose(() => groups.close());
   return groups;
+}
+
+/** Waits until exactly these people are in the group "room". */
+async function knowsPeople(fixture: ContractFixture, groups: Groups, expected: string): Promise<void> {
+  const describe = (): string =>
+    groups
+      .group('room')
+      .people.map(({ as, websockets }) => `${JSON.stringify(as)} ${String(websockets)}`)
+      .sort()
+      .join(', ');
+  await fixture.waitUntil(
+    () => describe() === expected,
+    () => `the people are ${expected}; they are ${describe()}`,
+  );
 }
 
 class FakeMember implements Member {

@@ -232,6 +232,35 @@ const faults: [fault: string, caseName: string, addFault: Fault][] = [
       },
     }),
   ],
+  [
+    'delivers only messages of members',
+    'the people of a group are known in all processes, and leave with their process',
+    changeEvents((events) => ({
+      message(channel, data) {
+        if (channel === 'room') events.message(channel, data);
+      },
+    })),
+  ],
+  [
+    'delivers nothing after an outage',
+    'people who come and go in an outage are known afterwards',
+    (right) => {
+      let wasCut = false;
+      return {
+        start: (events) =>
+          right.start({
+            ...events,
+            cutOff(error) {
+              wasCut = true;
+              events.cutOff(error);
+            },
+            message(channel, data) {
+              if (!wasCut) events.message(channel, data);
+            },
+          }),
+      };
+    },
+  ],
 ];
 
 describe('the contract fails for a backplane that', () => {

@@ -82,6 +82,23 @@ test('the chat delivers messages of a member and of an ordinary route to all oth
   expect([await ann.next(), await ben.next()]).toEqual(['paid', 'paid']);
 });
 
+test('who is there is told to each member, and to an ordinary route', async () => {
+  const { site } = await page.run('who-is-there');
+  const people = async (client: { next(): Promise<unknown> }) =>
+    (JSON.parse((await client.next()) as string) as { people: string[] }).people;
+  const ann = await connect(site, '/rooms/7?name=ann');
+  expect(await people(ann)).toEqual(['ann']);
+  const ben = await connect(site, '/rooms/7?name=ben');
+  const tab = await connect(site, '/rooms/7?name=ben');
+  expect(await people(ann)).toEqual(['ann', 'ben']);
+  expect((await request(site, '/rooms/7/people')).body).toBe(
+    '[{"as":"ann","websockets":1},{"as":"ben","websockets":2}]',
+  );
+  await tab.close();
+  await ben.close();
+  expect(await people(ann)).toEqual(['ann']);
+});
+
 test('the result of send and the health check are as documented', async () => {
   await page.run('a-group', 0, 'js');
   const { site } = await page.run('when-redis-is-away');

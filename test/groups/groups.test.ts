@@ -98,7 +98,7 @@ describe('options', () => {
   test('a Redis client as backplane throws, and the error names redisBackplane()', () => {
     const client = { publish() {}, subscribe() {}, unsubscribe() {}, duplicate() {} };
     expect(() => createGroups({ backplane: client as never })).toThrow(
-      /missing: start, close; for a Redis client, pass redisBackplane\(client\)/,
+      /missing: start, close; for a client, pass redisBackplane\(client\), natsBackplane/,
     );
   });
 

@@ -1,10 +1,11 @@
 import { afterEach, expect, test } from 'vitest';
 import { Town } from '../groups/history/support/town.js';
 import { hasRedis, RedisServer } from '../groups/support/redis-server.js';
-import { FAULTS } from './chaos/faults.js';
-import { Orchestra, type Player } from './chaos/orchestra.js';
+import { REDIS_FAULTS } from './chaos/faults.js';
+import type { Player } from './chaos/player-process.js';
 import { pause } from './chaos/pause.js';
 import { Random } from './chaos/random.js';
+import { RedisOrchestra } from './chaos/redis-orchestra.js';
 
 // Three processes with a history over Redis Streams, and 100 clients that lose their connection all the time and come back to
 // any process, while the network and Redis are disturbed. Then each client must have every message of its room, once and in
@@ -15,7 +16,7 @@ import { Random } from './chaos/random.js';
 const SECONDS = Number(process.env.CHAOS_SECONDS ?? 120);
 const SEED = Number(process.env.CHAOS_SEED ?? Math.floor(Math.random() * 2 ** 31));
 const DURABLE = ['--appendonly', 'yes', '--appendfsync', 'always', '--repl-diskless-sync-delay', '0'];
-const SETTINGS = { timeout: 2_000, rooms: 3, crowd: 0 };
+const SETTINGS = { timeout: 2_000, rooms: 3, kinds: ['streams'] as const, crowd: 0 };
 
 let town: Town | undefined;
 let servers: RedisServer[] = [];
@@ -35,7 +36,7 @@ async function play(names: readonly string[]): Promise<string[]> {
   servers = [await RedisServer.start(DURABLE), await RedisServer.start(DURABLE)];
   const [master, replica] = servers as [RedisServer, RedisServer];
   town = await Town.open(master.port, new Random(SEED + 1));
-  const orchestra = new Orchestra(master, replica, town.workers as unknown as Player[]);
+  const orchestra = new RedisOrchestra(master, replica, town.workers as unknown as Player[]);
   replica.cli('REPLICAOF', '127.0.0.1', String(master.port));
   await orchestra.untilReplicated();
   await town.start();
@@ -44,7 +45,7 @@ async function play(names: readonly string[]): Promise<string[]> {
     await pause(random.between(200, 1_500));
     if (names.length === 0) continue;
     const name = random.pick(names);
-    say(`${name}: ${await FAULTS[name]!(orchestra, random, SETTINGS)}`);
+    say(`${name}: ${await REDIS_FAULTS[name]!(orchestra, random, SETTINGS)}`);
     await town.untilBack();
   }
   const faults = await town.finish(orchestra.setBacks.length > 0);

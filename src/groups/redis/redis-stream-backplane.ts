@@ -1,5 +1,6 @@
 import { clearTimeout, now, setTimeout } from '../../shared/real-timers.js';
 import type { Backplane, BackplaneEvents } from '../backplane.js';
+import { isPeopleChannel } from '../people/channels.js';
 import { closedError, isTemporary, tooLargeError } from './faults.js';
 import { Limiter } from './limiter.js';
 import { RedisLink } from './link.js';
@@ -88,6 +89,7 @@ class RedisStreamBackplane implements Backplane {
       post: (command) => this.#link.post(command),
       send: (port, group, data) => {
         const key = this.#link.channelOf(group);
+        if (isPeopleChannel(group)) return port.publish(key, data);
         makeCommand ??= makeAddCommand({
           ...settings,
           isCluster: this.#link.isCluster,
@@ -101,7 +103,10 @@ class RedisStreamBackplane implements Backplane {
 
   start(events: BackplaneEvents): void {
     this.#link.start({
-      message: (group, message) => this.#tails.get(group)?.take(message, this.#cutFor()),
+      message: (group, message) => {
+        if (isPeopleChannel(group)) events.message(group, message);
+        else this.#tails.get(group)?.take(message, this.#cutFor());
+      },
       ready: () => this.#outbox.flush(),
       cutOff: (error) => {
         if (this.#cutSince !== undefined) return;
@@ -121,6 +126,7 @@ class RedisStreamBackplane implements Backplane {
   }
 
   async subscribe(group: string): Promise<void> {
+    if (isPeopleChannel(group)) return this.#link.subscribe(group);
     const tail = this.#openTail(group);
     this.#tails.set(group, tail);
     try {

@@ -168,7 +168,7 @@ export class Town {
     const workers = await Promise.all(
       kinds.map(async (client, index) => {
         const way = await Way.open(port);
-        return new Worker(way, { index, url: way.url, client, pace }, faults);
+        return new Worker(way, { index, url: `redis://127.0.0.1:${way.port}`, client, pace }, faults);
       }),
     );
     const town = new Town(workers, random, clients, faults);
