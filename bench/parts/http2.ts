@@ -34,8 +34,8 @@ export async function measureHttp2(settings: Settings): Promise<Result> {
     title: 'Over HTTP/2',
     method:
       `Echoes of 32 bytes on ${String(CONNECTIONS)} websockets, and the memory of ${String(count)} idle ones, through Express and ` +
-      '`for await`, without TLS. Ten websockets share a session of HTTP/2. The client of HTTP/2 is that of Node, which needs ' +
-      'more time than the server: compare the CPU of the server, and not the rate.',
+      '`for await`, without TLS. Ten websockets share a session of HTTP/2. So one read and one write of the kernel serve several of ' +
+      'them. The client of HTTP/2 is that of Node: compare the CPU of the server, and not the rate.',
     tables: [
       {
         caption:

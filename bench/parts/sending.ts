@@ -112,6 +112,6 @@ async function measureFlood(send: () => PromiseLike<unknown>): Promise<number> {
 /** Returns the script that the backplane sends, so that both calls cost Redis the same. */
 async function captureScript(): Promise<string> {
   const { makeAddCommand } = await import('../../src/groups/redis/stream-entry.js');
-  const options = { maxLength: 1, maxBytes: 1, maxAge: 1, isCluster: false };
+  const options = { maxLength: 1, maxBytes: 1, maxAge: 1, isCluster: false, isTimed: false };
   return String(makeAddCommand(options)('', Buffer.alloc(0))[1]);
 }
