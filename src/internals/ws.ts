@@ -16,7 +16,7 @@ type Module = typeof Ws & {
   PerMessageDeflate: new (options: object) => { accept(offers: object[]): void };
 };
 
-const imported = moduleOf(namespace as unknown as Module & { default?: Module });
+const imported = moduleOf(namespace);
 
 // Without this check, Node throws "Class extends value undefined", which does not help the user.
 if ((imported.WebSocket as unknown) === undefined) {
@@ -172,7 +172,7 @@ export const { extension, subprotocol, PerMessageDeflate } = ws;
  * Returns the module itself if it is there. In CommonJS the namespace is a copy, which lacks what a tracer's replacement for the
  * class `WebSocket` inherits.
  */
-function moduleOf(exports: Module & { default?: Module }): Module {
-  const { default: whole } = exports;
-  return whole !== undefined && 'PerMessageDeflate' in whole ? whole : exports;
+function moduleOf(exports: object): Module {
+  const { default: whole } = exports as { default?: object };
+  return (whole !== undefined && 'PerMessageDeflate' in whole ? whole : exports) as Module;
 }

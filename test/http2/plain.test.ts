@@ -208,9 +208,9 @@ describe.each(frameworks)('%s', (_, makeApp) => {
 });
 
 test('plain requests of other listeners are left to Node, with its own classes for HTTP/2', async () => {
-  const bare = await serveHttp2(((req: Http2ServerRequest, res: Http2ServerResponse) => {
+  const bare = await serveHttp2((req: Http2ServerRequest, res: Http2ServerResponse) => {
     res.end(`HTTP/${req.httpVersion}, stream ${typeof res.stream.pushStream}`);
-  }));
+  });
   expect((await ask(await bare.session(), { ':path': '/' })).body).toBe('HTTP/2.0, stream function');
   const app = connect();
   app.use((req: IncomingMessage, res: ServerResponse) => {

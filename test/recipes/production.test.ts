@@ -133,7 +133,7 @@ test('an attached server for HTTP/2 speaks WebSocket with clients of HTTP/1.1', 
   });
   // Node's types want another kind of request; what comes is of the same shape.
   const server = http2.createSecureServer({ ...CERTIFICATE, allowHTTP1: true }, echo as never);
-  attachWebsocket(server as unknown as Server);
+  attachWebsocket(server);
   const site = { ...(await listen(server as unknown as Server)), tls: true };
   const client = await connect(site);
   client.send('hello');

@@ -410,7 +410,9 @@ describe('refuses', () => {
 
   test('a value that is not a server, and says what to pass', () => {
     const attach = (server: unknown) => () => attachWebsocket(server as never);
-    expect(attach(undefined)).toThrow('attachWebsocket takes a server of node:http, node:https or node:http2; got undefined');
+    expect(attach(undefined)).toThrow(
+      'attachWebsocket takes a server of node:http, node:https or node:http2; got undefined',
+    );
     expect(attach(8000)).toThrow(TypeError);
     expect(attach(express())).toThrow('for an Express app, pass what app.listen() returns');
     expect(attach({ httpServer: createServer() })).toThrow('got an object; pass its field httpServer');

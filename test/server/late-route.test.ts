@@ -129,6 +129,6 @@ test('the answer of a node:http2 server says to attach it, which solves the prob
   const site = { ...(await listen(server as unknown as Server)), tls: true };
   const { status, body } = await requestUpgrade(site, '/');
   expect([status, body]).toEqual([503, expect.stringContaining('call attachWebsocket(server) first')]);
-  attachWebsocket(server as unknown as Server);
+  attachWebsocket(server);
   expect(await (await connect(site)).next()).toBe('welcome');
 });
