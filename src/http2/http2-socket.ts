@@ -1,6 +1,7 @@
 import type { OutgoingHttpHeaders } from 'node:http';
 import { constants, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
 import { debug } from '../shared/notices.js';
+import { setImmediate } from '../shared/real-timers.js';
 import { SocketLike } from '../shared/socket-like.js';
 import { writeTrailers } from './request-text.js';
 import { ResponseReader, type ResponseTarget } from './response-reader.js';
@@ -41,6 +42,9 @@ let onWantTrailers: (this: Carrier) => void;
 let onStreamTimeout: (this: Carrier) => void;
 let onStreamClose: (this: Carrier) => void;
 
+/** The statuses of responses that never have a body (RFC 9110, 15). */
+const BODILESS = new Set([204, 205, 304]);
+
 type Done = (error?: Error | null) => void;
 
 /**
@@ -61,6 +65,8 @@ export class Http2Socket extends SocketLike implements ResponseTarget {
   #response: ResponseReader | undefined;
   #trailers: OutgoingHttpHeaders | undefined;
   #requestTrailers = '';
+  /** Whether the response may have a body. */
+  #hasBody = true;
   #isReading = false;
   #hasTimeout = false;
 
@@ -94,31 +100,37 @@ export class Http2Socket extends SocketLike implements ResponseTarget {
   }
 
   override _write(chunk: Buffer | string, encoding: BufferEncoding, done: Done): void {
-    this.bytesWritten += typeof chunk === 'string' ? Buffer.byteLength(chunk, encoding) : chunk.length;
-    if (this.#response === undefined) {
-      if (typeof chunk === 'string') this.#stream.write(chunk, encoding, done);
-      else this.#stream.write(chunk, done);
-      return;
-    }
-    try {
-      this.#response.read(typeof chunk === 'string' ? Buffer.from(chunk, encoding) : chunk);
-    } catch (error) {
-      // HTTP/2 does not allow all that HTTP/1.1 allows.
-      debug('the response cannot be sent over HTTP/2: %s', error);
-      done(error as Error);
-      return;
-    }
-    if (this.#stream.writableNeedDrain) this.#stream.once('drain', done);
-    else done();
+    this._writev([{ chunk, encoding }], done);
   }
 
   override _writev(chunks: { chunk: Buffer | string; encoding: BufferEncoding }[], done: Done): void {
     const last = chunks.length - 1;
     this.#stream.cork();
-    for (const [index, { chunk, encoding }] of chunks.entries()) {
-      this._write(chunk, encoding, index === last ? done : ignore);
+    try {
+      for (const [index, { chunk, encoding }] of chunks.entries()) {
+        this.#forward(chunk, encoding, index === last ? done : undefined);
+      }
+    } catch (error) {
+      // HTTP/2 does not allow all that HTTP/1.1 allows.
+      debug('the response cannot be sent over HTTP/2: %s', error);
+      done(error as Error);
     }
     this.#stream.uncork();
+  }
+
+  /** @throws The response cannot be sent over HTTP/2. */
+  #forward(chunk: Buffer | string, encoding: BufferEncoding, done: Done | undefined): void {
+    const stream = this.#stream;
+    this.bytesWritten += typeof chunk === 'string' ? Buffer.byteLength(chunk, encoding) : chunk.length;
+    if (this.#response === undefined) {
+      if (typeof chunk === 'string') stream.write(chunk, encoding, done);
+      else stream.write(chunk, done);
+      return;
+    }
+    this.#response.read(typeof chunk === 'string' ? Buffer.from(chunk, encoding) : chunk);
+    if (done === undefined) return;
+    if (stream.writableNeedDrain) stream.once('drain', done);
+    else done();
   }
 
   override _final(done: Done): void {
@@ -129,7 +141,9 @@ export class Http2Socket extends SocketLike implements ResponseTarget {
       done();
       return;
     }
-    stream.end(done);
+    // A response without a body has ended the stream already.
+    if (stream.writableEnded) done();
+    else stream.end(done);
   }
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
@@ -142,11 +156,20 @@ export class Http2Socket extends SocketLike implements ResponseTarget {
     const isAnswered = this.#response !== undefined && (this.writableFinished || isParseError(error));
     if (isAnswered) {
       stream.end();
-      // The rest of the request is not needed (RFC 9113, 8.1).
-      if (!stream.endAfterHeaders && !this.readableEnded) stream.close(NGHTTP2_NO_ERROR);
+      // Otherwise, the response ends when its trailers are sent.
+      if (!this.#hasBody || stream.sentTrailers !== undefined) this.#refuseRest();
     } else if (!this.writableFinished || !this.readableEnded) {
       stream.close(stream.headersSent ? NGHTTP2_CANCEL : NGHTTP2_INTERNAL_ERROR);
     }
+  }
+
+  /** Tells the client that the rest of its request is not needed. The response must have ended (RFC 9113, 8.1). */
+  #refuseRest(): void {
+    const stream = this.#stream;
+    // Node would send the reset before END_STREAM, if both come in one turn.
+    setImmediate(() => {
+      if (!stream.readableEnded) stream.close(NGHTTP2_NO_ERROR);
+    });
   }
 
   /** Receives the head of the response. */
@@ -163,6 +186,8 @@ export class Http2Socket extends SocketLike implements ResponseTarget {
     } else {
       // With trailers, Node does not end the stream by itself. So a response that breaks off never looks whole.
       this.#stream.once('wantTrailers', onWantTrailers);
+      // Node has ended the stream of a HEAD request already.
+      this.#hasBody = !this.#stream.writableEnded && !BODILESS.has(status);
       this.#stream.respond(fields, { waitForTrailers: true });
       // What the client sends after a refusal is discarded.
       this.#read();
@@ -247,8 +272,10 @@ export class Http2Socket extends SocketLike implements ResponseTarget {
       this[SOCKET].#onTrailers(rawTrailers);
     };
     onWantTrailers = function () {
-      // After a reset, the stream sends nothing more.
-      if (!this.closed || this.rstCode === NGHTTP2_NO_ERROR) this.sendTrailers(this[SOCKET].#trailers ?? {});
+      const socket = this[SOCKET];
+      this.sendTrailers(socket.#trailers ?? {});
+      // The server destroys its socket when it has answered.
+      if (socket.destroyed) socket.#refuseRest();
     };
     onStreamTimeout = function () {
       this[SOCKET].emit('timeout');

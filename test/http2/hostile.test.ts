@@ -1,12 +1,12 @@
 // What an attacker can send over HTTP/2 on purpose: pseudo-headers, floods of streams, resets.
 import { once } from 'node:events';
 import { constants, type ClientHttp2Session } from 'node:http2';
-import { connect as connectTls, type TLSSocket } from 'node:tls';
 import express from 'express';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { openWebsockets, requireWebsocket } from 'dwebsocket';
 import { requestWebsocket } from '../support/http2-tunnel.js';
 import { text } from '../support/raw-frames.js';
+import { END_HEADERS, Frame, openTls, raw } from './raw-http2.js';
 import { serveHttp2, type Http2Site } from './serve-http2.js';
 
 function build() {
@@ -46,85 +46,6 @@ async function expectEcho(site: Http2Site): Promise<void> {
   stream.close(constants.NGHTTP2_CANCEL);
 }
 
-// Node's client refuses to send most of them. So the tests write HPACK themselves.
-const raw = {
-  preface: Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'latin1'),
-  frame(type: number, flags: number, stream: number, payload: Buffer = Buffer.alloc(0)): Buffer {
-    const head = Buffer.alloc(9);
-    head.writeUIntBE(payload.length, 0, 3);
-    head[3] = type;
-    head[4] = flags;
-    head.writeUInt32BE(stream, 5);
-    return Buffer.concat([head, payload]);
-  },
-  /** Literal fields without indexing (RFC 7541, 6.2.2). */
-  fields(fields: readonly (readonly [string, string])[]): Buffer {
-    return Buffer.concat(fields.flatMap(([name, value]) => [Buffer.from([0]), string(name), string(value)]));
-  },
-};
-
-function string(value: string): Buffer {
-  const bytes = Buffer.from(value, 'latin1');
-  if (bytes.length >= 127) throw new Error('too long for one byte of length');
-  return Buffer.concat([Buffer.from([bytes.length]), bytes]);
-}
-
-const HEADERS = 1;
-const RST_STREAM = 3;
-const SETTINGS = 4;
-const GOAWAY = 7;
-const END_HEADERS = 4;
-
-interface RawFrame {
-  type: number;
-  stream: number;
-  payload: Buffer;
-}
-
-/** A client that sends any bytes over TLS, and collects the frames of the server. */
-async function openTls(site: Http2Site) {
-  const socket: TLSSocket = connectTls({
-    port: site.port,
-    host: 'localhost',
-    ALPNProtocols: ['h2'],
-    rejectUnauthorized: false,
-  });
-  socket.on('error', () => undefined);
-  onTestFinished(() => void socket.destroy());
-  await once(socket, 'secureConnect');
-  const frames: RawFrame[] = [];
-  let buffered = Buffer.alloc(0);
-  let look: () => void = () => undefined;
-  socket.on('data', (chunk: Buffer) => {
-    buffered = Buffer.concat([buffered, chunk]);
-    while (buffered.length >= 9 && buffered.length >= 9 + buffered.readUIntBE(0, 3)) {
-      const end = 9 + buffered.readUIntBE(0, 3);
-      frames.push({
-        type: buffered[3] as number,
-        stream: buffered.readUInt32BE(5),
-        payload: buffered.subarray(9, end),
-      });
-      buffered = buffered.subarray(end);
-    }
-    look();
-  });
-  socket.on('close', () => {
-    look();
-  });
-  socket.write(Buffer.concat([raw.preface, raw.frame(SETTINGS, 0, 0)]));
-  return {
-    socket,
-    frames,
-    until: (condition: () => boolean) =>
-      new Promise<void>((resolve) => {
-        look = () => {
-          if (condition() || socket.destroyed) resolve();
-        };
-        look();
-      }),
-  };
-}
-
 const handshake: [string, string][] = [
   [':method', 'CONNECT'],
   [':protocol', 'websocket'],
@@ -157,10 +78,11 @@ test.each([
   const { app, requests } = build();
   const site = await serveHttp2(app);
   const client = await openTls(site);
-  client.socket.write(raw.frame(HEADERS, END_HEADERS, 1, raw.fields(fields)));
+  client.socket.write(raw.frame(Frame.headers, END_HEADERS, 1, raw.fields(fields)));
   await client.until(() =>
     client.frames.some(
-      ({ type, stream }) => (stream === 1 && (type === RST_STREAM || type === HEADERS)) || type === GOAWAY,
+      ({ type, stream }) =>
+        (stream === 1 && (type === Frame.rstStream || type === Frame.headers)) || type === Frame.goaway,
     ),
   );
   // nghttp2 resets the stream, or drops an invalid header.
@@ -193,14 +115,17 @@ test('streams that are reset at once (CVE-2023-44487) end the session, and leave
   const flood = (): void => {
     for (let burst = 0; burst < 200 && !client.socket.destroyed; burst++, id += 2) {
       client.socket.write(
-        Buffer.concat([raw.frame(HEADERS, END_HEADERS, id, fields), raw.frame(RST_STREAM, 0, id, cancel)]),
+        Buffer.concat([
+          raw.frame(Frame.headers, END_HEADERS, id, fields),
+          raw.frame(Frame.rstStream, 0, id, cancel),
+        ]),
       );
     }
     if (!client.socket.destroyed && id < 100_000) setImmediate(flood);
   };
   flood();
-  await client.until(() => client.frames.some(({ type }) => type === GOAWAY));
-  expect(client.frames.some(({ type }) => type === GOAWAY) || client.socket.destroyed).toBe(true);
+  await client.until(() => client.frames.some(({ type }) => type === Frame.goaway));
+  expect(client.frames.some(({ type }) => type === Frame.goaway) || client.socket.destroyed).toBe(true);
   client.socket.destroy();
   await expectEcho(site);
   expect(openWebsockets(site.server).size).toBeLessThanOrEqual(1);

@@ -19,6 +19,7 @@ import session from 'express-session';
 import { describe, expect, test } from 'vitest';
 import { requireWebsocket } from 'dwebsocket';
 import { requirement } from '../support/requirements.js';
+import { END_HEADERS, END_STREAM, Frame, openTls, raw } from './raw-http2.js';
 import { serveHttp2, type AnyApp } from './serve-http2.js';
 
 interface Answer {
@@ -83,6 +84,7 @@ describe.each(frameworks)('%s', (_, makeApp) => {
       res.json({ bytes, length: req.headers['content-length'] ?? null, trailers: req.trailers });
     });
     app.post('/refused', (_req, res) => void res.status(413).send('too large'));
+    app.post('/empty-post', (_req, res) => void res.status(204).end());
     app.get('/empty', (_req, res) => void res.status(204).end());
     app.get('/chunks', (_req, res) => {
       res.set('trailer', 'x-sum');
@@ -159,6 +161,28 @@ describe.each(frameworks)('%s', (_, makeApp) => {
     const answer = await ask(client, { ':method': 'POST', ':path': '/refused' }, endless);
     endless.destroy();
     expect(answer).toMatchObject({ status: 413, body: 'too large', rstCode: constants.NGHTTP2_NO_ERROR });
+  });
+
+  test.each([
+    ['a body', '/refused'],
+    ['no body', '/empty-post'],
+  ])('an answer with %s ends before the rest of the request is refused', async (_, path) => {
+    const site = await serveHttp2(build());
+    const client = await openTls(site);
+    const fields = [
+      [':method', 'POST'],
+      [':scheme', 'https'],
+      [':authority', 'localhost'],
+      [':path', path],
+    ] as const;
+    client.socket.write(raw.frame(Frame.headers, END_HEADERS, 1, raw.fields(fields)));
+    const ofStream = () => client.frames.filter(({ stream }) => stream === 1);
+    await client.until(() => ofStream().some(({ type }) => type === Frame.rstStream));
+    const frames = ofStream();
+    const last = frames.at(-1);
+    expect(last?.type).toBe(Frame.rstStream);
+    expect(last?.payload.readUInt32BE(0)).toBe(constants.NGHTTP2_NO_ERROR);
+    expect((frames.at(-2)?.flags ?? 0) & END_STREAM).toBe(END_STREAM);
   });
 
   test('sends chunks, trailers, early hints, compressed and large bodies', async () => {
