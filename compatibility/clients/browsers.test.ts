@@ -28,14 +28,14 @@ const SEEN = {
 } as const;
 
 for (const browser of browsers) {
-  for (const tls of [false, true])
+  for (const over of ['http', 'https', 'http2'] as const)
     describeConversation({
       ...SEEN,
       name: browser.name,
       version: browser.version,
-      tls,
+      over,
       converse: (server) =>
-        converseInPage(browser, server, `${tls ? 'https' : 'http'}://127.0.0.1:${server.port}`),
+        converseInPage(browser, server, `${over === 'http' ? 'http' : 'https'}://127.0.0.1:${server.port}`),
     });
   for (const proxy of proxies)
     describeConversation({

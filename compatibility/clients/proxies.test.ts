@@ -163,7 +163,7 @@ function describeProxy(proxy: ProxyRow): void {
       const closed = once(server.server, 'close');
       server.server.close();
       expect((await client.closed()).code).toBe(1001);
-      server.server.closeAllConnections();
+      await server.close();
       await closed;
       see('yes');
     });

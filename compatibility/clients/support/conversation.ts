@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect } from 'vitest';
 import { checksOf, type Check, type Subject } from '../../support/subject.js';
-import { REFUSAL, startServer, type ClientsServer, type Step, type Visit } from './server.js';
+import { REFUSAL, startServer, type ClientsServer, type Protocol, type Step, type Visit } from './server.js';
 
 /**
  * A client that talks with our server. It has this conversation, step by step, and tells what it has seen of each:
@@ -20,8 +20,8 @@ export interface ConversingClient {
   readonly name: string;
   readonly version: string;
   readonly needs?: string;
-  /** Whether the server uses TLS. */
-  readonly tls?: boolean;
+  /** How the server is reached. */
+  readonly over?: Protocol;
   /** Has the conversation with the server. Gives the steps in any order. */
   converse(server: ClientsServer): Promise<readonly Step[]>;
   /** What the table says of a refusal; see `describeRefusal`. */
@@ -44,10 +44,10 @@ export const NO_COMPRESSION = 'not offered';
 
 /** Defines the tests of a client, which share one conversation. */
 export function describeConversation(client: ConversingClient): void {
-  const { name, version, needs, tls = false, parts = false, pings, through } = client;
+  const { name, version, needs, over = 'http', parts = false, pings, through } = client;
   const checkClient = checksOf({ name, version, ...(needs === undefined ? {} : { needs }) });
 
-  describe(through === undefined ? name : `${name} through ${through.subject.name}`, () => {
+  describe(through === undefined ? `${name} over ${over}` : `${name} through ${through.subject.name}`, () => {
     let server: ClientsServer;
     const steps = new Map<string, Step>();
     const visits = new Map<string, Visit>();
@@ -75,7 +75,7 @@ export function describeConversation(client: ConversingClient): void {
     };
 
     beforeAll(async () => {
-      server = await startServer({ tls });
+      server = await startServer({ over });
       for (const step of await client.converse(server)) steps.set(step.step, step);
       const count = client.compression === NO_COMPRESSION ? 3 : 4;
       while (visits.size < count) {
@@ -88,6 +88,7 @@ export function describeConversation(client: ConversingClient): void {
 
     check('echo', 'gets back text, binary data and 1 MiB, and agrees on a subprotocol', () => {
       expect(visit('/echo').protocol).toBe('chat');
+      for (const { alpnProtocol } of visits.values()) if (over === 'http2') expect(alpnProtocol).toBe('h2');
       expect(seen('open')).toEqual({ protocol: client.hidesProtocol === true ? null : 'chat' });
       expect(seen('text')).toEqual({ echo: 'hello' });
       expect(seen('unicode')).toEqual({ echo: 'Grüße, 世界 👋' });

@@ -1,9 +1,16 @@
 import { once } from 'node:events';
 import http from 'node:http';
+import http2 from 'node:http2';
 import https from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
-import { requireWebsocket, type CloseInfo, type Websocket, type WebsocketOptions } from 'dwebsocket';
+import {
+  attachWebsocket,
+  requireWebsocket,
+  type CloseInfo,
+  type Websocket,
+  type WebsocketOptions,
+} from 'dwebsocket';
 import express, { type Express } from 'express';
 import { Inbox, within } from '../../../test/support/inbox.js';
 import { CERTIFICATE } from '../../../test/support/serve.js';
@@ -15,6 +22,8 @@ export interface Visit {
   readonly protocol: string;
   /** The extensions that the client has offered. */
   readonly offered: string;
+  /** The protocol of the connection, over TLS. */
+  readonly alpnProtocol: string | undefined;
   /** The HTTP version that the browser has used, if a proxy says so. */
   readonly frontVersion: string | undefined;
   /** The address and the scheme of the client, as a proxy has told them. */
@@ -34,7 +43,7 @@ export interface Step {
 /** The server that all clients talk to. */
 export interface ClientsServer {
   readonly port: number;
-  readonly server: http.Server | https.Server;
+  readonly server: http.Server | https.Server | http2.Http2SecureServer;
   /** The websockets that have ended, in order. */
   readonly visits: Inbox<Visit>;
   /** What the script of `/page` has told. */
@@ -45,12 +54,18 @@ export interface ClientsServer {
 /** The body of the response that refuses. */
 export const REFUSAL = 'log in first';
 
+/** `http2` also serves HTTP/1.1, and both over TLS. */
+export type Protocol = 'http' | 'https' | 'http2';
+
 /** Starts the server on a free port. */
-export async function startServer({ tls = false, ...options }: { tls?: boolean } & WebsocketOptions = {}) {
+export async function startServer({
+  over = 'http',
+  ...options
+}: { over?: Protocol } & WebsocketOptions = {}) {
   const visits = new Inbox<Visit>();
   const told = new Inbox<Step>();
   const app = createApp(visits, told, options);
-  const server = tls ? https.createServer(CERTIFICATE, app) : http.createServer(app);
+  const server = createServer(over, app);
   const sockets = new Set<Socket>();
   server.on('connection', (socket: Socket) => {
     sockets.add(socket);
@@ -59,7 +74,7 @@ export async function startServer({ tls = false, ...options }: { tls?: boolean }
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const close = async () => {
-    if (!server.listening) return;
+    if (sockets.size === 0 && !server.listening) return;
     const closed = once(server, 'close');
     server.close();
     for (const socket of sockets) socket.destroy();
@@ -67,6 +82,14 @@ export async function startServer({ tls = false, ...options }: { tls?: boolean }
   };
   const { port } = server.address() as AddressInfo;
   return { port, server, visits, told, close } satisfies ClientsServer;
+}
+
+function createServer(protocol: Protocol, app: Express): ClientsServer['server'] {
+  if (protocol === 'http') return http.createServer(app);
+  if (protocol === 'https') return https.createServer(CERTIFICATE, app);
+  const server = http2.createSecureServer({ ...CERTIFICATE, allowHTTP1: true }, app as never);
+  attachWebsocket(server);
+  return server;
 }
 
 function createApp(visits: Inbox<Visit>, told: Inbox<Step>, options: WebsocketOptions): Express {
@@ -77,6 +100,7 @@ function createApp(visits: Inbox<Visit>, told: Inbox<Step>, options: WebsocketOp
     const route = requireWebsocket(
       async (req) => {
         const { socket } = req;
+        const { alpnProtocol } = socket as { alpnProtocol?: string };
         const before = { read: socket.bytesRead, written: socket.bytesWritten };
         // Express trusts the header by the address of the socket, which is gone at the end.
         const client = { ip: req.get('x-forwarded-for'), protocol: req.protocol };
@@ -86,6 +110,7 @@ function createApp(visits: Inbox<Visit>, told: Inbox<Step>, options: WebsocketOp
           path,
           protocol: req.websocket.protocol,
           offered: req.get('sec-websocket-extensions') ?? '',
+          alpnProtocol,
           frontVersion: req.get('x-front-version') ?? req.get('via'),
           client,
           read: socket.bytesRead - before.read,
