@@ -1,6 +1,6 @@
 import type { OutgoingHttpHeaders } from 'node:http';
 import { constants, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
-import { debug } from '../shared/notices.js';
+import { warnOnce } from '../shared/notices.js';
 import { setImmediate } from '../shared/real-timers.js';
 import { SocketLike } from '../shared/socket-like.js';
 import { writeTrailers } from './request-text.js';
@@ -40,6 +40,7 @@ let onStreamEnd: (this: Carrier) => void;
 let onStreamTrailers: (this: Carrier, headers: object, flags: number, rawTrailers: string[]) => void;
 let onWantTrailers: (this: Carrier) => void;
 let onStreamTimeout: (this: Carrier) => void;
+let onStreamAborted: (this: Carrier) => void;
 let onStreamClose: (this: Carrier) => void;
 
 /** The statuses of responses that never have a body (RFC 9110, 15). */
@@ -56,9 +57,9 @@ type Done = (error?: Error | null) => void;
 export class Http2Socket extends SocketLike implements ResponseTarget {
   bytesRead = 0;
   bytesWritten = 0;
-  /** The server and the session that carry the stream. */
-  readonly server: object;
+  /** The session that carries the stream. */
   readonly session: ServerHttp2Session;
+  readonly #server: object;
   readonly #stream: ServerHttp2Stream;
   readonly #body: RequestBody;
   /** Reads the response. `undefined` after a 101. */
@@ -82,15 +83,25 @@ export class Http2Socket extends SocketLike implements ResponseTarget {
     body: RequestBody,
   ) {
     super({ allowHalfOpen: true, decodeStrings: false });
-    this.server = server;
+    this.#server = server;
     this.#stream = stream;
     this.session = session;
     this.#body = body;
     this.#response = new ResponseReader(this);
     (stream as Carrier)[SOCKET] = this;
     stream.on('error', ignore);
+    stream.on('aborted', onStreamAborted);
     stream.on('close', onStreamClose);
     this.push(Buffer.from(head, 'latin1'));
+  }
+
+  /** The server that accepted the session. */
+  get server(): object {
+    return this.#server;
+  }
+
+  set server(_parser: object) {
+    // Node sets the server whose parser reads the request.
   }
 
   override _read(): void {
@@ -111,8 +122,7 @@ export class Http2Socket extends SocketLike implements ResponseTarget {
         this.#forward(chunk, encoding, index === last ? done : undefined);
       }
     } catch (error) {
-      // HTTP/2 does not allow all that HTTP/1.1 allows.
-      debug('the response cannot be sent over HTTP/2: %s', error);
+      this.#warn(error);
       done(error as Error);
     }
     this.#stream.uncork();
@@ -135,8 +145,8 @@ export class Http2Socket extends SocketLike implements ResponseTarget {
 
   override _final(done: Done): void {
     const stream = this.#stream;
-    if (!stream.headersSent) {
-      // Node would send a response with the status 200.
+    // Node would send a response with the status 200, or make a part of a response look whole.
+    if (!stream.headersSent || this.#response?.isIncomplete === true) {
       this.destroy();
       done();
       return;
@@ -153,14 +163,24 @@ export class Http2Socket extends SocketLike implements ResponseTarget {
 
   #endStream(error: Error | null): void {
     const stream = this.#stream;
-    const isAnswered = this.#response !== undefined && (this.writableFinished || isParseError(error));
-    if (isAnswered) {
+    const isWhole = this.#response?.isIncomplete === false && stream.headersSent;
+    if (isWhole && (this.writableFinished || isParseError(error))) {
       stream.end();
       // Otherwise, the response ends when its trailers are sent.
       if (!this.#hasBody || stream.sentTrailers !== undefined) this.#refuseRest();
     } else if (!this.writableFinished || !this.readableEnded) {
       stream.close(stream.headersSent ? NGHTTP2_CANCEL : NGHTTP2_INTERNAL_ERROR);
     }
+  }
+
+  /** HTTP/2 does not allow all that HTTP/1.1 allows. */
+  #warn(error: unknown): void {
+    const what = error instanceof Error ? error.message : String(error);
+    warnOnce(
+      this.#server,
+      'WEBSOCKET_HTTP2',
+      `a response could not be sent over HTTP/2, and was reset: ${what}`,
+    );
   }
 
   /** Tells the client that the rest of its request is not needed. The response must have ended (RFC 9113, 8.1). */
@@ -254,6 +274,13 @@ export class Http2Socket extends SocketLike implements ResponseTarget {
     this.#requestTrailers = writeTrailers(rawTrailers);
   }
 
+  /** Called when the client has reset the stream. Node would keep the stream until somebody has read its data. */
+  #onAborted(): void {
+    if (this.destroyed) return;
+    this.destroy(new ResetError());
+    this.#stream.destroy();
+  }
+
   /** Called when the stream has closed: both sides have ended, or one has reset it, or the session is lost. */
   #onClose(): void {
     if (this.destroyed) return;
@@ -273,12 +300,21 @@ export class Http2Socket extends SocketLike implements ResponseTarget {
     };
     onWantTrailers = function () {
       const socket = this[SOCKET];
-      this.sendTrailers(socket.#trailers ?? {});
+      try {
+        this.sendTrailers(socket.#trailers ?? {});
+      } catch (error) {
+        socket.#warn(error);
+        this.close(NGHTTP2_INTERNAL_ERROR);
+        return;
+      }
       // The server destroys its socket when it has answered.
       if (socket.destroyed) socket.#refuseRest();
     };
     onStreamTimeout = function () {
       this[SOCKET].emit('timeout');
+    };
+    onStreamAborted = function () {
+      this[SOCKET].#onAborted();
     };
     onStreamClose = function () {
       this[SOCKET].#onClose();

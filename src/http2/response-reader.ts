@@ -32,6 +32,11 @@ export class ResponseReader {
     this.#target = target;
   }
 
+  /** Whether a chunked body has begun, and its end has not come. */
+  get isIncomplete(): boolean {
+    return this.#state === 'size' || this.#state === 'chunk' || this.#state === 'trailers';
+  }
+
   /**
    * Reads the next bytes.
    *
@@ -134,7 +139,9 @@ function parseHeaders(lines: readonly string[]): { headers: OutgoingHttpHeaders;
     if (name === 'transfer-encoding') isChunked = /(?:^|,)\s*chunked\s*$/i.test(value);
     if (OF_THE_CONNECTION.test(name)) continue;
     const before = headers[name];
-    headers[name] = before === undefined ? value : [...(Array.isArray(before) ? before : [before]), value];
+    // Node sends several values only for some names. A list with commas says the same (RFC 9110, 5.3), but not for cookies.
+    if (name === 'set-cookie') headers[name] = [before ?? [], value].flat();
+    else headers[name] = before === undefined ? value : `${before as string}, ${value}`;
   }
   for (const name of named) Reflect.deleteProperty(headers, name);
   return { headers, isChunked };

@@ -8,6 +8,7 @@ import {
   type ClientHttp2Session,
   type Http2ServerRequest,
   type Http2ServerResponse,
+  type Http2Stream,
 } from 'node:http2';
 import { Readable } from 'node:stream';
 import { promisify } from 'node:util';
@@ -16,9 +17,10 @@ import connect from 'connect';
 import express from 'express';
 import express4 from 'express4';
 import session from 'express-session';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { requireWebsocket } from 'dwebsocket';
 import { requirement } from '../support/requirements.js';
+import { watchWarnings } from '../support/warnings.js';
 import { END_HEADERS, END_STREAM, Frame, openTls, raw } from './raw-http2.js';
 import { serveHttp2, type AnyApp } from './serve-http2.js';
 
@@ -68,6 +70,8 @@ const frameworks: [string, typeof express][] = [
 ];
 
 describe.each(frameworks)('%s', (_, makeApp) => {
+  let site: unknown;
+
   function build(): AnyApp {
     const app = makeApp();
     app.use(compression({ threshold: 0, filter: (req) => req.path === '/squeezed' }));
@@ -101,6 +105,30 @@ describe.each(frameworks)('%s', (_, makeApp) => {
       res.write('begun');
       setImmediate(() => res.destroy());
     });
+    app.get('/several', (_req, res) => {
+      res.write('x');
+      res.addTrailers([
+        ['etag', '1'],
+        ['etag', '2'],
+      ]);
+      res.end();
+    });
+    app.get('/languages', (_req, res) => void res.set('content-language', ['de', 'en']).send('x'));
+    app.get('/700', (_req, res) => void res.status(700).send('x'));
+    app.get('/half', (req, res) => {
+      res.write('half');
+      setImmediate(() => req.socket.end());
+    });
+    app.post('/upper', (req, res) => {
+      res.write('begin');
+      req.on('data', (chunk) => res.write(chunk));
+      req.on('end', () => res.end('END'));
+    });
+    app.post('/unread', () => undefined);
+    app.get(
+      '/server',
+      (req, res) => void res.send(String((req.socket as { server?: unknown }).server === site)),
+    );
     app.get('/large', (_req, res) => {
       Readable.from(Array.from({ length: 64 }, () => Buffer.alloc(65_536, 'x'))).pipe(res);
     });
@@ -204,6 +232,70 @@ describe.each(frameworks)('%s', (_, makeApp) => {
     const site = await serveHttp2(build());
     const answer = await ask(await site.session(), { ':path': '/broken' });
     expect(answer.rstCode).not.toBe(constants.NGHTTP2_NO_ERROR);
+  });
+
+  test.each([
+    ['a status that HTTP/2 does not have', '/700'],
+    ['a socket that the app ends in the middle of the body', '/half'],
+  ])('%s: the response is reset, and the process lives', async (_, path) => {
+    const warnings = watchWarnings();
+    const client = await (await serveHttp2(build())).session();
+    const stream = client.request({ ':path': path });
+    stream.on('error', () => undefined);
+    stream.resume();
+    await new Promise((resolve) => stream.once('close', resolve));
+    expect(stream.rstCode).not.toBe(constants.NGHTTP2_NO_ERROR);
+    expect(await ask(client, { ':path': '/hello?name=Ann' })).toMatchObject({ status: 200 });
+    if (path !== '/half') expect((await warnings.next()).code).toBe('WEBSOCKET_HTTP2');
+  });
+
+  test('headers with several values become one list, and the socket names the server', async () => {
+    const opened = await serveHttp2(build());
+    site = opened.server;
+    const client = await opened.session();
+    const { headers } = await ask(client, { ':path': '/languages' });
+    expect(headers['content-language']).toBe('de, en');
+    expect(await ask(client, { ':path': '/several' })).toMatchObject({
+      body: 'x',
+      trailers: { etag: '1, 2' },
+    });
+    expect(await ask(client, { ':path': '/server' })).toMatchObject({ body: 'true' });
+  });
+
+  test('trailers of a request that HTTP/1.1 does not allow reset the response that has begun', async () => {
+    const client = await (await serveHttp2(build())).session();
+    const stream = client.request({ ':method': 'POST', ':path': '/upper' }, { waitForTrailers: true });
+    stream.on('error', () => undefined);
+    stream.on('wantTrailers', () => {
+      stream.sendTrailers({ 'x-large': 'x'.repeat(20_000) });
+    });
+    stream.resume();
+    stream.end('data');
+    await new Promise((resolve) => stream.once('close', resolve));
+    expect(stream.rstCode).not.toBe(constants.NGHTTP2_NO_ERROR);
+  });
+
+  test('an upload that nobody reads leaves nothing behind when its client resets it', async () => {
+    const opened = await serveHttp2(build());
+    const streams = new Set<Http2Stream>();
+    opened.server.on('session', (connection) => {
+      connection.on('stream', (stream: Http2Stream) => {
+        streams.add(stream);
+        stream.once('close', () => streams.delete(stream));
+      });
+    });
+    const client = await opened.session();
+    for (const code of [constants.NGHTTP2_NO_ERROR, constants.NGHTTP2_CANCEL]) {
+      const stream = client.request({ ':method': 'POST', ':path': '/unread' });
+      stream.on('error', () => undefined);
+      await new Promise((resolve) => stream.write(Buffer.alloc(100_000), resolve));
+      await new Promise((resolve) => client.ping(resolve));
+      expect(streams.size).toBe(1);
+      stream.close(code);
+      await vi.waitFor(() => {
+        expect(streams.size).toBe(0);
+      });
+    }
   });
 
   test('a client that leaves is told to the app as over HTTP/1.1', async () => {
