@@ -15,6 +15,8 @@ export interface Run {
   readonly reader: ReturnType<typeof createReader>;
   /** The app that it has made, or that of the reader, on a port of its own. */
   readonly site: Site;
+  /** What the code exports. */
+  readonly exports: Readonly<Record<string, unknown>>;
 }
 
 /** Runs a piece of code as its reader would; whatever number it gives to `listen`, the port is a free one. */
@@ -39,9 +41,10 @@ export async function runBlock({ path, anchor, code }: Block): Promise<Run> {
   });
   const body = `return (async () => {\n${outputText}\n})();`;
   const run = compile(body, ['require', 'exports', ...names], `${path}#${anchor}`);
-  await run((name: string) => modules.get(name), {}, ...names.map((name) => around[name]));
+  const exports: Record<string, unknown> = {};
+  await run((name: string) => modules.get(name), exports, ...names.map((name) => around[name]));
   const [server = http.createServer(reader.app)] = servers;
-  return { reader, site: await listen(server) };
+  return { reader, site: await listen(server), exports };
 }
 
 /** Runs code of a browser, with its WebSocket and with `globals`; resolves with what it logs first. */

@@ -151,9 +151,11 @@ test.each(['in-many-processes-over-redis', 'nothing-missed-redis-streams'])(
 );
 
 /** Runs the code under a heading, and sends a message over the groups that it creates. */
-async function runAndSend(anchor: string): Promise<void> {
+async function runAndSend(anchor: string, url?: string): Promise<void> {
   made.groups.length = 0;
-  await within(page.run(anchor), 'end of the code');
+  const { exports } = await within(page.run(anchor), 'end of the code');
+  const { openGroups } = exports as { openGroups?: (url?: string) => Promise<Groups> };
+  await openGroups?.(url);
   const [groups] = made.groups;
   expect(await within(groups!.group('a').send('hello'), 'send')).toMatchObject({ backplane: true });
   await groups!.close();
@@ -170,13 +172,11 @@ test('groups on one machine need nothing but the code that is shown', async () =
 
 test.runIf(hasNats)('the code for NATS works', async () => {
   const server = await NatsServer.start();
-  vi.stubEnv('NATS_URL', server.url);
   onTestFinished(async () => {
-    vi.unstubAllEnvs();
     await Promise.all(made.connections.map((connection) => connection.close()));
     await server.stop();
   });
-  await runAndSend('over-nats');
+  await runAndSend('over-nats', server.url);
 });
 
 test.runIf(hasPostgres)('the code for PostgreSQL works, and so does the table that is shown', async () => {
