@@ -169,7 +169,9 @@ export class Http2Socket extends SocketLike implements ResponseTarget {
       // Otherwise, the response ends when its trailers are sent.
       if (!this.#hasBody || stream.sentTrailers !== undefined) this.#refuseRest();
     } else if (!this.writableFinished || !this.readableEnded) {
-      stream.close(stream.headersSent ? NGHTTP2_CANCEL : NGHTTP2_INTERNAL_ERROR);
+      const code = stream.headersSent ? NGHTTP2_CANCEL : NGHTTP2_INTERNAL_ERROR;
+      if (this.#response === undefined) stream.close(code);
+      else resetLater(stream, code);
     }
   }
 
@@ -278,7 +280,7 @@ export class Http2Socket extends SocketLike implements ResponseTarget {
   #onAborted(): void {
     if (this.destroyed) return;
     this.destroy(new ResetError());
-    this.#stream.destroy();
+    setImmediate(() => this.#stream.destroy());
   }
 
   /** Called when the stream has closed: both sides have ended, or one has reset it, or the session is lost. */
@@ -329,6 +331,16 @@ export class Http2Socket extends SocketLike implements ResponseTarget {
       });
     }
   }
+}
+
+/**
+ * Resets a stream whose response waits for trailers. While Node reads from the session, this would end the process of Node 22
+ * and 26: "Assertion failed: !this->is_destroyed()" in Http2Stream::OnTrailers.
+ */
+function resetLater(stream: ServerHttp2Stream, code: number): void {
+  setImmediate(() => {
+    if (!stream.destroyed) stream.close(code);
+  });
 }
 
 function ofSession(session: ServerHttp2Session, name: string): unknown {

@@ -124,6 +124,10 @@ describe.each(frameworks)('%s', (_, makeApp) => {
       req.on('data', (chunk) => res.write(chunk));
       req.on('end', () => res.end('END'));
     });
+    app.post('/greedy', (req, res) => {
+      res.write('begun');
+      req.on('data', () => req.destroy());
+    });
     app.post('/unread', () => undefined);
     app.get(
       '/server',
@@ -273,6 +277,19 @@ describe.each(frameworks)('%s', (_, makeApp) => {
     stream.end('data');
     await new Promise((resolve) => stream.once('close', resolve));
     expect(stream.rstCode).not.toBe(constants.NGHTTP2_NO_ERROR);
+  });
+
+  test('an app that destroys its request while it reads resets the response, and the process lives', async () => {
+    const client = await (await serveHttp2(build())).session();
+    const codes = Array.from({ length: 50 }, async () => {
+      const stream = client.request({ ':method': 'POST', ':path': '/greedy' });
+      stream.on('error', () => undefined);
+      stream.resume();
+      stream.write('x'.repeat(5_000));
+      await new Promise((resolve) => stream.once('close', resolve));
+      return stream.rstCode;
+    });
+    expect(new Set(await Promise.all(codes))).toEqual(new Set([constants.NGHTTP2_CANCEL]));
   });
 
   test('an upload that nobody reads leaves nothing behind when its client resets it', async () => {
