@@ -6,7 +6,7 @@ import { SocketLike } from '../shared/socket-like.js';
 import { writeTrailers } from './request-text.js';
 import { ResponseReader, type ResponseTarget } from './response-reader.js';
 
-const { NGHTTP2_CANCEL, NGHTTP2_INTERNAL_ERROR, NGHTTP2_NO_ERROR } = constants;
+const { NGHTTP2_CANCEL, NGHTTP2_NO_ERROR } = constants;
 
 /** Describes the body of a request: none, one with a `Content-Length`, or one whose length is unknown. */
 export type RequestBody = 'none' | 'counted' | 'chunked';
@@ -38,13 +38,9 @@ type Carrier = ServerHttp2Stream & { [SOCKET]: Http2Socket };
 let onStreamData: (this: Carrier, data: Buffer) => void;
 let onStreamEnd: (this: Carrier) => void;
 let onStreamTrailers: (this: Carrier, headers: object, flags: number, rawTrailers: string[]) => void;
-let onWantTrailers: (this: Carrier) => void;
 let onStreamTimeout: (this: Carrier) => void;
 let onStreamAborted: (this: Carrier) => void;
 let onStreamClose: (this: Carrier) => void;
-
-/** The statuses of responses that never have a body (RFC 9110, 15). */
-const BODILESS = new Set([204, 205, 304]);
 
 type Done = (error?: Error | null) => void;
 
@@ -64,10 +60,7 @@ export class Http2Socket extends SocketLike implements ResponseTarget {
   readonly #body: RequestBody;
   /** Reads the response. `undefined` after a 101. */
   #response: ResponseReader | undefined;
-  #trailers: OutgoingHttpHeaders | undefined;
   #requestTrailers = '';
-  /** Whether the response may have a body. */
-  #hasBody = true;
   #isReading = false;
   #hasTimeout = false;
 
@@ -166,12 +159,12 @@ export class Http2Socket extends SocketLike implements ResponseTarget {
     const isWhole = this.#response?.isIncomplete === false && stream.headersSent;
     if (isWhole && (this.writableFinished || isParseError(error))) {
       stream.end();
-      // Otherwise, the response ends when its trailers are sent.
-      if (!this.#hasBody || stream.sentTrailers !== undefined) this.#refuseRest();
+      this.#refuseRest();
+    } else if (this.#response !== undefined) {
+      // `close` would first end the stream, so that a part of a response would look whole.
+      stream.destroy(error ?? new ResetError());
     } else if (!this.writableFinished || !this.readableEnded) {
-      const code = stream.headersSent ? NGHTTP2_CANCEL : NGHTTP2_INTERNAL_ERROR;
-      if (this.#response === undefined) stream.close(code);
-      else resetLater(stream, code);
+      stream.close(NGHTTP2_CANCEL);
     }
   }
 
@@ -206,11 +199,7 @@ export class Http2Socket extends SocketLike implements ResponseTarget {
     } else if (status < 200) {
       this.#stream.additionalHeaders(fields);
     } else {
-      // With trailers, Node does not end the stream by itself. So a response that breaks off never looks whole.
-      this.#stream.once('wantTrailers', onWantTrailers);
-      // Node has ended the stream of a HEAD request already.
-      this.#hasBody = !this.#stream.writableEnded && !BODILESS.has(status);
-      this.#stream.respond(fields, { waitForTrailers: true });
+      this.#stream.respond(fields);
       // What the client sends after a refusal is discarded.
       this.#read();
     }
@@ -219,11 +208,6 @@ export class Http2Socket extends SocketLike implements ResponseTarget {
   /** Receives a part of the body of the response. */
   body(bytes: Buffer): void {
     this.#stream.write(bytes);
-  }
-
-  /** Receives the trailers of the response. */
-  trailers(headers: OutgoingHttpHeaders): void {
-    this.#trailers = headers;
   }
 
   setTimeout(ms: number, callback?: () => void): this {
@@ -300,18 +284,6 @@ export class Http2Socket extends SocketLike implements ResponseTarget {
     onStreamTrailers = function (_headers, _flags, rawTrailers) {
       this[SOCKET].#onTrailers(rawTrailers);
     };
-    onWantTrailers = function () {
-      const socket = this[SOCKET];
-      try {
-        this.sendTrailers(socket.#trailers ?? {});
-      } catch (error) {
-        socket.#warn(error);
-        this.close(NGHTTP2_INTERNAL_ERROR);
-        return;
-      }
-      // The server destroys its socket when it has answered.
-      if (socket.destroyed) socket.#refuseRest();
-    };
     onStreamTimeout = function () {
       this[SOCKET].emit('timeout');
     };
@@ -331,16 +303,6 @@ export class Http2Socket extends SocketLike implements ResponseTarget {
       });
     }
   }
-}
-
-/**
- * Resets a stream whose response waits for trailers. While Node reads from the session, this would end the process of Node 22
- * and 26: "Assertion failed: !this->is_destroyed()" in Http2Stream::OnTrailers.
- */
-function resetLater(stream: ServerHttp2Stream, code: number): void {
-  setImmediate(() => {
-    if (!stream.destroyed) stream.close(code);
-  });
 }
 
 function ofSession(session: ServerHttp2Session, name: string): unknown {
