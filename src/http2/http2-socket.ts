@@ -162,7 +162,8 @@ export class Http2Socket extends SocketLike implements ResponseTarget {
       this.#refuseRest();
     } else if (this.#response !== undefined) {
       // `close` would first end the stream, so that a part of a response would look whole.
-      stream.destroy(error ?? new ResetError());
+      // Later, because Node may be reading from the session.
+      setImmediate(() => stream.destroy(error ?? new ResetError()));
     } else if (!this.writableFinished || !this.readableEnded) {
       stream.close(NGHTTP2_CANCEL);
     }
