@@ -63,7 +63,8 @@ export class Http2Bridge {
     const session = stream.session as ServerHttp2Session | undefined;
     if (session === undefined || stream.destroyed) return true;
     const hasBody = !isWebsocket && !stream.endAfterHeaders;
-    const head = writeRequestHead(headers, rawHeaders, hasBody);
+    const body = !hasBody ? 'none' : headers['content-length'] === undefined ? 'chunked' : 'counted';
+    const head = writeRequestHead(headers, rawHeaders, body);
     if (head === undefined || head.length > maxHeaderSize) {
       const status = head === undefined ? 400 : 431;
       debug('an HTTP/2 request is refused with %d', status);
@@ -72,7 +73,6 @@ export class Http2Bridge {
       return true;
     }
     if (isWebsocket) this.#carry(session);
-    const body = !hasBody ? 'none' : headers['content-length'] === undefined ? 'chunked' : 'counted';
     this.#parser.emit('connection', new Http2Socket(this.#server, stream, session, head, body));
     return true;
   }

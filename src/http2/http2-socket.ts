@@ -3,13 +3,10 @@ import { constants, type ServerHttp2Session, type ServerHttp2Stream } from 'node
 import { warnOnce } from '../shared/notices.js';
 import { setImmediate } from '../shared/real-timers.js';
 import { SocketLike } from '../shared/socket-like.js';
-import { writeTrailers } from './request-text.js';
+import { writeTrailers, type RequestBody } from './request-text.js';
 import { ResponseReader, type ResponseTarget } from './response-reader.js';
 
 const { NGHTTP2_CANCEL, NGHTTP2_NO_ERROR } = constants;
-
-/** Describes the body of a request: none, one with a `Content-Length`, or one whose length is unknown. */
-export type RequestBody = 'none' | 'counted' | 'chunked';
 
 /** What a `net.Socket` or a `tls.TLSSocket` tells about its connection. */
 const OF_THE_CONNECTION = [
@@ -104,7 +101,8 @@ export class Http2Socket extends SocketLike implements ResponseTarget {
   }
 
   override _write(chunk: Buffer | string, encoding: BufferEncoding, done: Done): void {
-    this._writev([{ chunk, encoding }], done);
+    if (this.#response === undefined) this.#forward(chunk, encoding, done);
+    else this._writev([{ chunk, encoding }], done);
   }
 
   override _writev(chunks: { chunk: Buffer | string; encoding: BufferEncoding }[], done: Done): void {

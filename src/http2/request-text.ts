@@ -8,6 +8,9 @@ export function asksForWebsocket(headers: IncomingHttpHeaders): boolean {
   return headers[':method'] === 'CONNECT' && headers[':protocol'] === 'websocket';
 }
 
+/** Describes the body of a request: none, one with a `Content-Length`, or one whose length is unknown. */
+export type RequestBody = 'none' | 'counted' | 'chunked';
+
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const TARGET = /^[^\0-\x20\x7f]+$/;
 const UNSAFE = /[\0\r\n]/;
@@ -22,13 +25,11 @@ const NOT_OF_A_HANDSHAKE = /^(?:content-length|expect|sec-websocket-key)$/;
  *
  * nghttp2 checks all fields before (RFC 9113, 8.2.1). They are checked once more, because a line break in one of them would
  * begin another header, or another request.
- *
- * @param hasBody Whether a body follows.
  */
 export function writeRequestHead(
   headers: IncomingHttpHeaders,
   rawHeaders: readonly string[],
-  hasBody: boolean,
+  body: RequestBody,
 ): string | undefined {
   const isWebsocket = asksForWebsocket(headers);
   const method = isWebsocket ? 'GET' : (headers[':method'] ?? '');
@@ -44,7 +45,7 @@ export function writeRequestHead(
   }
   if (isWebsocket) lines.push('Upgrade: websocket', 'Connection: Upgrade', `Sec-WebSocket-Key: ${KEY}`);
   else lines.push('Connection: close');
-  if (hasBody && headers['content-length'] === undefined) lines.push('Transfer-Encoding: chunked');
+  if (body === 'chunked') lines.push('Transfer-Encoding: chunked');
   if (lines.some((line) => UNSAFE.test(line))) return undefined;
   return `${lines.join('\r\n')}\r\n\r\n`;
 }

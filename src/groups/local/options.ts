@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { tmpdir, userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
-import { checkCount, checkEach, checkTime } from '../../options/checks.js';
+import { checkEach } from '../../options/checks.js';
 import { optionError } from '../../shared/errors.js';
+import { COMMON_CHECKS, COMMON_DEFAULTS } from '../common-options.js';
 
 /** Lists the options of {@link localBackplane}. */
 export interface LocalBackplaneOptions {
@@ -37,10 +38,9 @@ export interface LocalBackplaneOptions {
   timeout?: number | undefined;
 }
 
-const CHECKS = { path: checkPath, maxPayload: checkCount, maxBuffered: checkCount, timeout: checkTime };
-const DEFAULTS = { maxPayload: 2 ** 20, maxBuffered: 2 ** 26, timeout: 5_000 };
+const CHECKS = { ...COMMON_CHECKS, path: checkPath };
 
-export type LocalSettings = typeof DEFAULTS & {
+export type LocalSettings = typeof COMMON_DEFAULTS & {
   /** The absolute path of the socket, or the name of the pipe. */
   readonly path: string;
   /** Whether the path is the default. Then its folder is ours. */
@@ -58,7 +58,7 @@ export function resolveLocalOptions(options: LocalBackplaneOptions): LocalSettin
   const path = given.path === undefined ? defaultPath() : hasPipes ? given.path : resolve(given.path);
   // A relative path becomes longer.
   if (!hasPipes) checkLength(path, 'path');
-  return { ...DEFAULTS, ...given, path, isDefault: given.path === undefined };
+  return { ...COMMON_DEFAULTS, ...given, path, isDefault: given.path === undefined };
 }
 
 function defaultPath(): string {

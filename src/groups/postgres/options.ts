@@ -1,5 +1,6 @@
-import { checkCount, checkEach, checkTime } from '../../options/checks.js';
+import { checkEach } from '../../options/checks.js';
 import { optionError } from '../../shared/errors.js';
+import { COMMON_CHECKS, COMMON_DEFAULTS, DEFAULT_PREFIX } from '../common-options.js';
 
 /** Lists the options of {@link postgresBackplane}. */
 export interface PostgresBackplaneOptions {
@@ -33,8 +34,8 @@ export interface PostgresBackplaneOptions {
   timeout?: number | undefined;
 }
 
-const CHECKS = { prefix: checkPrefix, maxPayload: checkCount, maxBuffered: checkCount, timeout: checkTime };
-const DEFAULTS = { prefix: 'dwebsocket', maxPayload: 2 ** 20, maxBuffered: 2 ** 26, timeout: 5_000 };
+const CHECKS = { ...COMMON_CHECKS, prefix: checkPrefix };
+const DEFAULTS = { ...COMMON_DEFAULTS, prefix: DEFAULT_PREFIX };
 
 export type PostgresSettings = typeof DEFAULTS;
 

@@ -1,4 +1,7 @@
 import { BackplaneError, reasonOf } from '../errors.js';
+import { outageError, refusalError } from '../failures.js';
+
+export { closedError } from '../failures.js';
 
 /** Maps an error text of Redis or the network to what the user should do. */
 const ADVICE: readonly (readonly [RegExp, string])[] = [
@@ -23,32 +26,19 @@ const ADVICE: readonly (readonly [RegExp, string])[] = [
   [/LOADING/, 'Redis is starting; the command will be retried'],
 ];
 
-function adviceFor(reason: string): string {
-  const advice = ADVICE.find(([pattern]) => pattern.test(reason))?.[1];
-  return advice === undefined ? '' : `; ${advice}`;
+function adviceFor(cause: unknown): string | undefined {
+  const reason = reasonOf(cause);
+  return ADVICE.find(([pattern]) => pattern.test(reason))?.[1];
 }
 
 /** Creates the error for an outage, with its cause. */
 export function cutOffError(cause: unknown): BackplaneError {
-  if (cause instanceof BackplaneError) return cause;
-  const reason = reasonOf(cause);
-  return new BackplaneError(
-    'ERR_WEBSOCKET_BACKPLANE_CUT_OFF',
-    `groups are cut off from other processes: ${reason}${adviceFor(reason)}`,
-    { cause },
-  );
+  return outageError(cause, adviceFor(cause));
 }
 
 /** Creates the error for a command that Redis refused. */
 export function refusedError(cause: unknown): BackplaneError {
-  const reason = reasonOf(cause);
-  return new BackplaneError(
-    'ERR_WEBSOCKET_BACKPLANE_REFUSED',
-    `Redis refuses: ${reason}${adviceFor(reason)}`,
-    {
-      cause,
-    },
-  );
+  return refusalError('Redis', cause, adviceFor(cause));
 }
 
 export function tooLargeError(group: string, bytes: number, maxPayload: number): BackplaneError {
@@ -58,10 +48,6 @@ export function tooLargeError(group: string, bytes: number, maxPayload: number):
       'raise maxPayload of the backplane and client-output-buffer-limit of Redis (pubsub: 32 MiB)',
     { group },
   );
-}
-
-export function closedError(): BackplaneError {
-  return new BackplaneError('ERR_WEBSOCKET_BACKPLANE_CLOSED', 'the backplane is closed');
 }
 
 /** The reply of a replica to a write. Also used when the command ROLE has shown that a node is a replica. */

@@ -1,5 +1,6 @@
 import { checkCount, checkEach, checkTime } from '../../options/checks.js';
 import { optionError } from '../../shared/errors.js';
+import { COMMON_CHECKS, COMMON_DEFAULTS, DEFAULT_PREFIX } from '../common-options.js';
 
 /** Lists the options of {@link redisBackplane}. */
 export interface RedisBackplaneOptions {
@@ -56,15 +57,10 @@ export interface RedisStreamBackplaneOptions extends RedisBackplaneOptions {
   maxBytes?: number | undefined;
 }
 
-const PUBSUB_CHECKS = {
-  prefix: checkPrefix,
-  maxPayload: checkCount,
-  timeout: checkTime,
-  maxBuffered: checkCount,
-};
+const PUBSUB_CHECKS = { ...COMMON_CHECKS, prefix: checkPrefix };
 const STREAM_CHECKS = { ...PUBSUB_CHECKS, maxLength: checkCount, maxBytes: checkCount, maxAge: checkTime };
 
-const DEFAULTS = { prefix: 'dwebsocket', maxPayload: 2 ** 20, timeout: 5_000, maxBuffered: 2 ** 26 };
+const DEFAULTS = { ...COMMON_DEFAULTS, prefix: DEFAULT_PREFIX };
 const STREAM_DEFAULTS = { ...DEFAULTS, maxBytes: 2 ** 24, maxAge: 3_600_000 };
 
 export type PubSubSettings = typeof DEFAULTS;
