@@ -4,7 +4,7 @@ import { describeCommonCheck } from '../support/common-check.js';
 import type { Program } from '../support/program.js';
 import { checksOf } from '../support/subject.js';
 import { copyApp, type App } from './support/app.js';
-import { hasChromium, seeChangeInBrowser } from './support/browser.js';
+import { checkInBrowser } from './support/browser.js';
 import { endsWith } from './support/differences.js';
 import { visitEcho } from './support/echo.js';
 import { fetchText, takeUntil } from './support/hot-reload.js';
@@ -51,17 +51,7 @@ describe('a custom server of Next.js', () => {
         check('hot reload', 'the websocket of Next.js tells a change of a page', () =>
           seeChange(app, program()),
         );
-        check(
-          'hot reload',
-          'a page in Chromium shows a change, and opens a websocket before and after it',
-          () =>
-            seeChangeInBrowser(
-              program(),
-              () => app.edit('pages/index.jsx', 'after', 'in Chromium'),
-              'in Chromium',
-            ),
-          { runIf: hasChromium() },
-        );
+        checkInBrowser(check, program, () => app.edit('pages/index.jsx', 'after', 'in Chromium'));
         check('HTTP and echo', 'an API route answers HTTP and a websocket', () => talk(program()));
         check('1011', 'an error in an API route closes with 1011, and is printed', () => fail(program()));
       },

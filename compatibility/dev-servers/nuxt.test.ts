@@ -1,7 +1,7 @@
 import { describe } from 'vitest';
 import { describeCommonCheck } from '../support/common-check.js';
 import { copyApp } from './support/app.js';
-import { hasChromium, seeChangeInBrowser } from './support/browser.js';
+import { checkInBrowser } from './support/browser.js';
 import { endsWith } from './support/differences.js';
 import { visitEcho } from './support/echo.js';
 import { connectToVite, fetchText, takeUntil } from './support/hot-reload.js';
@@ -30,17 +30,7 @@ describe.runIf(hasNode22())('Nuxt', () => {
           app.edit('app/pages/index.vue', 'before', 'after');
           await takeUntil(socket, /index\.vue/);
         });
-        check(
-          'hot reload',
-          'a page in Chromium shows a change, and opens a websocket before and after it',
-          () =>
-            seeChangeInBrowser(
-              program(),
-              () => app.edit('app/pages/index.vue', 'after', 'in Chromium'),
-              'in Chromium',
-            ),
-          { runIf: hasChromium() },
-        );
+        checkInBrowser(check, program, () => app.edit('app/pages/index.vue', 'after', 'in Chromium'));
         check('HTTP and echo', 'an app of Express answers below /api', () =>
           visitEcho(program(), '/api/echo'),
         );

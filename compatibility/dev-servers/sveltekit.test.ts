@@ -1,7 +1,7 @@
 import { describe } from 'vitest';
 import { describeCommonCheck } from '../support/common-check.js';
 import { copyApp } from './support/app.js';
-import { hasChromium, seeChangeInBrowser } from './support/browser.js';
+import { checkInBrowser } from './support/browser.js';
 import { destroysConnections } from './support/differences.js';
 import { connectToVite, fetchText, takeUntil } from './support/hot-reload.js';
 import { NODE_22, hasNode22 } from './support/node.js';
@@ -24,17 +24,7 @@ describe.runIf(hasNode22())('SvelteKit', () => {
           app.edit('src/routes/+page.svelte', 'before', 'after');
           await takeUntil(socket, /"type":"update".*page\.svelte/);
         });
-        check(
-          'hot reload',
-          'a page in Chromium shows a change, and opens a websocket before and after it',
-          () =>
-            seeChangeInBrowser(
-              program(),
-              () => app.edit('src/routes/+page.svelte', 'after', 'in Chromium'),
-              'in Chromium',
-            ),
-          { runIf: hasChromium() },
-        );
+        checkInBrowser(check, program, () => app.edit('src/routes/+page.svelte', 'after', 'in Chromium'));
       },
     },
   );

@@ -7,7 +7,7 @@ import { CERTIFICATE, type Site } from '../../test/support/serve.js';
 import type { Program } from '../support/program.js';
 import { checksOf } from '../support/subject.js';
 import { copyApp, type App } from './support/app.js';
-import { hasChromium, seeChangeInBrowser } from './support/browser.js';
+import { checkInBrowser } from './support/browser.js';
 import { answersWithPage, destroysConnections } from './support/differences.js';
 import { connectToVite, fetchText, takeUntil } from './support/hot-reload.js';
 
@@ -44,17 +44,7 @@ describe('an app in Vite', () => {
         check('hot reload', 'the websocket of Vite tells a change of a module', () =>
           seeChange(app, program()),
         );
-        check(
-          'hot reload',
-          'a page in Chromium shows a change, and opens a websocket before and after it',
-          () =>
-            seeChangeInBrowser(
-              program(),
-              () => app.edit('main.js', 'append(', 'append(`in Chromium`, '),
-              'in Chromium',
-            ),
-          { runIf: hasChromium() },
-        );
+        checkInBrowser(check, program, () => app.edit('main.js', 'append(', 'append(`in Chromium`, '));
         check(
           'HTTP and echo',
           'when the app changes, Vite restarts, and the changed app answers',

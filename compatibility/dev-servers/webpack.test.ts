@@ -3,7 +3,7 @@ import { describeCommonCheck } from '../support/common-check.js';
 import type { Program } from '../support/program.js';
 import type { Check } from '../support/subject.js';
 import { copyApp, type App } from './support/app.js';
-import { hasChromium, seeChangeInBrowser } from './support/browser.js';
+import { checkInBrowser } from './support/browser.js';
 import { connectAsPage, fetchText, takeUntil } from './support/hot-reload.js';
 import { NODE_22, hasNode22 } from './support/node.js';
 
@@ -22,13 +22,7 @@ describe.runIf(hasNode22())('webpack-dev-server', () => {
       await takeUntil(socket, /"type":"invalid"/);
       await takeUntil(socket, /"type":"ok"/);
     });
-    check(
-      'hot reload',
-      'a page in Chromium shows a change, and opens a websocket before and after it',
-      () =>
-        seeChangeInBrowser(program(), () => app.edit('src/index.js', 'after', 'in Chromium'), 'in Chromium'),
-      { runIf: hasChromium() },
-    );
+    checkInBrowser(check, program, () => app.edit('src/index.js', 'after', 'in Chromium'));
   };
 
   const app = copy('webpack-dev-server');

@@ -1,21 +1,33 @@
-import { existsSync } from 'node:fs';
 import { chromium } from 'playwright-core';
 import { expect } from 'vitest';
+
+import { chromiumPath, hasChromium } from '../../../test/support/chromium.js';
 import { START, within } from '../../../test/support/inbox.js';
-import { requirement } from '../../../test/support/requirements.js';
 import type { Program } from '../../support/program.js';
+import type { Check } from '../../support/subject.js';
 
-const executablePath = process.env['CHROMIUM_PATH'] ?? '/usr/bin/chromium';
+/** What the change of a file puts into the page. */
+const CHANGED = 'in Chromium';
 
-/** Whether Chromium is there. If not, the tests that need it are skipped, or fail if REQUIRE_ALL is set. */
-export const hasChromium = (): boolean => requirement('Chromium', existsSync(executablePath));
+/** Defines the test of hot reload in Chromium. `change` puts the words "in Chromium" into the page. */
+export function checkInBrowser(check: Check, program: () => Program, change: () => void): void {
+  check(
+    'hot reload',
+    'a page in Chromium shows a change, and opens a websocket before and after it',
+    () => seeChange(program(), change),
+    { runIf: hasChromium },
+  );
+}
 
 /**
  * Opens the page of a development server in Chromium, changes a file, and waits until the page shows the change. Before
  * and after, the page opens a websocket of ours.
  */
-export async function seeChangeInBrowser(program: Program, change: () => void, text: string): Promise<void> {
-  const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] });
+async function seeChange(program: Program, change: () => void): Promise<void> {
+  const browser = await chromium.launch({
+    executablePath: chromiumPath,
+    args: ['--no-sandbox', '--disable-gpu'],
+  });
   try {
     const page = await browser.newPage();
     page.setDefaultTimeout(60_000);
@@ -29,7 +41,7 @@ export async function seeChangeInBrowser(program: Program, change: () => void, t
     await within(hotReload, 'message of the development server', START);
     expect(await page.evaluate(echo)).toBe('hello');
     change();
-    await page.getByText(text).waitFor();
+    await page.getByText(CHANGED).waitFor();
     expect(await page.evaluate(echo)).toBe('hello');
   } finally {
     await browser.close();
