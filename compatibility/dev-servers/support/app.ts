@@ -1,5 +1,16 @@
 import { execFile } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  cpSync,
+  ftruncateSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -78,7 +89,7 @@ export function copyApp(options: AppOptions): App {
     edit(file, before, after) {
       const text = readFileSync(join(folder, file), 'utf8');
       if (!text.includes(before)) throw new Error(`${file} does not contain ${before}`);
-      writeFileSync(join(folder, file), text.replace(before, after));
+      replaceContent(join(folder, file), text.replace(before, after));
     },
     async run(command) {
       const ended = promisify(execFile)(node, toArguments(command), {
@@ -100,4 +111,19 @@ export function copyApp(options: AppOptions): App {
       });
     },
   };
+}
+
+/**
+ * Writes a file that programs watch, in one write. `writeFileSync` empties the file first: on a busy machine, Vite reads the
+ * empty file and ignores the second event, because it comes less than 50 ms after the first.
+ */
+function replaceContent(path: string, text: string): void {
+  const file = openSync(path, 'r+');
+  try {
+    const before = readFileSync(file).length;
+    const length = writeSync(file, text, 0);
+    if (length < before) ftruncateSync(file, length);
+  } finally {
+    closeSync(file);
+  }
 }
