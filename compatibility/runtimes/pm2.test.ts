@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished } from 'vitest';
@@ -25,7 +25,7 @@ describe.runIf(requirement('a system that pm2 runs on', process.platform !== 'wi
         await command('kill');
         rmSync(home, { recursive: true, force: true });
       });
-      await command('start', 'server.mjs', '-i', instances, '--name', 'app', '--kill-timeout', '15000');
+      await command('start', 'pm2-server.mjs', '-i', instances, '--name', 'app', '--kill-timeout', '15000');
       const client = await connectWhenUp(port);
       const reloaded = command('reload', 'app');
       expect((await client.closed()).code).toBe(1001);
@@ -34,6 +34,8 @@ describe.runIf(requirement('a system that pm2 runs on', process.platform !== 'wi
       expect(await next.next()).toBe('hello');
       await reloaded;
       expect((await next.close(1000)).code).toBe(1000);
+      const ends = readFileSync(join(home, 'pm2.log'), 'utf8').match(/exited with code .*/g);
+      expect(ends).toEqual(Array(Number(instances)).fill('exited with code [0] via signal [SIGINT]'));
     });
 });
 

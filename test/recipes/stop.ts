@@ -16,7 +16,8 @@ export function serveUntilStopped(app: Express, port: number, notice = 5_000) {
     if (isLeaving) return;
     isLeaving = true;
     setTimeout(() => {
-      server.close();
+      // The channel to pm2, or to another parent process, would keep the process alive.
+      server.close(() => process.disconnect?.());
       // Pending requests get as long as websockets do; browsers also keep connections without a request.
       setTimeout(() => server.closeAllConnections(), 5_000).unref();
     }, notice);
