@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import express, { type Express, type Response } from 'express';
 import helmet from 'helmet';
 import { accessLog } from './access-log.js';
-import { Rooms } from './chat/rooms.js';
+import { createRooms } from './chat-rooms.js';
 import { account } from './routes/account.js';
 import { byteMeter } from './compare/byte-meter.js';
 import { chat } from './routes/chat.js';
@@ -23,7 +23,7 @@ import { websocket } from './routes/websocket.js';
 const folder = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 
 /** Builds the example app, but does not listen: server.ts and the tests do. */
-export function createApp(rooms = new Rooms()): Express {
+export function createApp(rooms = createRooms()): Express {
   const app = express();
 
   // Helmet's defaults, stricter where the pages allow it. WebSockets need no special settings.

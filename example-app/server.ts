@@ -1,13 +1,14 @@
 import type { AddressInfo } from 'node:net';
 import { createApp } from './app.js';
-import { Rooms } from './chat/rooms.js';
+import { openRooms } from './chat-rooms.js';
 
 const { PORT = '8000', REDIS_URL = '' } = process.env;
 const port = readPort(PORT);
-const rooms =
-  REDIS_URL === '' ? new Rooms() : (await import('./chat/redis-rooms.js')).openRedisRooms(REDIS_URL);
-const server = createApp(rooms).listen(port);
-server.on('close', () => void rooms.close());
+const chat = await openRooms(REDIS_URL).catch((error: unknown) =>
+  fail(`REDIS_URL must be like redis://localhost:6379 (${String(error)})`),
+);
+const server = createApp(chat.rooms).listen(port);
+server.on('close', () => void chat.close());
 
 server.on('listening', () => {
   const { port } = server.address() as AddressInfo;

@@ -19,27 +19,30 @@ export function closeWebsocket(websocket) {
   websocket.close();
 }
 
+/** Shows a state in `element`: connecting, open, left, done or lost. */
+export function showState(element, state, text) {
+  element.dataset.state = state;
+  element.textContent = text;
+}
+
 /** Shows the state of a websocket in `element` until it has closed. */
 export function showStatus(websocket, element) {
-  const show = (state, text) => {
-    element.dataset.state = state;
-    element.textContent = text;
-  };
   let wasOpen = false;
-  show('connecting', 'Connecting…');
+  showState(element, 'connecting', 'Connecting…');
   websocket.addEventListener('open', () => {
     wasOpen = true;
-    show('open', 'Connected');
+    showState(element, 'open', 'Connected');
   });
   websocket.addEventListener('close', ({ code }) => {
     // A close by this page has no code: the event has 1005, or 1006 if the websocket was not open or the server is gone.
-    if (code === 1005 || (code === 1006 && closedHere.has(websocket))) show('left', 'Closed by you');
-    else if (code === 1000) show('done', 'Closed: done (1000)');
-    else show('lost', `Closed: ${explainClose(code, wasOpen)}`);
+    if (code === 1005 || (code === 1006 && closedHere.has(websocket)))
+      showState(element, 'left', 'Closed by you');
+    else if (code === 1000) showState(element, 'done', 'Closed: done (1000)');
+    else showState(element, 'lost', `Closed: ${explainClose(code, wasOpen)}`);
   });
 }
 
-function explainClose(code, wasOpen) {
+export function explainClose(code, wasOpen) {
   if (!wasOpen) return 'the server cannot be reached, or refused the handshake';
   const texts = {
     1001: 'the server is shutting down or restarting (1001)',

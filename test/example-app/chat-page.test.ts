@@ -1,5 +1,6 @@
 import type { Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { Proxy } from '../groups/support/proxy.js';
 import { hasRedis, RedisServer } from '../groups/support/redis-server.js';
 import { describeInBrowser, press, seeStatus } from './browser.js';
 import { Instance } from './instance.js';
@@ -18,10 +19,32 @@ async function say(page: Page, text: string): Promise<void> {
 const seeMessage = (page: Page, text: string) =>
   page.getByRole('log').getByRole('listitem').filter({ hasText: text }).waitFor();
 
+/** Waits until exactly these messages and notes are shown, the oldest first. */
+async function seeConversation(page: Page, ...texts: string[]): Promise<void> {
+  const items = page.locator('#messages li > span, #messages .note');
+  const read = async () => (await items.allTextContents()).reverse();
+  await expect.poll(read, { timeout: 30_000 }).toEqual(texts);
+}
+
 /** Waits until exactly these are shown as being here. */
 async function seePeople(page: Page, ...names: string[]): Promise<void> {
   const people = page.getByRole('list', { name: 'Who is here' }).getByRole('listitem');
   await expect.poll(() => people.allTextContents(), { timeout: 30_000 }).toEqual(names);
+}
+
+const portOf = (url: string) => Number(new URL(url).port);
+
+/** Starts a network between a page and the app that can fail. It ends with the test. */
+async function startNetwork(port: number): Promise<Proxy> {
+  const network = await Proxy.start(port);
+  onTestFinished(() => network.stop());
+  return network;
+}
+
+/** Cuts a network: connections are lost, and new ones fail. */
+function cut(network: Proxy): void {
+  network.target = 1;
+  network.cut();
 }
 
 describeInBrowser('the chat', ({ visit, stopApp, startApp }) => {
@@ -64,6 +87,24 @@ describeInBrowser('the chat', ({ visit, stopApp, startApp }) => {
 
     await page.goBack();
     await seeMessage(page, 'only here');
+  });
+
+  test('two tabs of a person are one person', async () => {
+    const ada = await visit('/chat/tabs/');
+    await enter(ada, 'Ada');
+    const bob = await visit('/chat/tabs/');
+    await enter(bob, 'Bob');
+    const tab = await bob.context().newPage();
+    await tab.goto(bob.url());
+    await enter(tab, 'Bob');
+    await seePeople(tab, 'Ada', 'Bob');
+    await ada.getByText('2 people').waitFor();
+    await bob.close();
+    await say(tab, 'I am still here');
+    await seeMessage(ada, 'Bob: I am still here');
+    await seePeople(ada, 'Ada', 'Bob');
+    await tab.close();
+    await seePeople(ada, 'Ada');
   });
 
   test('a visitor who leaves sees nobody, cannot talk, and gets the last messages on return', async () => {
@@ -126,22 +167,94 @@ describeInBrowser('the chat', ({ visit, stopApp, startApp }) => {
     expect((await place('Conversation')).y).toBe((await place('You')).y);
   });
 
-  test('the page says so when the server goes away', async () => {
-    const page = await visit('/chat/lobby/');
+  test('after a restart of the server the page is back, and says that messages are missing', async () => {
+    const page = await visit('/chat/restart/');
     await enter(page, 'Ada');
+    await say(page, 'before');
+    await seeMessage(page, 'Ada: before');
     await stopApp();
-    await seeStatus(page, /^Closed/);
+    await seeStatus(page, /^Closed: .* The page will connect again\.$/);
+    await seePeople(page);
     await startApp();
-    await press(page, 'Enter');
     await seePeople(page, 'Ada');
+    await say(page, 'after');
+    await seeConversation(page, 'Ada: before', 'Messages are missing here.', 'Ada: after');
+  });
+
+  test('a visitor who leaves while the page tries again stays away', async () => {
+    const page = await visit('/home/');
+    const port = portOf(page.url());
+    const network = await startNetwork(port);
+    await page.goto(`http://localhost:${String(network.port)}/chat/stay-away/`);
+    await enter(page, 'Ada');
+    cut(network);
+    await seeStatus(page, /^Closed: /);
+    await press(page, 'Leave');
+    await seeStatus(page, 'Closed by you');
+    network.target = port;
+    await page.evaluate("dispatchEvent(new Event('online'))");
+    expect(await page.locator('.status').textContent()).toBe('Closed by you');
+    expect(await page.getByRole('button', { name: 'Enter' }).isEnabled()).toBe(true);
+  });
+
+  test('after an outage of the network the page gets what it has missed, each message once and in order', async () => {
+    const ada = await visit('/chat/outage/');
+    const bob = await visit('/home/');
+    const network = await startNetwork(portOf(ada.url()));
+    await bob.goto(`http://localhost:${String(network.port)}/chat/outage/`);
+    await enter(ada, 'Ada');
+    await enter(bob, 'Bob');
+    await say(ada, 'before');
+    await seeMessage(bob, 'Ada: before');
+
+    cut(network);
+    await seeStatus(bob, /^Closed: the connection was lost/);
+    await seePeople(ada, 'Ada');
+    for (const text of ['one', 'two', 'three']) await say(ada, text);
+    await seeConversation(ada, 'Ada: before', 'Ada: one', 'Ada: two', 'Ada: three');
+    await say(bob, 'too early');
+    await bob.getByText('The connection is lost.').waitFor();
+    await seeConversation(bob, 'Ada: before');
+
+    network.target = portOf(ada.url());
+    await seeConversation(bob, 'Ada: before', 'Ada: one', 'Ada: two', 'Ada: three');
+    expect(await bob.getByLabel('Message').inputValue()).toBe('too early');
+    await bob.getByLabel('Message').press('Enter');
+    for (const page of [ada, bob])
+      await seeConversation(page, 'Ada: before', 'Ada: one', 'Ada: two', 'Ada: three', 'Bob: too early');
+  });
+
+  test('a connection that has died unnoticed is replaced when the browser is online again', async () => {
+    const ada = await visit('/chat/dead/');
+    const bob = await visit('/home/');
+    const network = await startNetwork(portOf(ada.url()));
+    await bob.goto(`http://localhost:${String(network.port)}/chat/dead/`);
+    await enter(ada, 'Ada');
+    await enter(bob, 'Bob');
+    await say(ada, 'before');
+    await seeMessage(bob, 'Ada: before');
+
+    for (const connection of network.connections) network.mute(connection);
+    await say(bob, 'into the void');
+    await say(ada, 'meanwhile');
+    await seeMessage(ada, 'Ada: meanwhile');
+    await bob.context().setOffline(true);
+    await bob.context().setOffline(false);
+    await seeConversation(bob, 'Ada: before', 'Ada: meanwhile');
+    await bob.getByText('The connection was lost, so this may not have been sent: into the void').waitFor();
+    expect(await bob.getByLabel('Message').inputValue()).toBe('into the void');
+    await bob.getByLabel('Message').press('Enter');
+    for (const page of [ada, bob])
+      await seeConversation(page, 'Ada: before', 'Ada: meanwhile', 'Bob: into the void');
   });
 
   describe.runIf(hasRedis)('in two instances of the app', { timeout: 120_000 }, () => {
     let redis: RedisServer;
+    let env: { REDIS_URL: string };
     let instances: Instance[] = [];
     beforeAll(async () => {
       redis = await RedisServer.start();
-      const env = { REDIS_URL: redis.url };
+      env = { REDIS_URL: redis.url };
       instances = await Promise.all([Instance.start(env), Instance.start(env)]);
     });
     afterAll(async () => {
@@ -160,12 +273,40 @@ describeInBrowser('the chat', ({ visit, stopApp, startApp }) => {
       await seeMessage(ada, 'Bob: from far away');
 
       await instances[1]!.end('SIGKILL');
-      await seeStatus(bob, 'Closed: the connection was lost');
+      await seeStatus(bob, /^Closed: /);
       await seePeople(ada, 'Ada');
       await bob.goto(`${instances[0]!.origin}/chat/lobby/`);
       await enter(bob, 'Bob');
       await seeMessage(bob, 'Bob: from far away');
       await seePeople(ada, 'Ada', 'Bob');
+    });
+
+    test('a page whose network was away may come back to the other instance, and misses nothing', async () => {
+      const [ada, bob] = [await visit('/home/'), await visit('/home/')];
+      const [here, there] = [await Instance.start(env), await Instance.start(env)];
+      onTestFinished(() => Promise.all([here.end('SIGKILL'), there.end('SIGKILL')]));
+      const network = await startNetwork(portOf(there.origin));
+      await ada.goto(`${here.origin}/chat/outage/`);
+      await bob.goto(`http://localhost:${String(network.port)}/chat/outage/`);
+      await enter(ada, 'Ada');
+      await enter(bob, 'Bob');
+      await say(ada, 'before');
+      await seeMessage(bob, 'Ada: before');
+
+      await bob.context().setOffline(true);
+      cut(network);
+      await seeStatus(bob, /^Closed: /);
+      await seePeople(ada, 'Ada');
+      for (const text of ['one', 'two', 'three']) await say(ada, text);
+      await seeConversation(ada, 'Ada: before', 'Ada: one', 'Ada: two', 'Ada: three');
+
+      network.target = portOf(here.origin);
+      await bob.context().setOffline(false);
+      await seeConversation(bob, 'Ada: before', 'Ada: one', 'Ada: two', 'Ada: three');
+      await seePeople(bob, 'Ada', 'Bob');
+      await say(bob, 'back');
+      for (const page of [ada, bob])
+        await seeConversation(page, 'Ada: before', 'Ada: one', 'Ada: two', 'Ada: three', 'Bob: back');
     });
   });
 });

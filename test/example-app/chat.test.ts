@@ -1,7 +1,8 @@
+import { readFileSync, readdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import request from 'supertest';
 import { closeClients, connect } from 'dwebsocket/testing';
 import { afterEach, describe, expect, test } from 'vitest';
-import { MemoryStore } from '../../example-app/chat/store.js';
 import { Chatter } from './chatter.js';
 import { useApp } from './running-app.js';
 
@@ -10,7 +11,7 @@ import { useApp } from './running-app.js';
 const app = useApp();
 afterEach(closeClients);
 
-const enter = (room: string, name: string) => Chatter.enter(app.origin, room, name);
+const enter = (room: string, name: string, since?: string) => Chatter.enter(app.origin, room, name, since);
 
 test('/chat/ leads to a room', async () => {
   const answer = await request(app.server).get('/chat/').redirects(1);
@@ -20,7 +21,7 @@ test('/chat/ leads to a room', async () => {
 
 test.each(['a.b', 'two words', '<b>', 'x'.repeat(41)])('%j is not a room: 404', async (name) => {
   expect((await request(app.server).get(`/chat/${encodeURIComponent(name)}/`)).status).toBe(404);
-  await expect(connect(app.origin, `/chat/${encodeURIComponent(name)}/`)).rejects.toMatchObject({
+  await expect(connect(app.origin, `/chat/${encodeURIComponent(name)}/?name=Ada`)).rejects.toMatchObject({
     status: 404,
   });
 });
@@ -31,6 +32,7 @@ test('all members of a room get its messages, and nobody else does', async () =>
   const eve = await enter('kitchen', 'Eve');
   ada.say('  hello  ');
   ada.say('   ');
+  await bob.untilSaid('hello');
   bob.say('你好');
   for (const chatter of [ada, bob]) {
     await chatter.untilSaid('你好');
@@ -41,16 +43,20 @@ test('all members of a room get its messages, and nobody else does', async () =>
   expect(eve.said).toEqual(['alone']);
 });
 
-test('all members of a room see who is there and who has left', async () => {
+test('all members of a room see who is there and who has left; two tabs of a person are one person', async () => {
   const ada = await enter('presence', 'Ada');
-  await ada.untilHere('Ada');
+  expect(ada.people).toEqual(['Ada']);
   const bob = await enter('presence', ' Bob ');
-  await Promise.all([ada.untilHere('Ada', 'Bob'), bob.untilHere('Ada', 'Bob')]);
-  const twin = await enter('presence', 'Bob');
-  await twin.untilHere('Ada', 'Bob', 'Bob');
+  expect(bob.people).toEqual(['Ada', 'Bob']);
+  await ada.untilHere('Ada', 'Bob');
+
+  const tab = await enter('presence', 'Bob');
+  expect(tab.people).toEqual(['Ada', 'Bob']);
   bob.client.terminate();
-  await twin.client.close();
-  await ada.untilHere('Ada', 'Bob', 'Bob');
+  tab.say('I am still here');
+  await ada.untilSaid('I am still here');
+  expect(ada.people).toEqual(['Ada', 'Bob']);
+  await tab.client.close();
   await ada.untilHere('Ada');
 });
 
@@ -64,12 +70,35 @@ test('a new member gets the last twenty messages, even if the room was empty', a
   expect(bob.said).toEqual(texts.slice(5));
 });
 
+test('a member that comes back gets what it has missed, and learns whether anything is missing', async () => {
+  const ada = await enter('resume', 'Ada');
+  const bob = await enter('resume', 'Bob');
+  for (const text of ['one', 'two']) ada.say(text);
+  await bob.untilSaid('two');
+  bob.client.terminate();
+  for (const text of ['three', 'four']) ada.say(text);
+  await ada.untilSaid('four');
+
+  const again = await enter('resume', 'Bob', bob.lastId);
+  expect(again.isComplete).toBe(true);
+  expect(again.said).toEqual(['three', 'four']);
+  const stranger = await enter('resume', 'Eve', '1-1.abcd');
+  expect(stranger.isComplete).toBe(false);
+  expect(stranger.said).toEqual(['one', 'two', 'three', 'four']);
+});
+
 describe('what a client should not do', () => {
-  test('a name of blanks closes the websocket', async () => {
-    const client = await connect(app.origin, '/chat/lobby/');
-    client.send('"   "');
-    expect((await client.closed).code).toBe(1000);
-  });
+  test.each(['', '?name=', '?name=%20%20', `?name=${'A'.repeat(31)}`, '?name=Ada&name=Bob'])(
+    'a name that is none, %j, closes the websocket with the reason',
+    async (query) => {
+      const client = await connect(app.origin, `/chat/names/${query}`);
+      expect(await client.closed).toMatchObject({
+        code: 1008,
+        reason: 'the name must have 1 to 30 characters',
+      });
+      expect((await enter('names', 'Eve')).people).toEqual(['Eve']);
+    },
+  );
 
   test('a binary message closes it with 1003, one over the limit with 1009, others that do not fit with 1007', async () => {
     for (const [message, code] of [
@@ -84,19 +113,24 @@ describe('what a client should not do', () => {
     }
   });
 
-  test('a long name is cut', async () => {
-    const ada = await enter('long', 'A'.repeat(100));
-    await ada.untilHere('A'.repeat(30));
+  test('a flood waits its turn: ten messages a second, in order', async () => {
+    const ada = await enter('flood', 'Ada');
+    const texts = Array.from({ length: 12 }, (_, index) => String(index));
+    const start = performance.now();
+    for (const text of texts) ada.say(text);
+    await ada.untilSaid('11');
+    expect(ada.said).toEqual(texts);
+    // Eleven pauses of 100 ms; a timer may fire a millisecond early.
+    expect(performance.now() - start).toBeGreaterThan(1_050);
   });
+});
 
-  test('a thousand and one rooms: the one that was silent for longest forgets', async () => {
-    const store = new MemoryStore();
-    const message = { id: '1', name: 'Ada', text: 'hello', at: 0 };
-    for (let room = 0; room < 1000; room++) store.addMessage(String(room), message);
-    store.addMessage('0', message);
-    store.addMessage('1000', message);
-    expect(await store.readMessages('0')).toHaveLength(2);
-    expect(await store.readMessages('1')).toEqual([]);
-    expect(await store.readMessages('2')).toHaveLength(1);
-  });
+test('the chat takes fewer than 80 lines on the server', () => {
+  const folder = fileURLToPath(new URL('../../example-app/', import.meta.url));
+  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter(
+    (name) => /chat/.test(name) && name.endsWith('.ts'),
+  );
+  expect(files.sort()).toEqual(['chat-rooms.ts', 'routes/chat.ts']);
+  const lines = files.flatMap((name) => readFileSync(`${folder}${name}`, 'utf8').trimEnd().split('\n'));
+  expect(lines.length).toBeLessThan(80);
 });

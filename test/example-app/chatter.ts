@@ -1,35 +1,52 @@
 import { connect, type TestClient } from 'dwebsocket/testing';
-import type { Message } from '../../example-app/chat/store.js';
 import { DEADLINE } from '../support/inbox.js';
 
-interface Shown {
-  history?: Message[];
-  message?: Message;
-  people?: string[];
+/** What a page of the chat receives. */
+interface Received {
+  readonly id?: string;
+  readonly text?: string;
+  readonly people?: string[];
+  readonly joined?: string;
+  readonly left?: string;
+  readonly complete?: boolean;
+  readonly sent?: boolean | 'later' | null;
 }
 
 type Client = TestClient<unknown, unknown>;
 
 /** Somebody in a room of the chat, who sees what its page shows. */
 export class Chatter {
-  /** All texts, in the order in which they came, those of the history first. */
+  /** All texts, in the order in which they came. */
   readonly said: string[] = [];
+  /** Who is in the room, sorted. */
   people: string[] = [];
   isIn = false;
+  /** Whether no message is missing between `since` and the first text. */
+  isComplete: boolean | undefined;
+  /** What the server has answered to each text. */
+  readonly sent: (boolean | 'later' | null)[] = [];
+  /** The id of the last message. */
+  lastId = '';
   readonly client: Client;
 
   private constructor(client: Client) {
     this.client = client;
   }
 
-  static async enter(target: Parameters<typeof connect>[0], room: string, name: string): Promise<Chatter> {
+  /** Enters a room. With the id of a message, resumes after it. */
+  static async enter(
+    target: Parameters<typeof connect>[0],
+    room: string,
+    name: string,
+    since = '',
+  ): Promise<Chatter> {
+    const query = new URLSearchParams({ name, since });
     // The app may be another process, which a busy machine leaves standing while this one waits.
-    const client = await connect(target, `/chat/${encodeURIComponent(room)}/`, {
+    const client = await connect(target, `/chat/${encodeURIComponent(room)}/?${query.toString()}`, {
       deadline: DEADLINE,
       messages: 'json',
     });
     const chatter = new Chatter(client);
-    chatter.say(name);
     await chatter.until(({ isIn }) => isIn);
     return chatter;
   }
@@ -42,9 +59,11 @@ export class Chatter {
   async until(isSo: (chatter: Chatter) => boolean, deadline = DEADLINE): Promise<void> {
     const end = performance.now() + deadline;
     while (!isSo(this)) {
-      const shown = await this.client.wait(Math.max(1, Math.ceil(end - performance.now()))).catch(() => null);
-      if (shown === null) throw new Error(`not so: ${String(isSo)}; ${this.describe()}`);
-      this.#take(shown as Shown);
+      const received = await this.client
+        .wait(Math.max(1, Math.ceil(end - performance.now())))
+        .catch(() => null);
+      if (received === null) throw new Error(`not so: ${String(isSo)}; ${this.describe()}`);
+      this.#take(received as Received);
     }
   }
 
@@ -61,12 +80,15 @@ export class Chatter {
     return `here: ${this.people.join()}; said: ${this.said.join()}`;
   }
 
-  #take({ history, message, people }: Shown): void {
-    if (history) {
-      this.isIn = true;
-      this.said.push(...history.map(({ text }) => text));
-    }
-    if (message) this.said.push(message.text);
-    if (people) this.people = people;
+  #take({ id, text, people, joined, left, complete, sent }: Received): void {
+    if (id !== undefined) this.lastId = id;
+    if (text !== undefined) this.said.push(text);
+    if (people !== undefined) this.isIn = true;
+    if (complete !== undefined) this.isComplete = complete;
+    if (sent !== undefined) this.sent.push(sent);
+    const here = new Set(people ?? this.people);
+    if (joined !== undefined) here.add(joined);
+    if (left !== undefined) here.delete(left);
+    this.people = [...here].sort();
   }
 }

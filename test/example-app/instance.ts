@@ -9,7 +9,8 @@ export class Instance {
   /** All lines that it has printed, errors too. */
   readonly lines: string[] = [];
   readonly #child: ChildProcess;
-  readonly #exit: Promise<[code: number | null, signal: string | null]>;
+  /** Its exit code, or the signal that has ended it, once it has ended and printed everything. */
+  readonly ended: Promise<number | string | null>;
   #wake = () => {};
 
   private constructor(env: NodeJS.ProcessEnv) {
@@ -18,7 +19,8 @@ export class Instance {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.#child = child;
-    this.#exit = once(child, 'exit') as Promise<[number | null, string | null]>;
+    const close = once(child, 'close') as Promise<[number | null, string | null]>;
+    this.ended = close.then(([code, endedBy]) => code ?? endedBy);
     for (const stream of [child.stdout, child.stderr]) {
       createInterface(stream).on('line', (line) => {
         this.lines.push(line);
@@ -27,6 +29,12 @@ export class Instance {
     }
   }
 
+  /** Starts one that may end by itself. */
+  static begin(env: NodeJS.ProcessEnv): Instance {
+    return new Instance(env);
+  }
+
+  /** Starts one, and waits until it listens. */
   static async start(env: NodeJS.ProcessEnv): Promise<Instance> {
     const instance = new Instance(env);
     const line = await instance.untilPrinted(/http:\S+/);
@@ -49,7 +57,6 @@ export class Instance {
   /** Ends it; gives its exit code, or the signal that has ended it. */
   async end(signal: 'SIGTERM' | 'SIGKILL'): Promise<number | string | null> {
     this.#child.kill(signal);
-    const [code, endedBy] = await this.#exit;
-    return code ?? endedBy;
+    return await this.ended;
   }
 }
