@@ -69,6 +69,9 @@ end`;
  * bytes of entries that are known to be deleted. Their difference is at least the bytes in the stream. MAXLEN may have deleted more entries. So
  * when the difference is too large, the script reads the exact sum from the first entry. Then it deletes the first entries
  * until the new one fits. The new entry always stays.
+ *
+ * A stream without entries can have a last id that is later than the new id, for instance when Redis's clock was set back. Only
+ * then the script deletes it. Redis does not check `maxmemory` after the first write of a script, so a new stream begins with `XADD`.
  */
 const ADD = lua`${LUA_NOW}${LUA_MARK}${LUA_PUBLISH}
 local key, most, data, previous = KEYS[1], tonumber(ARGV[2]), ARGV[4], ''
@@ -79,7 +82,6 @@ if last then
   total, gone = string.match(last[2][4] or '', '(%d+) (%d+)')
   previous = markOf(last)
 else
-  redis.call('DEL', key)
   era, index = now(), 0
 end
 total, gone = (total or 0) + #data + ${ENTRY_BYTES}, tonumber(gone or 0)
@@ -100,7 +102,13 @@ end
 local id = era .. '-' .. string.format('%.0f', index + 1)
 local time = ARGV[6] and ' ' .. now() or ''
 local sums = string.format('%.0f %.0f', total, math.max(gone, 0)) .. time
-redis.call('XADD', key, 'MAXLEN', '~', ARGV[1], id, 'd', data, 't', sums)
+local function add() return redis.pcall('XADD', key, 'MAXLEN', '~', ARGV[1], id, 'd', data, 't', sums) end
+local added = add()
+if added.err and not last and string.find(added.err, 'smaller') then
+  redis.call('DEL', key)
+  added = add()
+end
+if added.err then return added end
 redis.call('PEXPIRE', key, ARGV[3])
 publish(ARGV[5], key, id .. time, previous, data)
 return id`;
