@@ -79,7 +79,7 @@ describe.runIf(hasRedis)('two instances with one Redis', () => {
     bob.client.terminate();
     for (const text of ['two', 'three']) ada.say(text);
     await ada.untilSaid('three');
-    const again = await Chatter.enter(two.origin, 'resume', 'Bob', bob.lastId);
+    const again = await Chatter.enter(two.origin, 'resume', 'Bob', bob.since);
     expect(again.isComplete).toBe(true);
     expect(again.said).toEqual(['two', 'three']);
   });
@@ -152,7 +152,7 @@ describe.runIf(hasRedis)('a Redis that has lost its data', () => {
     await redis.begin();
     await instance.untilPrinted(/Redis is back/);
     await ada.until(({ isComplete }) => isComplete === false);
-    const again = await Chatter.enter(instance.origin, 'lobby', 'Ada', ada.lastId);
+    const again = await Chatter.enter(instance.origin, 'lobby', 'Ada', ada.since);
     expect(again.isComplete).toBe(false);
     again.say('found');
     await Promise.all([ada.untilSaid('found'), again.untilSaid('found')]);

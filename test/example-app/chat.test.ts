@@ -2,7 +2,8 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import request from 'supertest';
 import { closeClients, connect } from 'dwebsocket/testing';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, onTestFinished, test } from 'vitest';
+import { createRooms } from '../../example-app/chat-rooms.js';
 import { Chatter } from './chatter.js';
 import { useApp } from './running-app.js';
 
@@ -79,12 +80,32 @@ test('a member that comes back gets what it has missed, and learns whether anyth
   for (const text of ['three', 'four']) ada.say(text);
   await ada.untilSaid('four');
 
-  const again = await enter('resume', 'Bob', bob.lastId);
+  const again = await enter('resume', 'Bob', bob.since);
   expect(again.isComplete).toBe(true);
   expect(again.said).toEqual(['three', 'four']);
   const stranger = await enter('resume', 'Eve', '1-1.abcd');
   expect(stranger.isComplete).toBe(false);
   expect(stranger.said).toEqual(['one', 'two', 'three', 'four']);
+});
+
+test('a member that knows that messages are missing is told so once', async () => {
+  const ada = await enter('missing', 'Ada', '1-1.abcd');
+  expect(ada.isComplete).toBe(false);
+  const again = await enter('missing', 'Ada', ada.since);
+  expect(again.isComplete).toBe(true);
+});
+
+test('rooms that strangers open take a limited number of bytes; the room that was silent for longest forgets', async () => {
+  const rooms = createRooms();
+  onTestFinished(() => rooms.close());
+  const count = 20_000;
+  for (let number = 0; number < count; number++)
+    rooms.group(`chat:${String(number)}`).send({ text: 'hello' });
+  const countKept = async (number: number) => (await rooms.group(`chat:${String(number)}`).history()).length;
+  const kept = await Promise.all(Array.from({ length: count }, (_, number) => countKept(number)));
+  // A room with one message counts as 1,300 bytes and its text, and all rooms have 16 MiB.
+  expect(kept.filter((length) => length > 0).length).toBeLessThan(13_000);
+  expect([kept[0], kept.at(-1)]).toEqual([0, 1]);
 });
 
 describe('what a client should not do', () => {

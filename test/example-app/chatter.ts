@@ -8,6 +8,7 @@ interface Received {
   readonly people?: string[];
   readonly joined?: string;
   readonly left?: string;
+  readonly position?: string;
   readonly complete?: boolean;
   readonly sent?: boolean | 'later' | null;
 }
@@ -25,8 +26,8 @@ export class Chatter {
   isComplete: boolean | undefined;
   /** What the server has answered to each text. */
   readonly sent: (boolean | 'later' | null)[] = [];
-  /** The id of the last message. */
-  lastId = '';
+  /** The id of the last message, or of the place before the first one. */
+  since = '';
   readonly client: Client;
 
   private constructor(client: Client) {
@@ -80,8 +81,8 @@ export class Chatter {
     return `here: ${this.people.join()}; said: ${this.said.join()}`;
   }
 
-  #take({ id, text, people, joined, left, complete, sent }: Received): void {
-    if (id !== undefined) this.lastId = id;
+  #take({ id, text, people, joined, left, position, complete, sent }: Received): void {
+    this.since = id ?? position ?? this.since;
     if (text !== undefined) this.said.push(text);
     if (people !== undefined) this.isIn = true;
     if (complete !== undefined) this.isComplete = complete;

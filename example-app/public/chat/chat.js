@@ -41,7 +41,7 @@ function receive(message) {
   } else if ('left' in message) {
     showPeople([...people].filter((each) => each !== message.left));
   } else if (message.complete === false) {
-    addItem(makeNote('Messages are missing here.'));
+    addItem(makeNote('Messages may be missing here.'));
   } else if (message.sent === 'later') {
     unconfirmed.shift();
     warn('The server cannot reach Redis. Messages wait until it can.');
