@@ -3,6 +3,7 @@ import { createGroups, redisStreamBackplane, type Backplane } from 'dwebsocket/g
 const day = 24 * 60 * 60 * 1000;
 // Anybody can open a room. So one limit in bytes holds for all rooms; beyond it, they lose their oldest messages.
 const history = { length: 100, age: day, maxBytes: 2 ** 24, stamp: 'id' };
+// Redis itself limits the bytes of all rooms, with `maxmemory` and `maxmemory-policy volatile-ttl`.
 const inRedis = { prefix: 'dwebsocket-tour', maxLength: history.length, maxBytes: 2 ** 18, maxAge: day };
 
 export type Rooms = ReturnType<typeof createRooms>;

@@ -283,8 +283,10 @@ describeInBrowser('the chat', ({ visit, stopApp, startApp }) => {
 
     test('a page whose network was away may come back to the other instance, and misses nothing', async () => {
       const [ada, bob] = [await visit('/home/'), await visit('/home/')];
-      const [here, there] = [await Instance.start(env), await Instance.start(env)];
-      onTestFinished(() => Promise.all([here.end('SIGKILL'), there.end('SIGKILL')]));
+      const [here, there] = await Promise.all([Instance.start(env), Instance.start(env)]);
+      onTestFinished(async () => {
+        await Promise.all([here.end('SIGKILL'), there.end('SIGKILL')]);
+      });
       const network = await startNetwork(portOf(there.origin));
       await ada.goto(`${here.origin}/chat/outage/`);
       await bob.goto(`http://localhost:${String(network.port)}/chat/outage/`);
