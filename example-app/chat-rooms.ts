@@ -15,7 +15,7 @@ export function createRooms(backplane?: Backplane) {
 
 /**
  * Opens the rooms. With the URL of a Redis, all instances of the app share them. Redis may start later; the console says when
- * it is away. Throws if the URL is not one of Redis.
+ * it is away. Rejects if the URL is not one of Redis.
  */
 export async function openRooms(url: string) {
   const client = url === '' ? undefined : (await import('redis')).createClient({ url });
