@@ -26,6 +26,9 @@ const BINARY = 2;
 const CLOSE = 3;
 /** Added to the kind of a message with a name. The body begins with the length of the name (2 bytes) and the name. */
 const NAMED = 16;
+/** Added to the kind of a message that says when it was sent. The time (6 bytes, milliseconds since 1970) comes before the name. */
+const TIMED = 32;
+const TIME_BYTES = 6;
 
 export interface EnvelopeHeader {
   readonly origin: string;
@@ -39,6 +42,8 @@ export type Envelope =
       readonly bytes: Buffer;
       readonly binary: boolean;
       readonly latest: string | undefined;
+      /** When it was sent, in milliseconds since 1970, by the clock of the sender; if the sender says so. */
+      readonly time: number | undefined;
     })
   | (EnvelopeHeader & { readonly kind: 'close'; readonly code: number; readonly reason: string });
 
@@ -53,18 +58,18 @@ export class EnvelopeWriter {
     return this.#sequence;
   }
 
-  wrapMessage(number: number, bytes: Uint8Array, binary: boolean, latest?: string): Buffer {
-    const kind = binary ? BINARY : TEXT;
-    if (latest === undefined) {
-      const envelope = this.#allocate(number, kind, bytes.length);
-      envelope.set(bytes, HEADER_BYTES);
-      return envelope;
+  wrapMessage(number: number, bytes: Uint8Array, binary: boolean, latest?: string, time?: number): Buffer {
+    const nameBytes = latest === undefined ? 0 : 2 + Buffer.byteLength(latest);
+    const timeBytes = time === undefined ? 0 : TIME_BYTES;
+    const kind = (binary ? BINARY : TEXT) + (nameBytes && NAMED) + (timeBytes && TIMED);
+    const envelope = this.#allocate(number, kind, timeBytes + nameBytes + bytes.length);
+    if (time !== undefined) envelope.writeUIntBE(time, HEADER_BYTES, TIME_BYTES);
+    const nameAt = HEADER_BYTES + timeBytes;
+    if (latest !== undefined) {
+      envelope.writeUInt16BE(nameBytes - 2, nameAt);
+      envelope.write(latest, nameAt + 2);
     }
-    const length = Buffer.byteLength(latest);
-    const envelope = this.#allocate(number, kind + NAMED, 2 + length + bytes.length);
-    envelope.writeUInt16BE(length, HEADER_BYTES);
-    envelope.write(latest, HEADER_BYTES + 2);
-    envelope.set(bytes, HEADER_BYTES + 2 + length);
+    envelope.set(bytes, nameAt + nameBytes);
     return envelope;
   }
 
@@ -111,35 +116,34 @@ export function readEnvelope(data: Buffer): Envelope | string {
     return `it has format version ${String(version)}, and this process reads ${VERSION}`;
   const header = parseHeader(data);
   const body = data.subarray(HEADER_BYTES);
-  switch (data[3]) {
-    case TEXT:
-    case BINARY:
-      return readMessage(header, body, data[3] === BINARY, undefined);
-    case TEXT + NAMED:
-    case BINARY + NAMED:
-      return readNamed(header, body, data[3] === BINARY + NAMED);
-    case CLOSE:
-      return readClose(header, body);
-    default:
-      return `its kind is unknown (${String(data[3])})`;
+  const kind = data[3] as number;
+  if (kind === CLOSE) return readClose(header, body);
+  const type = kind & ~(NAMED | TIMED);
+  if (type !== TEXT && type !== BINARY) return `its kind is unknown (${kind})`;
+  return readMessage(header, body, kind);
+}
+
+function readMessage(header: EnvelopeHeader, body: Buffer, kind: number): Envelope | string {
+  let at = 0;
+  let time: number | undefined;
+  if ((kind & TIMED) !== 0) {
+    if (body.length < TIME_BYTES) return 'its time is cut';
+    time = body.readUIntBE(0, TIME_BYTES);
+    at = TIME_BYTES;
   }
-}
-
-function readMessage(
-  header: EnvelopeHeader,
-  bytes: Buffer,
-  binary: boolean,
-  latest: string | undefined,
-): Envelope | string {
+  let latest: string | undefined;
+  if ((kind & NAMED) !== 0) {
+    const start = at + 2;
+    const end = body.length < start ? Infinity : start + body.readUInt16BE(at);
+    const name = body.subarray(start, end);
+    if (end > body.length || !isUtf8(name)) return 'its name is cut or not UTF-8';
+    latest = name.toString();
+    at = end;
+  }
+  const bytes = body.subarray(at);
+  const binary = (kind & BINARY) !== 0;
   if (!binary && !isUtf8(bytes)) return 'its text is not UTF-8';
-  return { ...header, kind: 'message', bytes, binary, latest };
-}
-
-function readNamed(header: EnvelopeHeader, body: Buffer, binary: boolean): Envelope | string {
-  const end = body.length < 2 ? Infinity : 2 + body.readUInt16BE();
-  const name = body.subarray(2, end);
-  if (end > body.length || !isUtf8(name)) return 'its name is cut or not UTF-8';
-  return readMessage(header, body.subarray(end), binary, name.toString());
+  return { ...header, kind: 'message', bytes, binary, latest, time };
 }
 
 function readClose(header: EnvelopeHeader, body: Buffer): Envelope | string {

@@ -25,6 +25,7 @@ import {
   type Sent,
 } from './group.js';
 import { GroupMessage } from './group-message.js';
+import { publishArrival, sendTime } from './lag.js';
 import { isPeopleChannel, PEOPLE_CHANNEL } from './people/channels.js';
 import { People } from './people/people.js';
 import { GroupHistory, type Filter, type HistoryHost } from './history/group-history.js';
@@ -286,7 +287,7 @@ export class Groups<Out = Data> extends EventEmitter<GroupsEvents> {
   }
 
   #wrap(group: AnyGroup, { bytes, binary, latest }: GroupMessage): Buffer {
-    return this.#writer.wrapMessage(nextNumber(group), bytes, binary, latest);
+    return this.#writer.wrapMessage(nextNumber(group), bytes, binary, latest, sendTime());
   }
 
   #sendKept(
@@ -353,6 +354,7 @@ export class Groups<Out = Data> extends EventEmitter<GroupsEvents> {
     if (lost > 0 && !isOwn) this.#emitMissed(name, lost === UNKNOWN_COUNT ? undefined : lost);
     const group = this.#groups.get(name)?.deref();
     if (group === undefined) return;
+    publishArrival(name, envelope);
     const history = historyOf(group);
     if (kept === undefined || history === undefined) {
       receive(group, envelope);

@@ -22,4 +22,10 @@ export interface Diagnostics {
   'dwebsocket.close': { websocket: Websocket; code: number; reason: string; wasClean: boolean };
   /** Published when a handler has failed. */
   'dwebsocket.error': { websocket: Websocket; error: unknown };
+  /**
+   * Published when a message to a group arrives from the backplane, before the members in this process get it. `lag` is the time since
+   * `send` in milliseconds, by the clocks of both processes; at least 0. It is `undefined` if the channel has no subscriber in the
+   * process that sent the message.
+   */
+  'dwebsocket.group.receive': { group: string; bytes: number; lag: number | undefined };
 }

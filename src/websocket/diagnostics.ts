@@ -10,3 +10,4 @@ export const onSend = channel('dwebsocket.send');
 export const onClose = channel('dwebsocket.close');
 export const onError = channel('dwebsocket.error');
 export const onInvalid = channel('dwebsocket.invalid');
+export const onGroupReceive = channel('dwebsocket.group.receive');

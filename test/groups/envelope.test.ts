@@ -4,12 +4,14 @@ import { EnvelopeWriter, HEADER_BYTES, readEnvelope, readHeader } from '../../sr
 const writer = new EnvelopeWriter();
 
 test.for([
-  ['text', false, undefined],
-  ['', true, undefined],
-  ['text', false, 'position'],
-  ['', true, '漢字 🎉'],
-] as const)('a message is read as it was written: %j', ([text, binary, latest]) => {
-  const envelope = writer.wrapMessage(7, Buffer.from(text), binary, latest);
+  ['text', false, undefined, undefined],
+  ['', true, undefined, undefined],
+  ['text', false, 'position', undefined],
+  ['', true, '漢字 🎉', undefined],
+  ['text', true, undefined, 1_800_000_000_000],
+  ['', false, '', 0],
+] as const)('a message is read as it was written: %j', ([text, binary, latest, time]) => {
+  const envelope = writer.wrapMessage(7, Buffer.from(text), binary, latest, time);
   expect(readEnvelope(envelope)).toEqual({
     origin: writer.origin,
     sequence: writer.sequence,
@@ -18,6 +20,7 @@ test.for([
     bytes: Buffer.from(text),
     binary,
     latest,
+    time,
   });
   expect(readHeader(envelope.subarray(0, HEADER_BYTES))).toEqual({
     origin: writer.origin,
@@ -30,6 +33,9 @@ test('an envelope that is cut or has been changed gives a reason instead of a me
   const envelope = writer.wrapMessage(1, Buffer.from('text'), false, 'name');
   for (let length = 0; length < HEADER_BYTES + 6; length++)
     expect(readEnvelope(envelope.subarray(0, length)), `${length} bytes`).toBeTypeOf('string');
+  const timed = writer.wrapMessage(1, Buffer.from('text'), false, 'name', 1_800_000_000_000);
+  for (let length = 0; length < HEADER_BYTES + 12; length++)
+    expect(readEnvelope(timed.subarray(0, length)), `${length} bytes`).toBeTypeOf('string');
   const changed = Buffer.from(envelope);
   changed[HEADER_BYTES + 3] = 0xff;
   expect(readEnvelope(changed)).toBe('its name is cut or not UTF-8');

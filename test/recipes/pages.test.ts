@@ -21,7 +21,7 @@ test('each channel and each warning of the package is named in the document abou
   const source = readdirSync(folder, { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.ts'))
     .map((name) => read(`../../src/${name}`));
-  const names = source.join('').match(/'(?:dwebsocket\.[a-z]+|WEBSOCKET_[A-Z_]+)'/g) ?? [];
+  const names = source.join('').match(/'(?:dwebsocket\.[a-z.]+|WEBSOCKET_[A-Z_]+)'/g) ?? [];
   expect(names.length).toBeGreaterThanOrEqual(18);
   for (const name of names) expect(text).toContain(`\`${name.slice(1, -1)}\``);
 });

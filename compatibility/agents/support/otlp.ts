@@ -1,7 +1,7 @@
 import type { Sent } from './collector.js';
 import type { Report, ReportedError, Span } from './report.js';
 
-interface Attribute {
+export interface Attribute {
   key: string;
   value: { stringValue?: string; intValue?: number | string; boolValue?: boolean; doubleValue?: number };
 }
@@ -37,7 +37,7 @@ export function readOtlp(sent: readonly Sent[]): Report {
 
 function toSpan(span: OtlpSpan): Span {
   const of = attributesOf(span.attributes);
-  const path = of('url.path') ?? of('http.target');
+  const path = of['url.path'] ?? of['http.target'];
   return {
     id: span.spanId,
     parent: span.parentSpanId,
@@ -45,8 +45,8 @@ function toSpan(span: OtlpSpan): Span {
     name: span.name,
     url: span.kind === SERVER ? path : undefined,
     duration: Number(BigInt(span.endTimeUnixNano) - BigInt(span.startTimeUnixNano)) / 1e6,
-    status: of('http.response.status_code') ?? of('http.status_code'),
-    user: of('user.id'),
+    status: of['http.response.status_code'] ?? of['http.status_code'],
+    user: of['user.id'],
     failed: span.status?.code === FAILED,
   };
 }
@@ -55,16 +55,13 @@ function errorsOf(span: OtlpSpan): ReportedError[] {
   return (span.events ?? [])
     .filter(({ name }) => name === 'exception')
     .map(({ attributes }) => ({
-      message: attributesOf(attributes)('exception.message') ?? '',
+      message: attributesOf(attributes)['exception.message'] ?? '',
       trace: span.traceId,
       user: undefined,
     }));
 }
 
-function attributesOf(attributes: readonly Attribute[]) {
-  return (key: string): string | undefined => {
-    const value = attributes.find((each) => each.key === key)?.value;
-    const [first] = Object.values(value ?? {});
-    return first === undefined ? undefined : String(first);
-  };
+/** Attributes as text, by their names. */
+export function attributesOf(attributes: readonly Attribute[]): Record<string, string> {
+  return Object.fromEntries(attributes.map(({ key, value }) => [key, String(Object.values(value)[0])]));
 }

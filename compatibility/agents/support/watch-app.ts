@@ -16,11 +16,12 @@ export interface Watched<T> {
 }
 
 /**
- * Runs an app with an agent and a collector, and lets `use` talk to the app and end it. Then reads what the agent has sent.
+ * Runs an app with an agent and a collector, and lets `use` talk to the app and end it. Then reads what the agent has sent. `use` also gets
+ * what has been sent until now.
  */
 export async function watchApp<T>(
   agent: Agent,
-  use: (app: Program) => Promise<T>,
+  use: (app: Program, sent: readonly Sent[]) => Promise<T>,
   env: Record<string, string> = {},
   file = 'app.cjs',
 ): Promise<Watched<T>> {
@@ -30,7 +31,7 @@ export async function watchApp<T>(
     const command = [node22(), '--expose-gc', '--import', `./agents/${agent.file}`, file];
     const app = await startProgram(command, { cwd: folder, env: { ...agent.env(collector), ...env } });
     try {
-      const result = await use(app);
+      const result = await use(app, collector.sent);
       return { result, report: agent.read(collector.sent), sent: collector.sent };
     } finally {
       await app.kill();
