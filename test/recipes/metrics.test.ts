@@ -53,6 +53,9 @@ test('what the websockets of a process do can be read at /metrics', async () => 
   onTestFinished(() => {
     unsubscribe('dwebsocket.close', listener);
   });
+  const third = await connect(site, '/chat');
+  await third.close(4_321);
+  await closes.next();
   await first.close(1000);
   second.send('fail');
   await closes.next();
@@ -64,6 +67,7 @@ test('what the websockets of a process do can be read at /metrics', async () => 
       'websocket_handler_errors_total 1',
       'websocket_duration_seconds_count{code="1000"} 1',
       'websocket_duration_seconds_count{code="1011"} 1',
+      'websocket_duration_seconds_count{code="other"} 1',
     ]),
   );
 });

@@ -53,7 +53,8 @@ export function countWebsockets(registry: Registry): void {
     // It was opened before this function was called.
     if (since === undefined) return;
     open.dec();
-    lifetime.observe({ code }, (performance.now() - since) / 1_000);
+    // A client can choose any code from 3000 to 4999, and each value is a time series.
+    lifetime.observe({ code: code < 3_000 ? code : 'other' }, (performance.now() - since) / 1_000);
   });
 }
 
