@@ -16,6 +16,7 @@ import { judgeWithoutUpgrade } from '../server/missed-upgrade.js';
 import { isShuttingDown, SHUTTING_DOWN, stateOf } from '../server/server-state.js';
 import { upgradeOf, type Upgrade } from '../server/upgrade.js';
 import { debug, pathOf, warnOnce } from '../shared/notices.js';
+import { wholeUrl } from '../shared/whole-url.js';
 import { Connection } from '../websocket/connection.js';
 import { onOpen } from '../websocket/diagnostics.js';
 import { openWebsocket } from '../websocket/open-websocket.js';
@@ -124,9 +125,9 @@ export class Acceptor {
     // Node writes headers as Latin-1, and ws in the socket's default encoding. For ASCII both are the same.
     const isLatin1 = this.#headers.some((line) => BEYOND_ASCII.test(line));
     if (isLatin1) socket.setDefaultEncoding('latin1');
-    // Tracers name the handshake after its URL, and a router has removed its own path from `url`.
+    // Tracers name the handshake after its URL.
     const { url = '' } = req;
-    req.url = (req as { originalUrl?: string }).originalUrl ?? url;
+    req.url = wholeUrl(req);
     try {
       this.#server.handleUpgrade(req, socket, head, (ws) => {
         websocket = this.#createWebsocket(upgrade, socket, ws as Connection<Websocket>, listener);

@@ -14,6 +14,7 @@ import { resolveOptions } from '../options/policy.js';
 import { upgradeOf, type Upgrade } from '../server/upgrade.js';
 import { noteRoute, watchServers } from '../server/watch-servers.js';
 import { debug } from '../shared/notices.js';
+import { wholeUrl } from '../shared/whole-url.js';
 import { Acceptor } from './accept.js';
 import { answerFailure, asError, asNext, textOf } from './serve-http.js';
 import type { Next, WebsocketRoute } from './types.js';
@@ -94,7 +95,7 @@ function pass(
     if (next === undefined) answerFailure(handler, error, res);
     else next(error);
   };
-  req.url = (req as { originalUrl?: string }).originalUrl ?? url;
+  req.url = wholeUrl(req);
   // If the library does not listen in time, a reset by the client must not end the process.
   socket.on('error', noop);
   try {

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { debuglog } from 'node:util';
+import { wholeUrl } from './whole-url.js';
 
 /**
  * Prints one line for each handshake verdict, closed websocket and attached server.
@@ -33,7 +34,5 @@ export function warnOnce(about: object, code: string, message: string, detail = 
 
 /** Returns the path of a request for warnings, without the query, which may hold a token. */
 export function pathOf(req: IncomingMessage): string {
-  // In a mounted router Express shortens `req.url`.
-  const { originalUrl = req.url } = req as { originalUrl?: string };
-  return (originalUrl ?? '').replace(/\?.*/s, '');
+  return wholeUrl(req).replace(/\?.*/s, '');
 }
