@@ -37,7 +37,9 @@ describe.runIf(hasNode22)('the file of docs/observability.md, with the SDK of Op
         ['ada', 'bob', 'eve'].map((name) => connect(app, `/chat/${name}`)),
       );
       const fail = await connect(app, '/fail');
-      await expect.poll(() => openIn(exported), { timeout: 20_000 }).toEqual({ '/chat/:room': 3, '/fail': 1 });
+      await expect
+        .poll(() => openIn(exported), { timeout: 20_000 })
+        .toEqual({ '/chat/:room': 3, '/fail': 1 });
       for (const client of [ada, bob, eve]) expect(await client?.next()).toBe('joined');
       ada?.send('hello', Buffer.from([1, 2, 3]));
       await ada?.take(2);
@@ -196,7 +198,9 @@ function watch(
       await use(app, exported);
       expect(await app.stop('SIGTERM')).toEqual({ code: 0, signal: null });
       // The package warns of the page that it refuses. Whatever else is printed is an error.
-      expect(app.lines.slice(1).filter((line) => !/WEBSOCKET_ORIGIN|--trace-warnings/.test(line))).toEqual([]);
+      expect(app.lines.slice(1).filter((line) => !/WEBSOCKET_ORIGIN|--trace-warnings/.test(line))).toEqual(
+        [],
+      );
     },
     {},
     'telemetry-app.mjs',

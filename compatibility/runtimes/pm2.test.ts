@@ -2,9 +2,9 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished } from 'vitest';
+import { findFreePort } from '../../test/support/free-port.js';
 import { connect } from '../../test/support/client.js';
 import { requirement } from '../../test/support/requirements.js';
-import { freePort } from '../support/program.js';
 import { checksOf } from '../support/subject.js';
 import { run, writeSection } from './support/page.js';
 import { folder } from './support/runtimes.js';
@@ -18,7 +18,7 @@ describe.runIf(requirement('a system that pm2 runs on', process.platform !== 'wi
     check('reload', `clients of ${instances} processes see 1001, and can connect again at once`, async () => {
       const cwd = writeSection('pm2', `pm2-${instances}`);
       const home = mkdtempSync(join(tmpdir(), 'dwebsocket-pm2-'));
-      const port = await freePort();
+      const port = await findFreePort();
       const command = (...args: string[]) =>
         run([process.execPath, pm2, ...args], cwd, { PM2_HOME: home, PORT: String(port) });
       onTestFinished(async () => {

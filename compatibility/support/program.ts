@@ -1,6 +1,4 @@
 import { spawn, type ChildProcess, type ChildProcessByStdio } from 'node:child_process';
-import { once } from 'node:events';
-import { createServer, type AddressInfo } from 'node:net';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { START, within } from '../../test/support/inbox.js';
@@ -83,16 +81,6 @@ export async function startProgram(command: readonly string[], options: StartOpt
     await program.kill();
     throw error;
   }
-}
-
-/** Finds a port that is free now, for programs that cannot tell theirs. Prefer `PORT: '0'`. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 /** The environment of this process, without what Vitest sets for its own processes. */

@@ -8,13 +8,13 @@ import type { Groups, GroupsOptions } from 'dwebsocket/groups';
 import { Pool, type PoolConfig } from 'pg';
 import type { RedisClientType } from 'redis';
 import { expect, onTestFinished, test, vi } from 'vitest';
+import { findFreePort } from '../support/free-port.js';
 import { openDocument } from '../docs/scenario.js';
 import { type Client, connect } from '../support/client.js';
 import { within } from '../support/inbox.js';
 import { request } from '../support/request.js';
 import { hasNats, NatsServer } from './support/nats-server.js';
 import { hasPostgres, PostgresServer } from './support/postgres-server.js';
-import { findFreePort } from './support/redis-server.js';
 
 /** The exports of the document's code, and the events of its groups. */
 const made = await vi.hoisted(async () => {

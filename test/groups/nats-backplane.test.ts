@@ -3,13 +3,13 @@ import { createGroups } from 'dwebsocket/groups';
 import { natsBackplane, type NatsBackplaneOptions } from 'dwebsocket/groups/nats';
 import { backplaneContract } from 'dwebsocket/testing';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { findFreePort } from '../support/free-port.js';
 import { subjectOf } from '../../src/groups/nats/subject.js';
 import { within } from '../support/inbox.js';
 import { FakeMember } from './support/members.js';
 import { hasNats, NatsServer } from './support/nats-server.js';
 import { Proxy } from './support/proxy.js';
 import { RecordedEvents } from './support/recorded-events.js';
-import { findFreePort } from './support/redis-server.js';
 
 const MAX_BUFFERED = 2 ** 23;
 

@@ -7,13 +7,13 @@ import {
 import { backplaneContract } from 'dwebsocket/testing';
 import { Client, Pool, type PoolConfig } from 'pg';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { findFreePort } from '../support/free-port.js';
 import { Table } from '../../src/groups/postgres/table.js';
 import { defer, within } from '../support/inbox.js';
 import { FakeMember } from './support/members.js';
 import { hasPostgres, PostgresServer } from './support/postgres-server.js';
 import { Proxy } from './support/proxy.js';
 import { RecordedEvents } from './support/recorded-events.js';
-import { findFreePort } from './support/redis-server.js';
 
 const MAX_BUFFERED = 2 ** 23;
 

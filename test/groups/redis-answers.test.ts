@@ -6,9 +6,10 @@ import { Redis as Redis5 } from 'ioredis5';
 import { createClient } from 'redis';
 import { createClient as createClient5 } from 'redis5';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { findFreePort } from '../support/free-port.js';
 import { backplaneKinds, type BackplaneKind, join, newestKinds, streams } from './support/joining.js';
 import { FakeMember } from './support/members.js';
-import { findFreePort, hasRedis, RedisServer } from './support/redis-server.js';
+import { hasRedis, RedisServer } from './support/redis-server.js';
 
 // Error replies of Redis, and the protocol versions of its clients.
 

@@ -7,10 +7,11 @@ import { createGroups, redisBackplane, type RedisClient, redisStreamBackplane } 
 import { Redis } from 'ioredis';
 import { createSentinel } from 'redis';
 import { describe, test } from 'vitest';
+import { findFreePort } from '../support/free-port.js';
 import type { OpenClient } from './support/clients.js';
 import { FakeMember } from './support/members.js';
 import { RecordedEvents } from './support/recorded-events.js';
-import { findFreePort, hasRedis, RedisServer } from './support/redis-server.js';
+import { hasRedis, RedisServer } from './support/redis-server.js';
 
 // A master, its replica, and a sentinel that promotes the replica. The sentinel takes some seconds.
 

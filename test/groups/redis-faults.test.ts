@@ -10,13 +10,14 @@ import {
 import { Redis } from 'ioredis';
 import { createClient, createClientPool } from 'redis';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { findFreePort } from '../support/free-port.js';
 import { within } from '../support/inbox.js';
 import { watchWarnings } from '../support/warnings.js';
 import { clientKinds } from './support/clients.js';
 import { FakeMember } from './support/members.js';
 import { Proxy } from './support/proxy.js';
 import { RecordedEvents } from './support/recorded-events.js';
-import { findFreePort, hasRedis, RedisServer } from './support/redis-server.js';
+import { hasRedis, RedisServer } from './support/redis-server.js';
 
 /** Clients of both packages without an 'error' listener. */
 const makes = [

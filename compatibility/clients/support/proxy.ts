@@ -4,10 +4,10 @@ import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync }
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { findFreePort } from '../../../test/support/free-port.js';
 import { readDocument } from '../../../test/docs/document.js';
 import { START, within } from '../../../test/support/inbox.js';
 import { CERTIFICATE } from '../../../test/support/serve.js';
-import { freePort } from '../../support/program.js';
 
 /** Pieces of a configuration, and what replaces them. */
 export type Changes = readonly (readonly [piece: string, replacement: string])[];
@@ -54,7 +54,7 @@ export async function startProxy(
   const folder = mkdtempSync(join(tmpdir(), 'dwebsocket-proxy-'));
   const remove = () => rmSync(folder, { recursive: true, force: true, maxRetries: 10 });
   try {
-    const place = { folder, port: await freePort(), app, impatient };
+    const place = { folder, port: await findFreePort(), app, impatient };
     writeFiles(proxy, place);
     const kill = await run(proxy.command(place), place);
     const stop = async () => {

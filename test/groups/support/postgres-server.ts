@@ -1,16 +1,14 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { chown, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir, userInfo } from 'node:os';
+import { chown } from 'node:fs/promises';
+import { userInfo } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { requirement } from '../../support/requirements.js';
-import { findFreePort } from './redis-server.js';
+import { makePlace, ServerProcess } from '../../support/server-process.js';
 
-const folder = findPrograms();
+const programs = findPrograms();
 
-export const hasPostgres = requirement('postgresql', folder !== undefined);
+export const hasPostgres = requirement('postgresql', programs !== undefined);
 
 /** PostgreSQL refuses to run as root, so it runs as the user that its package has made. */
 const user = userInfo().uid === 0 && hasPostgres ? findUser('postgres') : undefined;
@@ -29,33 +27,16 @@ function findUser(name: string): { uid: number; gid: number } {
 }
 
 /** Starts a PostgreSQL for a test, on a free port, with a separate folder for its files. */
-export class PostgresServer {
-  readonly port: number;
-  readonly #data: string;
-  #process: ChildProcess | undefined;
+export class PostgresServer extends ServerProcess {
   #frozen: number[] = [];
 
-  private constructor(port: number, data: string) {
-    this.port = port;
-    this.#data = data;
-  }
-
   static async start(): Promise<PostgresServer> {
-    const data = await mkdtemp(join(tmpdir(), 'dwebsocket-postgres-'));
-    if (user !== undefined) await chown(data, user.uid, user.gid);
-    const args = [
-      '--pgdata',
-      data,
-      '--username',
-      'test',
-      '--auth',
-      'trust',
-      '--encoding',
-      'UTF8',
-      '--no-sync',
-    ];
-    execFileSync(join(folder!, 'initdb'), args, { ...user, stdio: 'ignore', cwd: '/' });
-    const server = new PostgresServer(await findFreePort(), data);
+    const place = await makePlace('postgres');
+    if (user !== undefined) await chown(place.folder, user.uid, user.gid);
+    const access = ['--username', 'test', '--auth', 'trust'];
+    const args = ['--pgdata', place.folder, ...access, '--encoding', 'UTF8', '--no-sync'];
+    execFileSync(join(programs!, 'initdb'), args, { ...user, stdio: 'ignore', cwd: '/' });
+    const server = new PostgresServer(place);
     await server.begin();
     return server;
   }
@@ -64,8 +45,7 @@ export class PostgresServer {
     return `postgresql://test@127.0.0.1:${this.port}/postgres`;
   }
 
-  /** Starts or restarts the server. Resolves when it accepts connections. */
-  async begin(): Promise<void> {
+  begin(): Promise<void> {
     const settings = {
       port: this.port,
       listen_addresses: '127.0.0.1',
@@ -75,44 +55,28 @@ export class PostgresServer {
       lc_messages: 'C',
     };
     const args = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
-    const child = spawn(join(folder!, 'postgres'), ['-D', this.#data, ...args], {
-      ...user,
-      stdio: ['ignore', 'ignore', 'pipe'],
-      cwd: '/',
-    });
-    this.#process = child;
-    const lines: string[] = [];
-    for await (const line of createInterface(child.stderr)) {
-      lines.push(line);
-      if (line.includes('database system is ready to accept connections')) {
-        child.stderr.resume();
-        return;
-      }
-    }
-    throw new Error(`postgres did not start:\n${lines.join('\n')}`);
+    const ready = 'database system is ready to accept connections';
+    const options = { ...user, cwd: '/' };
+    return this.launch(join(programs!, 'postgres'), ['-D', this.folder, ...args], ready, 'stderr', options);
   }
 
   /** Ends all its processes at once, as after a crash. */
-  async kill(): Promise<void> {
-    const child = this.#process;
-    if (child === undefined) return;
-    this.#process = undefined;
-    const exit = once(child, 'exit');
-    child.kill('SIGQUIT');
+  override async kill(): Promise<void> {
+    const killed = super.kill('SIGQUIT');
     this.thaw();
-    await exit;
+    await killed;
   }
 
   /** Lets all its processes run without answering. */
-  freeze(): void {
-    const pid = this.#process?.pid;
+  override freeze(): void {
+    const { pid } = this;
     if (pid === undefined) return;
     process.kill(pid, 'SIGSTOP');
     this.#frozen = [pid, ...childrenOf(pid)];
     for (const each of this.#frozen) process.kill(each, 'SIGSTOP');
   }
 
-  thaw(): void {
+  override thaw(): void {
     for (const each of this.#frozen.splice(0)) {
       try {
         process.kill(each, 'SIGCONT');
@@ -120,11 +84,6 @@ export class PostgresServer {
         // It has ended.
       }
     }
-  }
-
-  async stop(): Promise<void> {
-    await this.kill();
-    await rm(this.#data, { recursive: true, force: true });
   }
 }
 

@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
-import { findFreePort, RedisServer } from './redis-server.js';
+import { findFreePort } from '../../support/free-port.js';
+import { RedisServer } from './redis-server.js';
 
 /** A cluster of three masters on loopback, without replicas. */
 export class RedisCluster {
