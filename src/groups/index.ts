@@ -16,7 +16,7 @@ export {
   type GroupsOptions,
   type ValueGroupsOptions,
 } from './groups.js';
-export type { HistoryRange } from './history/group-history.js';
+export type { HistoryRange } from './history/range.js';
 export type { HistoryStart, Welcome } from './history/joining.js';
 export type { BackplaneHistory, KeptEntry, KeptPage } from './history/kept.js';
 export type { HistoryOptions } from './history/options.js';
