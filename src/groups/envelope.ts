@@ -143,7 +143,9 @@ function readMessage(header: EnvelopeHeader, body: Buffer, kind: number): Envelo
   const bytes = body.subarray(at);
   const binary = (kind & BINARY) !== 0;
   if (!binary && !isUtf8(bytes)) return 'its text is not UTF-8';
-  return { ...header, kind: 'message', bytes, binary, latest, time };
+  const { origin, sequence, number } = header;
+  // `...header` would take five times as long.
+  return { origin, sequence, number, kind: 'message', bytes, binary, latest, time };
 }
 
 function readClose(header: EnvelopeHeader, body: Buffer): Envelope | string {
