@@ -29,6 +29,14 @@ export type ProtocolChooser = (offered: readonly string[], req: IncomingMessage)
  */
 export type OriginJudge = (origin: string | undefined, req: IncomingMessage) => boolean;
 
+/** Limits how fast a client may send messages: `count` within `per` milliseconds. */
+export interface MessageRate {
+  /** The number of messages. As many may come at once after a pause. */
+  count: number;
+  /** The time in milliseconds. */
+  per: number;
+}
+
 /** Lists the options of a route that do not decide what its messages are. {@link WebsocketOptions} adds those. */
 export interface RouteOptions {
   /**
@@ -67,6 +75,16 @@ export interface RouteOptions {
    * @default 1_048_576 (1 MiB)
    */
   maxQueue?: number | undefined;
+  /**
+   * Limits how fast messages are received: at most `count` within `per` milliseconds on average, and `count` at once after a
+   * pause (a token bucket). Above the limit, reading from the socket pauses. So no message is lost, and the client must wait,
+   * however the messages are read. A message counts when it is complete, also after `ignoreMessages`; pings and pongs do not
+   * count, and are answered when reading continues. What a client has sent above the limit is discarded only if its connection
+   * ends without a closing handshake. `false` turns the limit off.
+   *
+   * @default false
+   */
+  messageRate?: MessageRate | false | undefined;
   /**
    * Sets the high-water mark: with more buffered bytes, the promise of `send()` waits for the peer.
    *

@@ -1,6 +1,6 @@
 import { optionError } from '../shared/errors.js';
 import { Codec } from '../values/codec.js';
-import { checkEach, checkNumber, checkTime, type Check } from './checks.js';
+import { checkCount, checkEach, checkNames, checkNumber, checkTime, type Check } from './checks.js';
 import { checkDeflate } from './deflate.js';
 import type { AnyOptions, InvalidListener, MessageKind, RouteOptions } from './options.js';
 import { A_SCHEMA, checkSchema, isSchema } from './schema.js';
@@ -33,6 +33,7 @@ const DEFAULTS: Policy = {
   origins: SAME_ORIGIN,
   maxPayload: 2 ** 20,
   maxQueue: 2 ** 20,
+  messageRate: false,
   highWaterMark: 2 ** 16,
   maxBuffered: 2 ** 24,
   heartbeat: 25_000,
@@ -48,6 +49,7 @@ const CHECKS: Readonly<Record<keyof AnyOptions, Check>> = {
   origins: checkOrigins,
   maxPayload: checkSize,
   maxQueue: checkSize,
+  messageRate: checkMessageRate,
   highWaterMark: checkSize,
   maxBuffered: checkSize,
   heartbeat: (value, name) => {
@@ -71,6 +73,7 @@ export function resolveOptions(options: AnyOptions | undefined, defaults: Policy
   // A copy, so that later changes of the caller's object have no effect.
   if (typeof given.perMessageDeflate === 'object')
     given.perMessageDeflate = structuredClone(given.perMessageDeflate);
+  if (typeof given.messageRate === 'object') given.messageRate = { ...given.messageRate };
   const resolved = { ...defaults, ...given, ...resolveMessages({ messages, sends, invalid }, defaults) };
   return Object.freeze(resolved as Policy);
 }
@@ -101,6 +104,14 @@ function needsValues(name: string, value: unknown, messages: MessageKind): Error
 
 function checkSize(value: unknown, name: string): void {
   checkNumber(value, name, 'a whole number of bytes from 1 to 2 ** 31 - 1');
+}
+
+function checkMessageRate(value: unknown, name: string): void {
+  if (value === false) return;
+  const rule = 'an object such as { count: 20, per: 1_000 }, or false for no limit';
+  const { count, per } = checkNames(value, ['count', 'per'], name, rule);
+  checkCount(count, `${name}.count`);
+  checkTime(per, `${name}.per`);
 }
 
 function checkMessages(value: unknown, name: string): void {

@@ -21,6 +21,7 @@ import { Connection } from '../websocket/connection.js';
 import { onOpen } from '../websocket/diagnostics.js';
 import { openWebsocket } from '../websocket/open-websocket.js';
 import type { EndListener } from '../websocket/operations.js';
+import { RateLimitedConnection } from '../websocket/rate-limited-connection.js';
 import type { Websocket } from '../websocket/websocket.js';
 import { markRequest } from './request.js';
 
@@ -43,7 +44,7 @@ export class Acceptor {
     this.#server = new WebSocketServer({
       noServer: true,
       clientTracking: false,
-      WebSocket: Connection,
+      WebSocket: policy.messageRate === false ? Connection : RateLimitedConnection,
       autoPong: false,
       maxPayload: policy.maxPayload,
       // Unlimited: the reader joins fragments and chunks, and limits their bytes.
@@ -158,8 +159,10 @@ export class Acceptor {
     listener: EndListener,
   ): Websocket {
     const { req } = upgrade;
+    const { maxPayload, messageRate } = this.policy;
     shrinkEmptyEvents(connection);
-    connection.readAhead(this.policy.maxPayload);
+    connection.readAhead(maxPayload);
+    if (messageRate !== false) (connection as RateLimitedConnection<Websocket>).limit(messageRate);
     const websocket = openWebsocket(
       connection,
       socket,

@@ -33,6 +33,11 @@ export class Connection<Owner = unknown> extends InternalWebSocket implements Re
   /** The handlers of the owner. `never` makes every `Connection<Owner>` assignable to `Connection`. */
   declare handlers: ConnectionHandlers<never> | undefined;
 
+  /** Whether a limit of the rate pauses reading. */
+  get isRateLimited(): boolean {
+    return false;
+  }
+
   /** Reads frames before `ws` does, on a server. Must be called before the socket delivers data. */
   readAhead(maxPayload: number): void {
     readAhead(this.receiver as Receiver, this, { maxPayload, inflates: this.extensions !== '' });

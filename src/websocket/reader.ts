@@ -14,6 +14,8 @@ export interface Receiver extends Writable {
 export interface ReadTarget {
   /** Whether the target accepts no messages now. */
   readonly isPaused: boolean;
+  /** Whether it accepts none because they come too fast. Then it accepts none at the end of the connection either. */
+  readonly isRateLimited: boolean;
   /** Receives a complete message of `size` bytes. */
   read(message: string | Buffer, size: number): void;
   /** Resumes the socket, but not the reader. */
@@ -115,7 +117,8 @@ export class FrameReader {
   }
 
   /**
-   * Reads the waiting chunks, even if the target is paused, and ends the `Receiver`.
+   * Reads the waiting chunks, even if the target is paused, and ends the `Receiver`. What comes too fast is discarded: a
+   * client must not get around the limit by leaving.
    *
    * `ws` calls this when the socket ends and when it closes.
    */
@@ -127,7 +130,8 @@ export class FrameReader {
   }
 
   #mayRead(): boolean {
-    return this.#state !== 'inflating' && (this.#isEnding || !this.#target.isPaused);
+    if (this.#state === 'inflating') return false;
+    return this.#isEnding ? !this.#target.isRateLimited : !this.#target.isPaused;
   }
 
   /** Reads the waiting chunks. Returns whether all of them are read. */
@@ -141,6 +145,7 @@ export class FrameReader {
 
   #finish(): void {
     this.#readWaiting();
+    if (this.#target.isRateLimited) this.#waiting = undefined;
     if (this.#state !== 'inflating') (Writable.prototype.end as () => Receiver).call(this.#receiver);
   }
 

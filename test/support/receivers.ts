@@ -67,6 +67,7 @@ export async function receiveAhead(chunks: readonly Buffer[], options: StreamOpt
 
 class Target implements ReadTarget {
   isPaused = false;
+  isRateLimited = false;
   resume: () => void = () => undefined;
   readonly #outcome: Outcome;
   readonly #pauses: Random | undefined;
