@@ -1,5 +1,5 @@
 /**
- * Names the close codes of RFC 6455, section 7.4.1.
+ * Names close codes of RFC 6455, section 7.4.1, and of the IANA registry.
  *
  * An application may use 4000 to 4999 as it likes. IANA registers 3000 to 3999.
  */
@@ -16,6 +16,8 @@ export const CloseCode = {
   policyViolation: 1008,
   messageTooBig: 1009,
   internalError: 1011,
+  /** Like the status 401. IANA registers it for clients that must authenticate (again). */
+  unauthorized: 3000,
 } as const;
 
 /** Returns the close code that corresponds to the status of an HTTP response. */

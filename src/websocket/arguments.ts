@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { isSendableCloseCode, MAX_REASON_BYTES } from '../shared/close-codes.js';
 import { argumentError, describe } from '../shared/errors.js';
 import { asBytes } from './frame.js';
@@ -66,6 +67,37 @@ function adviseOn(ms: unknown, method: string): string {
     return '';
   const inSeconds = `${method}(${String(Math.round(ms * 1000))})`;
   return `. For ${String(ms)} seconds, write ${inSeconds}; for milliseconds, round the number`;
+}
+
+/** Numbers below this one, in March 1973 as milliseconds, are seconds or a delay. */
+const EARLIEST_TIME = 1e11;
+
+/** @throws {TypeError | RangeError} `time` is no time of the clock. */
+export function checkCloseTime(time: unknown): asserts time is Date | number | null {
+  const rule = 'closeAt() takes a Date, milliseconds since 1970, or null for no time';
+  if (time === null) return;
+  if (typeof time !== 'number' && !isDate(time))
+    throw argumentError(TypeError, `${rule}; got ${describe(time)}${adviseOnTime(time)}`);
+  if (!Number.isFinite(Number(time)))
+    throw argumentError(
+      RangeError,
+      `${rule}; got ${isDate(time) ? 'an invalid Date' : describe(time)}; check where the time comes from`,
+    );
+  if (typeof time === 'number' && time < EARLIEST_TIME)
+    throw argumentError(
+      RangeError,
+      `${rule}; got ${describe(time)}. For seconds, as in the exp of a token, write closeAt(exp * 1000); ` +
+        'for a delay, write closeAt(Date.now() + ms)',
+    );
+}
+
+// A date of another realm, such as a test runner's, is no instance of our `Date`.
+function isDate(value: unknown): value is Date {
+  return types.isDate(value) || value instanceof Date;
+}
+
+function adviseOnTime(time: unknown): string {
+  return typeof time === 'string' ? '; write closeAt(new Date(text))' : '';
 }
 
 /** The longest name of the option `latest`, in characters. Each message to other processes contains it. */

@@ -9,10 +9,18 @@ import { WebsocketClosedError } from '../shared/errors.js';
 import { falseLater, later, rejectLater } from '../shared/later.js';
 import { debug, pathOf, warnOnce } from '../shared/notices.js';
 import { setImmediate } from '../shared/real-timers.js';
-import { checkClose, checkDelay, checkLatest, checkLibraryServer, checkMessage } from './arguments.js';
+import {
+  checkClose,
+  checkCloseTime,
+  checkDelay,
+  checkLatest,
+  checkLibraryServer,
+  checkMessage,
+} from './arguments.js';
 import type { Claim, Line } from './claim.js';
 import { ClaimedQueue } from './claimed-queue.js';
 import type { CloseInfo } from './close-info.js';
+import { setCloseTime } from './close-time.js';
 import { Connection, type ConnectionHandlers } from './connection.js';
 import { onClose, onReceive, onSend } from './diagnostics.js';
 import type { Data } from './frame.js';
@@ -314,6 +322,29 @@ export class Websocket<M = Message, Out = Data> implements AsyncIterable<M> {
     checkClose(code, reason);
     this.#close(code, reason);
     return this.closed.then(noop);
+  }
+
+  /**
+   * Closes the websocket at a time of the clock: when its token or session expires. A time that has passed closes it at once.
+   * A further call replaces the time, the code and the reason; `null` removes them. Does nothing when the websocket has begun
+   * to close.
+   *
+   * @param time A Date, or milliseconds since 1970, however far away. The `exp` of a token is in seconds: pass `exp * 1000`.
+   *   A clock that is set, or a machine that sleeps, delays the close by a minute at most.
+   * @param code As in {@link close}. 3000 tells a client to connect again with new credentials ("unauthorized" in the IANA
+   *   registry). Pass one of 4400 to 4499 for clients that must stay away, such as 4401 when a user must log in again.
+   * @param reason At most 123 bytes in UTF-8.
+   * @throws {RangeError} The time is invalid or in seconds, the code must not be sent, or the reason is too long.
+   * @throws {TypeError} `time` is of another type, or the reason is not a string.
+   * @example req.websocket.closeAt(token.exp * 1000);
+   */
+  closeAt(time: Date | number | null, code: number = CloseCode.unauthorized, reason = ''): void {
+    checkCloseTime(time);
+    checkClose(code, reason);
+    if (this.#state !== 'open') return;
+    setCloseTime(this, time === null ? null : Number(time), () => {
+      this.#close(code, reason);
+    });
   }
 
   #close(code: number, reason: string): void {
