@@ -1,0 +1,183 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { refuse } from '../handshake/answer.js';
+import { isWebsocketUpgrade, refusal } from '../handshake/handshake.js';
+import { checkCount, checkEach } from '../options/checks.js';
+import { upgradeOf, type Upgrade } from '../server/upgrade.js';
+import { argumentError, describe, optionError } from '../shared/errors.js';
+import { pathOf, warnOnce } from '../shared/notices.js';
+import { isThenable } from '../shared/thenable.js';
+import { clientNetworkOf, hasDirectAddress } from './client-network.js';
+import { answerFailure, asError, asNext } from './serve-http.js';
+import type { BaseRequest, BaseResponse, Next, RouteParams, RouteQuery, WebsocketRoute } from './types.js';
+
+const DEFAULT_RETRY_AFTER = 30;
+
+/** Says whose websockets count together; see {@link limitOpen}. */
+export type LimitKey = string | number | bigint | null | undefined;
+
+/** Lists the options of {@link limitOpen}. */
+export interface LimitOpenOptions {
+  /** The number of websockets that may be open at the same time for one key. */
+  max: number;
+  /**
+   * Returns whose websockets count together: a user, a room, a tenant. `undefined` and `null` do not count. May return a
+   * promise.
+   *
+   * @default the address of the client: `req.ip` in Express, otherwise that of the connection; of IPv6 the first 64 bits
+   */
+  by?:
+    | ((req: BaseRequest<RouteParams, RouteQuery>, res: BaseResponse) => LimitKey | PromiseLike<LimitKey>)
+    | undefined;
+  /**
+   * Sets the header `Retry-After` of the refusal, in seconds.
+   *
+   * @default 30
+   */
+  retryAfter?: number | undefined;
+}
+
+/**
+ * Returns a middleware that limits the open websockets of each client, user, or other key. Put it before the wrapper, in one
+ * route or in `app.use`. All routes behind one such middleware count together.
+ *
+ * A handshake above the limit gets 429 with `Retry-After`. A handshake counts from here on, until it is refused or its
+ * connection has closed. Plain HTTP requests do not count. Each process counts for itself.
+ *
+ * If `by` throws, rejects or returns something else, the app's error handlers get the error.
+ *
+ * @throws {WebsocketOptionError} An option is missing, wrong or unknown.
+ * @example
+ * app.use(limitOpen({ max: 50 }));
+ * app.get('/chat', mustLogIn, limitOpen({ max: 5, by: (req) => req.user.id }), requireWebsocket(chat));
+ */
+export function limitOpen(options: LimitOpenOptions): WebsocketRoute {
+  const given = checkEach(options, { max: checkCount, by: checkBy, retryAfter: checkCount });
+  // It has no default, so it must be given.
+  checkCount(given['max'], 'max');
+  const limiter = new Limiter(options);
+  return (req, res, next) => {
+    const upgrade = isWebsocketUpgrade(req) ? upgradeOf(req) : undefined;
+    if (upgrade === undefined) asNext(next)?.();
+    else limiter.judge(upgrade, res, asNext(next));
+  };
+}
+
+class Limiter {
+  readonly #max: number;
+  readonly #by: ((req: never, res: never) => unknown) | undefined;
+  readonly #retryAfter: number;
+  /** The number of open websockets and pending handshakes for each key that has any. */
+  readonly #open = new Map<unknown, number>();
+  /** An app may use the same middleware twice, for all routes and for one. A request counts once. */
+  readonly #counted = new WeakSet<Upgrade>();
+
+  constructor({ max, by, retryAfter = DEFAULT_RETRY_AFTER }: LimitOpenOptions) {
+    this.#max = max;
+    this.#by = by;
+    this.#retryAfter = retryAfter;
+  }
+
+  /** Refuses a handshake, or counts it and calls `next`. */
+  judge(upgrade: Upgrade, res: ServerResponse, next: Next | undefined): void {
+    const { req } = upgrade;
+    const fail = (error: unknown): void => {
+      if (next === undefined) answerFailure(this, error, res);
+      else next(asError(error));
+    };
+    let key: unknown;
+    try {
+      key = this.#by === undefined ? this.#addressOf(req) : this.#by(req as never, res as never);
+    } catch (error) {
+      fail(error);
+      return;
+    }
+    const admit = (key: unknown): void => {
+      if (!isKey(key)) fail(keyError(key));
+      else if (this.#admit(upgrade, key)) next?.();
+      else this.#refuse(req, res);
+    };
+    if (isThenable(key)) void Promise.resolve(key).then(admit, fail);
+    else admit(key);
+  }
+
+  /** Counts a handshake, unless that would exceed the limit. Returns whether the handshake may go on. */
+  #admit(upgrade: Upgrade, key: LimitKey): boolean {
+    // While `by` was pending, the client may have disconnected.
+    if (key === undefined || key === null || upgrade.state !== 'pending' || this.#counted.has(upgrade))
+      return true;
+    const count = this.#open.get(key) ?? 0;
+    if (count >= this.#max) return false;
+    this.#counted.add(upgrade);
+    this.#open.set(key, count + 1);
+    this.#releaseAfter(upgrade, key);
+    return true;
+  }
+
+  /** Releases the place of a handshake that fails, or of its websocket when the connection has closed. */
+  #releaseAfter(upgrade: Upgrade, key: LimitKey): void {
+    let isReleased = false;
+    const release = (): void => {
+      if (isReleased) return;
+      isReleased = true;
+      const left = (this.#open.get(key) ?? 1) - 1;
+      if (left > 0) this.#open.set(key, left);
+      else this.#open.delete(key);
+    };
+    // Each upgrade request has a connection of its own, which closes with the websocket, or soon after another answer. The
+    // response is no sign: it ends at `res.end()`, while the client may not have answered the close frame.
+    upgrade.req.socket.once('close', release);
+    void upgrade.settled().then(() => {
+      if (upgrade.state !== 'accepted') release();
+    });
+  }
+
+  #refuse(req: IncomingMessage, res: ServerResponse): void {
+    if (this.#by === undefined) this.#warnOfProxy(req);
+    const headers = { 'Retry-After': String(this.#retryAfter) };
+    refuse(req, res, refusal(429, tooManyOpen(this.#max), headers));
+  }
+
+  #addressOf(req: IncomingMessage): string | undefined {
+    const network = clientNetworkOf(req);
+    if (network === undefined) {
+      warnOnce(
+        this,
+        'WEBSOCKET_LIMIT_ADDRESS',
+        `${pathOf(req)}: limitOpen does not count a client whose address is unknown; behind a proxy, call ` +
+          "app.set('trust proxy', …), or pass the option by",
+      );
+    }
+    return network;
+  }
+
+  #warnOfProxy(req: IncomingMessage): void {
+    if (req.headers['x-forwarded-for'] === undefined || !hasDirectAddress(req)) return;
+    warnOnce(
+      this,
+      'WEBSOCKET_LIMIT_PROXY',
+      `${pathOf(req)}: limitOpen has refused a client with 429. All clients of a proxy count as one, because the app does ` +
+        "not trust the proxy's X-Forwarded-For; call app.set('trust proxy', …), or pass the option by",
+    );
+  }
+}
+
+function tooManyOpen(max: number): string {
+  const websockets = max === 1 ? '1 websocket' : `${String(max)} websockets`;
+  return `this client may have ${websockets} open at the same time; close one, or try again later`;
+}
+
+function isKey(key: unknown): key is LimitKey {
+  return key === null || ['string', 'number', 'bigint', 'undefined'].includes(typeof key);
+}
+
+function keyError(key: unknown): Error {
+  return argumentError(
+    TypeError,
+    `the function given to limitOpen as by must return a string, a number, or undefined for no limit; got ${describe(key)}; ` +
+      'for an id of MongoDB, return String(id)',
+  );
+}
+
+function checkBy(value: unknown, name: string): void {
+  if (typeof value !== 'function') throw optionError(TypeError, name, 'a function (req, res) => key', value);
+}
