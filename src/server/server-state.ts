@@ -29,6 +29,8 @@ export interface PendingUpgrade {
 
 /** A response that never ends by itself, such as server-sent events. */
 export interface OpenStream {
+  /** Resolves when the response has ended. */
+  readonly closed: PromiseLike<unknown>;
   /** Ends the response. Resolves when its connection has closed. */
   close(code: number, reason: string): PromiseLike<unknown>;
 }

@@ -7,6 +7,9 @@ import { checkClose } from '../websocket/arguments.js';
 import { closeWithin, terminateWebsocket } from '../websocket/operations.js';
 import type { Websocket } from '../websocket/websocket.js';
 import { checkServer, stateOf, type AnyServer, type Server } from './server-state.js';
+import { spread } from './spread.js';
+
+const MAX_DELAY = 2 ** 31 - 1;
 
 /** Lists the options of {@link closeWebsockets}. */
 export interface CloseWebsocketsOptions {
@@ -25,11 +28,18 @@ export interface CloseWebsocketsOptions {
   /**
    * Limits, in milliseconds, how long the clients may take to answer the close frame. Then their connections are destroyed.
    * This limit replaces the `closeTimeout` of all routes. A websocket that is closing already keeps its own deadline if that
-   * is earlier.
+   * is earlier. With `over`, the time of each client begins when its websocket begins to close.
    *
    * @default the `closeTimeout` of each route; 5_000 for upgrade requests that the app has not answered yet
    */
   timeout?: number | undefined;
+  /**
+   * Spreads the closes evenly over this many milliseconds, in random order, so that the clients do not all reconnect at the
+   * same moment. Event streams of groups are spread, too. Until its turn, a websocket works as before.
+   *
+   * @default none: all close at once
+   */
+  over?: number | undefined;
 }
 
 /**
@@ -49,21 +59,26 @@ export function openWebsockets(server: AnyServer): ReadonlySet<Websocket> {
  * Clients receive all earlier messages first. Until the promise resolves, new upgrade requests get 503. The app has until
  * `timeout` to answer pending upgrade requests. If the app has begun a plain HTTP response to an upgrade request, it may
  * finish the response, as after `server.close()`; only `server.closeAllConnections()` destroys its connection. Resolves
- * when all websockets have ended; handlers may still run. Never rejects.
+ * when all websockets have ended, with `over` also before its time has passed; handlers may still run. Never rejects.
+ *
+ * A further call, or `server.close()`, closes what is still open by its own options: without `over`, at once.
  *
  * @throws {WebsocketOptionError | RangeError} An option is wrong or unknown.
  * @throws {TypeError} `server` is not a server.
  */
 export function closeWebsockets(server: AnyServer, options: CloseWebsocketsOptions = {}): Promise<void> {
   checkServer(server, 'closeWebsockets');
-  checkNames(options, ['code', 'reason', 'timeout']);
-  const { code = CloseCode.goingAway, reason = '', timeout } = options;
+  checkNames(options, ['code', 'reason', 'timeout', 'over']);
+  const { code = CloseCode.goingAway, reason = '', timeout, over } = options;
   checkClose(code, reason);
   if (timeout !== undefined) checkTime(timeout, 'timeout');
-  return drain(server, code, reason, timeout);
+  if (over !== undefined) checkTime(over, 'over');
+  return drain(server, { code, reason, timeout, over });
 }
 
-async function drain(server: Server, code: number, reason: string, timeout?: number): Promise<void> {
+type Drain = CloseWebsocketsOptions & { code: number; reason: string };
+
+async function drain(server: Server, { code, reason, timeout, over }: Drain): Promise<void> {
   const state = stateOf(server);
   debug(
     'closing %d websockets with %d, %d upgrade requests pending',
@@ -73,22 +88,40 @@ async function drain(server: Server, code: number, reason: string, timeout?: num
   );
   state.draining++;
   state.attachment?.retire?.();
-  const timer = setTimeout(() => {
-    if (timeout !== undefined) for (const websocket of state.open) terminateWebsocket(websocket);
-    for (const upgrade of state.pending) upgrade.abandon('the server is shutting down');
-  }, timeout ?? DEFAULT_CLOSE_TIMEOUT).unref();
   const ended: PromiseLike<unknown>[] = [];
+  const closes: (() => unknown)[] = [];
   for (const websocket of state.open) {
-    ended.push(
+    ended.push(websocket.closed);
+    closes.push(() =>
       timeout === undefined ? websocket.close(code, reason) : closeWithin(websocket, timeout, code, reason),
     );
   }
-  for (const stream of state.streams) ended.push(stream.close(code, reason));
+  for (const stream of state.streams) {
+    ended.push(stream.closed);
+    closes.push(() => stream.close(code, reason));
+  }
   for (const upgrade of state.pending) ended.push(upgrade.settled());
+  const abandonTimer = setTimeout(() => {
+    for (const upgrade of state.pending) upgrade.abandon('the server is shutting down');
+  }, timeout ?? DEFAULT_CLOSE_TIMEOUT).unref();
+  const terminateTimer =
+    timeout === undefined
+      ? undefined
+      : setTimeout(
+          () => {
+            for (const websocket of state.open) terminateWebsocket(websocket);
+          },
+          Math.min(timeout + (over ?? 0), MAX_DELAY),
+        ).unref();
+  let cancelCloses: (() => void) | undefined;
+  if (over === undefined) for (const close of closes) close();
+  else cancelCloses = spread(closes, over);
   try {
     await Promise.all(ended);
   } finally {
-    clearTimeout(timer);
+    cancelCloses?.();
+    clearTimeout(abandonTimer);
+    clearTimeout(terminateTimer);
     state.draining--;
   }
 }

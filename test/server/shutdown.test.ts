@@ -155,6 +155,8 @@ describe('closeWebsockets', () => {
     [{ reason: 'é'.repeat(62) }, RangeError, 'at most 123 bytes'],
     [{ timeout: 0 }, RangeError, 'option "timeout" must be whole milliseconds'],
     [{ timeout: '5' }, TypeError, 'option "timeout" must be whole milliseconds'],
+    [{ over: 0 }, RangeError, 'option "over" must be whole milliseconds'],
+    [{ over: '30s' }, TypeError, 'option "over" must be whole milliseconds'],
     [{ timeOut: 5 }, TypeError, 'unknown option "timeOut"; did you mean "timeout"?'],
     [1000, TypeError, 'option "options" must be an object'],
   ] as const)('refuses %j and closes nothing', async ([options, Kind, message]) => {
