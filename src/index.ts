@@ -52,7 +52,7 @@ export type {
 } from './routes/types.js';
 export type { CloseInfo } from './websocket/close-info.js';
 export type { HandedOverWebsocket, LibraryServer, StreamOptions } from './websocket/library-types.js';
-export { limitOpen, type LimitKey, type LimitOpenOptions } from './routes/limit-open.js';
+export { limitOpen, type LimitKey, type LimitKeyOf, type LimitOpenOptions } from './routes/limit-open.js';
 export { relay, type RelayEnd } from './websocket/relay.js';
 export type { UpstreamSocket } from './websocket/upstream.js';
 export { Websocket, type SendOptions } from './websocket/websocket.js';

@@ -8,12 +8,18 @@ import { pathOf, warnOnce } from '../shared/notices.js';
 import { isThenable } from '../shared/thenable.js';
 import { clientNetworkOf, hasDirectAddress } from './client-network.js';
 import { answerFailure, asError, asNext } from './serve-http.js';
-import type { BaseRequest, BaseResponse, Next, RouteParams, RouteQuery, WebsocketRoute } from './types.js';
+import type { BaseRequest, BaseResponse, Next, WebsocketRoute } from './types.js';
 
 const DEFAULT_RETRY_AFTER = 30;
 
 /** Says whose websockets count together; see {@link limitOpen}. */
 export type LimitKey = string | number | bigint | null | undefined;
+
+// As a method, and with parameters of any type, so that an app may declare what its middleware has added to a request.
+/** Returns whose websockets count together. `undefined` and `null` do not count. */
+export type LimitKeyOf = {
+  keyOf(req: BaseRequest<any, any>, res: BaseResponse): LimitKey | PromiseLike<LimitKey>;
+}['keyOf'];
 
 /** Lists the options of {@link limitOpen}. */
 export interface LimitOpenOptions {
@@ -25,9 +31,7 @@ export interface LimitOpenOptions {
    *
    * @default the address of the client: `req.ip` in Express, otherwise that of the connection; of IPv6 the first 64 bits
    */
-  by?:
-    | ((req: BaseRequest<RouteParams, RouteQuery>, res: BaseResponse) => LimitKey | PromiseLike<LimitKey>)
-    | undefined;
+  by?: LimitKeyOf | undefined;
   /**
    * Sets the header `Retry-After` of the refusal, in seconds.
    *
@@ -68,8 +72,8 @@ class Limiter {
   readonly #retryAfter: number;
   /** The number of open websockets and pending handshakes for each key that has any. */
   readonly #open = new Map<unknown, number>();
-  /** An app may use the same middleware twice, for all routes and for one. A request counts once. */
-  readonly #counted = new WeakSet<Upgrade>();
+  /** What counts. An app may use the same middleware twice, for all routes and for one, but a request counts once. */
+  readonly #counted = new Set<Upgrade>();
 
   constructor({ max, by, retryAfter = DEFAULT_RETRY_AFTER }: LimitOpenOptions) {
     this.#max = max;
@@ -115,10 +119,8 @@ class Limiter {
 
   /** Releases the place of a handshake that fails, or of its websocket when the connection has closed. */
   #releaseAfter(upgrade: Upgrade, key: LimitKey): void {
-    let isReleased = false;
     const release = (): void => {
-      if (isReleased) return;
-      isReleased = true;
+      if (!this.#counted.delete(upgrade)) return;
       const left = (this.#open.get(key) ?? 1) - 1;
       if (left > 0) this.#open.set(key, left);
       else this.#open.delete(key);

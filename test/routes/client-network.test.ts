@@ -15,7 +15,7 @@ test.for([
   ['fe80::1:2:3:4%eth0', 'fe80:0:0:0::/64'],
   ['64:ff9b::192.0.2.1', '64:ff9b:0:0::/64'],
   ['not an address', 'not an address'],
-])('the network of %s is %s', ([address, network]) => {
+] as const)('the network of %s is %s', ([address, network]) => {
   expect(networkOf(address)).toBe(network);
 });
 

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
-import express, { type RequestHandler } from 'express';
+import express, { type Request, type RequestHandler } from 'express';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import {
   attachWebsocket,
@@ -33,7 +33,11 @@ const turns = async (count: number) => {
 };
 
 /** Opens a websocket as soon as a place is free: the server may notice the end of another one later than its client. */
-async function connectWhenFree(site: Site, path = '/', headers: Record<string, string> = {}): Promise<Client> {
+async function connectWhenFree(
+  site: Site,
+  path = '/',
+  headers: Record<string, string> = {},
+): Promise<Client> {
   const open = async (): Promise<Client> => {
     for (;;) {
       const client = await connect(site, path, { headers }).catch(() => undefined);
@@ -133,9 +137,11 @@ test('works in memory, over HTTP/2 and over TLS', async () => {
 
 describe('a place is free again, once, after', () => {
   type Fail = (site: Site) => Promise<unknown>;
-  const refused = (status: number, path: string, headers = {}) => async (site: Site) => {
-    expect((await requestUpgrade(site, path, headers)).status).toBe(status);
-  };
+  const refused =
+    (status: number, path: string, headers = {}) =>
+    async (site: Site) => {
+      expect((await requestUpgrade(site, path, headers)).status).toBe(status);
+    };
 
   const undecided = new Inbox<() => void>();
   const passed = new WebSocketServer({ noServer: true });
@@ -173,11 +179,11 @@ describe('a place is free again, once, after', () => {
     app.use('/all', websocketMiddleware({ acceptAll: true }));
     app.get('/all/plain', (_req, res) => void res.send('plain'));
     app.get('/all/refused', (req, res) => {
-      expect(req.websocket!.isClosed()).toBe(true);
+      expect((req as Request & { websocket: Websocket }).websocket.isClosed()).toBe(true);
       res.end();
     });
     app.get('/all/talks', (req, res) => {
-      req.websocket!.send('hello');
+      (req as Request & { websocket: Websocket }).websocket.send('hello');
       res.end();
     });
     app.use((_error: unknown, _req: unknown, res: express.Response, _next: unknown) => {

@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import connect from 'connect';
 import {
   acceptWebsocket,
+  limitOpen,
   requireWebsocket,
   websocketMiddleware,
   type Message,
@@ -25,6 +26,12 @@ const echo = acceptWebsocket<{ id: string }>(async (req, res) => {
 });
 
 createServer(echo);
+const limit = limitOpen({ max: 5, by: (req) => req.socket.remoteAddress });
+createServer((req, res) => {
+  limit(req, res, () => {
+    echo(req, res);
+  });
+});
 const app = connect();
 app.use(websocketMiddleware());
 app.use('/echo', echo);

@@ -9,6 +9,7 @@ import {
   acceptWebsocket,
   attachWebsocket,
   closeWebsockets,
+  limitOpen,
   openWebsockets,
   passUpgrade,
   requireWebsocket,
@@ -64,7 +65,26 @@ app.get(
   route,
 );
 
+app.use(limitOpen({ max: 50 }));
+app.get(
+  '/limited/:room',
+  limitOpen({ max: 5, by: (req, res) => req.ip ?? (res.locals.user as string | undefined) }),
+  limitOpen({ max: 5, by: async (req) => Promise.resolve(req.params.room), retryAfter: 10 }),
+  limitOpen({ max: 5, by: (req: express.Request & { user: { id: number } }) => req.user.id }),
+  route,
+);
+declare const expires: Date | null;
+requireWebsocket(
+  ({ websocket }) => {
+    websocket.closeAt(expires);
+    websocket.closeAt(Date.now() + 1_000, 4401, 'log in');
+  },
+  { messageRate: { count: 20, per: 1_000 } },
+);
+requireWebsocket(() => {}, { messageRate: false });
+
 const other = connect();
+other.use(limitOpen({ max: 5, by: (req) => req.socket.remoteAddress }));
 other.use(route);
 other.use('/echo', route);
 other.use(websocketMiddleware({ acceptAll: true }));
@@ -80,4 +100,4 @@ is<() => void>()(detach);
 attachWebsocket(https.createServer(app));
 attachWebsocket(app.listen());
 is<ReadonlySet<Websocket>>()(openWebsockets(server));
-is<Promise<void>>()(closeWebsockets(server, { code: 1001, timeout: 1_000 }));
+is<Promise<void>>()(closeWebsockets(server, { code: 1001, timeout: 1_000, over: 30_000 }));

@@ -3,6 +3,7 @@ import {
   acceptWebsocket,
   attachWebsocket,
   closeWebsockets,
+  limitOpen,
   requireWebsocket,
   websocketMiddleware,
   Websocket,
@@ -173,3 +174,16 @@ runHandler((req: import('dwebsocket').RequireWebsocketRequest<{ id: string }>) =
   // @ts-expect-error the handler needs another parameter
   params: { room: 'a' },
 });
+
+// @ts-expect-error the limit has no default
+limitOpen({});
+// @ts-expect-error an object is another key each time
+limitOpen({ max: 1, by: () => ({ id: 1 }) });
+requireWebsocket(({ websocket }) => {
+  // @ts-expect-error a session cookie without an end is null, not undefined
+  websocket.closeAt(undefined);
+  // @ts-expect-error a text is no date
+  websocket.closeAt('2030-01-01');
+});
+// @ts-expect-error the time is missing
+requireWebsocket(() => {}, { messageRate: { count: 1 } });
