@@ -71,6 +71,10 @@ test('so have those of the functions', () => {
     ['`code`', '`1001`'],
     ['`reason`', "`''`"],
     ['`timeout`', ''],
+    ['`over`', ''],
+    ['`max`', ''],
+    ['`by`', ''],
+    ['`retryAfter`', '`30`'],
   ]);
 });
 
@@ -109,8 +113,8 @@ test('groups and a group have the members that the page names', () => {
 });
 
 test('the client of a test has the members of a websocket, and those that the page names', () => {
-  // A server hands its websocket over; nobody hands over a test.
-  const ofServers = ['request', 'handOver', 'stream', 'readable', 'writable'];
+  // A server hands its websocket over, and knows when a token expires.
+  const ofServers = ['closeAt', 'request', 'handOver', 'stream', 'readable', 'writable'];
   const members = membersOf(Websocket.prototype).filter((name) => !ofServers.includes(name));
   expect([...members, ...namesUnder('The client of a test')].sort()).toEqual(
     membersOf(TestClient.prototype).sort(),

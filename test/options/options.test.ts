@@ -58,6 +58,7 @@ const FUNCTIONS_WITH_OPTIONS: readonly (readonly [string, (options: never) => un
 describe('a wrong option throws at once', () => {
   const size = 'a whole number of bytes from 1 to 2 ** 31 - 1';
   const time = 'whole milliseconds from 1 to 2 ** 31 - 1';
+  const rate = 'an object such as { count: 20, per: 1_000 }, or false for no limit';
   const schema = 'a schema (of zod 3.24, valibot 1, arktype 2 or later, or another Standard Schema)';
   const messages = `'text', 'binary', 'both', 'json', or ${schema}`;
   const WRONG = [
@@ -100,6 +101,9 @@ describe('a wrong option throws at once', () => {
     ['maxPayload', '1mb', TypeError, size, 'the string "1mb"'],
     ['maxQueue', 0, RangeError, size, 'the number 0'],
     ['maxQueue', false, TypeError, size, 'the boolean false'],
+    ['messageRate', 20, TypeError, rate, 'the number 20'],
+    ['messageRate', true, TypeError, rate, 'the boolean true'],
+    ['messageRate', null, TypeError, rate, 'null'],
     ['highWaterMark', 0, RangeError, size, 'the number 0'],
     ['highWaterMark', {}, TypeError, size, 'an object'],
     ['maxBuffered', 2 ** 31, RangeError, size, 'the number 2147483648'],
@@ -181,6 +185,20 @@ describe('a wrong option throws at once', () => {
     expect(give).toThrow(rule);
   });
 
+  test.for([
+    [{}, TypeError, 'option "messageRate.count" must be a whole number from 1 to 2 ** 31 - 1; got undefined'],
+    [{ count: 0, per: 1 }, RangeError, 'option "messageRate.count" must be a whole number from 1'],
+    [{ count: 1.5, per: 1 }, RangeError, 'option "messageRate.count" must be a whole number from 1'],
+    [{ count: 1 }, TypeError, `option "messageRate.per" must be ${time}; got undefined`],
+    [{ count: 1, per: '1s' }, TypeError, `option "messageRate.per" must be ${time}; got the string "1s"`],
+    [{ count: 1, per: 2 ** 31 }, RangeError, `option "messageRate.per" must be ${time}`],
+    [{ count: 1, seconds: 1 }, TypeError, 'unknown option "messageRate.seconds"; known options: count, per'],
+  ] as const)('of messageRate: %j', ([messageRate, Kind, message]) => {
+    const give = () => acceptWebsocket(handler, { messageRate } as never);
+    expect(give).toThrow(Kind);
+    expect(give).toThrow(message);
+  });
+
   test('and the WebsocketOptionError has the facts as fields', () => {
     let error: unknown;
     try {
@@ -202,8 +220,8 @@ describe('a wrong option throws at once', () => {
 describe('an unknown option', () => {
   const zlib = 'perMessageDeflate.zlibDeflateOptions';
   const NAMES =
-    'messages, sends, invalid, protocols, origins, maxPayload, maxQueue, highWaterMark, maxBuffered, heartbeat, closeTimeout, ' +
-    'perMessageDeflate';
+    'messages, sends, invalid, protocols, origins, maxPayload, maxQueue, messageRate, highWaterMark, maxBuffered, heartbeat, ' +
+    'closeTimeout, perMessageDeflate';
 
   test.for([
     [{ maxPaylod: 1 }, 'unknown option "maxPaylod"; did you mean "maxPayload"?'],
@@ -273,6 +291,9 @@ test.for([
   ['maxPayload', 1],
   ['maxPayload', 2 ** 31 - 1],
   ['maxQueue', 1],
+  ['messageRate', false],
+  ['messageRate', { count: 1, per: 1 }],
+  ['messageRate', { count: 2 ** 31 - 1, per: 2 ** 31 - 1 }],
   ['heartbeat', false],
   ['heartbeat', 2 ** 31 - 1],
   ['closeTimeout', 1],

@@ -1,4 +1,4 @@
-import express, { type Request } from 'express';
+import express, { type Request, type RequestHandler } from 'express';
 import { requireWebsocket, type Websocket } from 'dwebsocket';
 import { expect, test } from 'vitest';
 import { connect } from '../support/client.js';
@@ -8,8 +8,9 @@ import { addRooms } from './access.js';
 import { bearerFromProtocol } from './bearer-protocol.js';
 import { authenticate } from './first-message.js';
 import { onlyHosts } from './hosts.js';
-import { limitOpen, limitRate } from './limits.js';
+import { addChat } from './limits.js';
 import { giveTicket, takeTicket } from './tickets.js';
+import { readUntilExpiry } from './token-expiry.js';
 
 const findUser = (token: string) => (token === 'eyJ.good-token_1' ? 'ada' : undefined);
 const greet = ({ websocket, res }: Pick<Request, 'res'> & { websocket: Websocket }) => {
@@ -132,47 +133,60 @@ test('a token as the first message lets in, anything else closes with 4401', asy
   }
 });
 
-test('an address may have a limited number of websockets at a time, and a new one when one ends', async () => {
+test('an address may have 50 websockets, a user of it 5, and each of them 20 messages a second', async () => {
   const app = express();
   app.set('trust proxy', 'loopback');
-  app.get(
-    '/chat',
-    limitOpen(2),
-    requireWebsocket((req) => req.websocket.wait()),
-  );
+  let received = 0;
+  const logIn: RequestHandler = (req, res, next) => {
+    res.locals.user = req.get('x-user');
+    next();
+  };
+  addChat(app, logIn, async ({ websocket }) => {
+    for await (const message of websocket) received += message.length;
+  });
   const site = await serve(app);
-  const from = (address: string) => ({ 'x-forwarded-for': address });
-  const [first] = [
-    await connect(site, '/chat', { headers: from('192.0.2.1') }),
-    await connect(site, '/chat', { headers: from('192.0.2.1') }),
-  ];
-  expect((await requestUpgrade(site, '/chat', from('192.0.2.1'))).status).toBe(429);
-  await connect(site, '/chat', { headers: from('192.0.2.2') });
-
-  await first.close();
-  // The place is free when the server has seen the end, which is after the client has.
-  let isOpen = false;
-  while (!isOpen) {
-    isOpen = await connect(site, '/chat', { headers: from('192.0.2.1') }).then(
-      () => true,
-      () => false,
-    );
+  const by = (user: string, address = '192.0.2.1') => ({ 'x-user': user, 'x-forwarded-for': address });
+  const start = performance.now();
+  for (let user = 0; user < 10; user++) {
+    for (let i = 0; i < 5; i++) {
+      const client = await connect(site, '/chat', { headers: by(`user ${user}`) });
+      if (i === 0) client.send(...Array.from({ length: 100 }, () => 'x'));
+    }
   }
-  expect((await requestUpgrade(site, '/chat', from('192.0.2.1'))).status).toBe(429);
+  const second = await requestUpgrade(site, '/chat', by('user 0', '192.0.2.2'));
+  expect([second.status, second.body]).toEqual([429, expect.stringContaining('5 websockets')]);
+  const tooMany = await requestUpgrade(site, '/chat', by('user 10'));
+  expect([tooMany.status, tooMany.body]).toEqual([429, expect.stringContaining('50 websockets')]);
+  await connect(site, '/chat', { headers: by('user 10', '192.0.2.2') });
+  const seconds = (performance.now() - start) / 1_000;
+  expect(received).toBeLessThanOrEqual(10 * (21 + 20 * seconds));
 });
 
-test('a client that exceeds the rate is closed with 1008, after the messages that the rate allows', async () => {
+test('a websocket lives as long as its token, and a new token prolongs it', async () => {
   const app = express();
+  const lives: Record<string, number> = { long: 3_600, soon: 0.05, old: -1 };
+  const readExpiry = (token: string) => (token in lives ? Date.now() / 1_000 + lives[token]! : undefined);
   app.get(
-    '/chat',
-    requireWebsocket(async (req) => {
-      for await (const message of limitRate(req.websocket, 10)) req.websocket.send(message);
+    '/:token',
+    requireWebsocket(async ({ params, websocket }) => {
+      for await (const message of readUntilExpiry(websocket, params.token!, readExpiry))
+        websocket.send(message);
     }),
   );
-  const client = await connect(await serve(app), '/chat');
-  client.send(...Array.from({ length: 100 }, (_, i) => String(i)));
-  expect(await client.closed()).toEqual({ code: 1008, reason: 'too many messages' });
-  const echoed = client.unread();
-  expect(echoed.length).toBeGreaterThanOrEqual(10);
-  expect(echoed.length).toBeLessThan(100);
+  const site = await serve(app);
+  const renewed = await connect(site, '/long');
+  const expiring = await connect(site, '/long');
+  const invalid = await connect(site, '/long');
+  renewed.send('token soon', 'token long', 'hello');
+  expiring.send('token soon');
+  invalid.send('token wrong');
+  expect(await renewed.next()).toBe('hello');
+  expect(await invalid.closed()).toEqual({ code: 4401, reason: 'the token is not valid' });
+  expect(await expiring.closed()).toEqual({ code: 3000, reason: 'the token has expired' });
+  expect(await (await connect(site, '/old')).closed()).toEqual({
+    code: 3000,
+    reason: 'the token has expired',
+  });
+  renewed.send('still here');
+  expect(await renewed.next()).toBe('still here');
 });

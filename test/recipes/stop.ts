@@ -1,10 +1,12 @@
 import type { Express } from 'express';
+import { closeWebsockets } from 'dwebsocket';
 
 /**
  * Serves an app until SIGTERM (Docker, systemd) or SIGINT (pm2, Ctrl-C). Then /readyz fails, and the balancer has
- * `notice` milliseconds to stop sending clients. After that, open websockets close with 1001, and the process ends.
+ * `notice` milliseconds to stop sending clients. After that, open websockets close with 1001, spread over `over`
+ * milliseconds, and the process ends.
  */
-export function serveUntilStopped(app: Express, port: number, notice = 5_000) {
+export function serveUntilStopped(app: Express, port: number, notice = 5_000, over = 3_000) {
   let isLeaving = false;
   app.get('/healthz', (_req, res) => res.send('alive'));
   app.get('/readyz', (_req, res) => {
@@ -16,10 +18,12 @@ export function serveUntilStopped(app: Express, port: number, notice = 5_000) {
     if (isLeaving) return;
     isLeaving = true;
     setTimeout(() => {
-      // The channel to pm2, or to another parent process, would keep the process alive.
-      server.close(() => process.disconnect?.());
-      // Pending requests get as long as websockets do; browsers also keep connections without a request.
-      setTimeout(() => server.closeAllConnections(), 5_000).unref();
+      void closeWebsockets(server, { over }).then(() => {
+        // The channel to pm2, or to another parent process, would keep the process alive.
+        server.close(() => process.disconnect?.());
+        // Pending requests get as long as websockets do; browsers also keep connections without a request.
+        setTimeout(() => server.closeAllConnections(), 5_000).unref();
+      });
     }, notice);
   };
   process.once('SIGTERM', leave).once('SIGINT', leave);
