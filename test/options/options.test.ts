@@ -20,6 +20,7 @@ test('the defaults equal the documented ones', () => {
     origins: [], // the request's own host; the code compares this list by identity
     maxPayload: 1024 * 1024,
     maxQueue: 1024 * 1024,
+    messageRate: false,
     highWaterMark: 64 * 1024,
     maxBuffered: 16 * 1024 * 1024,
     heartbeat: 25_000,
