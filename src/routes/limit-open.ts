@@ -8,17 +8,17 @@ import { pathOf, warnOnce } from '../shared/notices.js';
 import { isThenable } from '../shared/thenable.js';
 import { clientNetworkOf, hasDirectAddress } from './client-network.js';
 import { answerFailure, asError, asNext } from './serve-http.js';
-import type { BaseRequest, BaseResponse, Next, WebsocketRoute } from './types.js';
+import type { AnyRequest, BaseResponse, Next, WebsocketRoute } from './types.js';
 
 const DEFAULT_RETRY_AFTER = 30;
 
 /** Says whose websockets count together; see {@link limitOpen}. */
 export type LimitKey = string | number | bigint | null | undefined;
 
-// As a method, and with parameters of any type, so that an app may declare what its middleware has added to a request.
+// As a method, so that an app may declare what its middleware has added to a request.
 /** Returns whose websockets count together. `undefined` and `null` do not count. */
 export type LimitKeyOf = {
-  keyOf(req: BaseRequest<any, any>, res: BaseResponse): LimitKey | PromiseLike<LimitKey>;
+  keyOf(req: AnyRequest, res: BaseResponse): LimitKey | PromiseLike<LimitKey>;
 }['keyOf'];
 
 /** Lists the options of {@link limitOpen}. */

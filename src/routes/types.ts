@@ -26,6 +26,9 @@ export type BaseRequest<Params, Query> =
     ? IncomingMessage & { params: Params; query: Query }
     : ExpressRequest<Params, Query>;
 
+/** Stands for a request whose parameters and query may have any type, so that an app may declare its own. */
+export type AnyRequest = BaseRequest<any, any>;
+
 /** Stands for Express's response, or for Node's response if Express's types are not installed. */
 export type BaseResponse = IsAny<ExpressResponse> extends true ? ServerResponse : ExpressResponse;
 

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { get } from 'node:http';
 import express from 'express';
 import { closeWebsockets, openWebsockets, requireWebsocket } from 'dwebsocket';
@@ -6,9 +7,11 @@ import { expect, test } from 'vitest';
 import { connect, type Client } from '../support/client.js';
 import { defer, within } from '../support/inbox.js';
 import { openRaw } from '../support/raw-client.js';
-import { closeCodeOf } from '../support/raw-frames.js';
+import { close, closeCodeOf, text } from '../support/raw-frames.js';
 import { request, requestUpgrade } from '../support/request.js';
 import { serve, type Site } from '../support/serve.js';
+import { Http2Tunnel } from '../support/http2-tunnel.js';
+import { serveHttp2 } from '../http2/serve-http2.js';
 
 /** So long that no test waits for its end. */
 const LONG = 600_000;
@@ -136,6 +139,24 @@ test('a websocket that was closing before, with a longer closeTimeout, ends with
   await opened.promise;
   await within(closeWebsockets(site.server, { over: 20, timeout: 20 }), 'end of closeWebsockets');
   await client.end();
+});
+
+test('a session of HTTP/2 is retired from the start, and its websockets work until their turn', async () => {
+  const site = await serveHttp2(waiting);
+  const session = await site.session();
+  const goaway = once(session, 'goaway');
+  const open = () => openRaw(site.port, { socket: new Http2Tunnel(session).asSocket() });
+  const clients = [await open(), await open()];
+  const closing = closeWebsockets(site.server, { over: LONG });
+  await within(goaway, 'GOAWAY');
+  const [first, second] = clients.map((client) => client.nextFrame());
+  const frame = await Promise.race([first!, second!]);
+  expect(closeCodeOf(frame!)).toBe(1001);
+  const left = clients.find((client) => client.frames.length === 0)!;
+  left.write(text('still here'));
+  expect((await (left === clients[0] ? first : second))!.payload.toString()).toBe('still here');
+  for (const client of clients) client.write(close(1001));
+  await within(closing, 'end of closeWebsockets');
 });
 
 test('event streams are spread, too, and one that ends by itself is not waited for', async () => {

@@ -11,6 +11,8 @@ import { openPair } from '../support/pair.js';
 import { handshakeRequest, openRaw } from '../support/raw-client.js';
 import { close, closeCodeOf, more, Opcode, ping, text } from '../support/raw-frames.js';
 import { serve } from '../support/serve.js';
+import { Http2Tunnel } from '../support/http2-tunnel.js';
+import { serveHttp2 } from '../http2/serve-http2.js';
 import { eventually } from '../hostile/eventually.js';
 
 const turns = async (count: number) => {
@@ -177,6 +179,27 @@ describe('messages that come too fast are received at the rate, in order and wit
     expect(rate.received).toEqual(numbers(40));
     rate.check();
   });
+});
+
+test('a stream of HTTP/2 is limited, too, and its client must wait', async () => {
+  const rate = watchRate();
+  const ended = defer<CloseInfo>();
+  const site = await serveHttp2(
+    requireWebsocket(
+      async ({ websocket }) => {
+        for await (const message of websocket) rate.add(message);
+        ended.resolve(await websocket.closed);
+      },
+      { messageRate: RATE },
+    ),
+  );
+  const socket = new Http2Tunnel(await site.session()).asSocket();
+  const client = await openRaw(site.port, { socket });
+  client.write(Buffer.concat([...numbers(40).map((number) => text(number)), close(1000)]));
+  expect(await within(ended.promise, 'end')).toEqual({ code: 1000, reason: '', wasClean: true });
+  expect(rate.received).toEqual(numbers(40));
+  rate.check();
+  client.destroy();
 });
 
 test('as many messages as the rate allows come at once', async () => {
