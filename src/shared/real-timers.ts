@@ -4,7 +4,7 @@ import timers from 'node:timers';
  * Keeps the timers that Node had when this module was loaded.
  *
  * The package's own timeouts use them. So a closing handshake times out even with a test's fake clock, and a live peer
- * does not look dead. The delays of a handler (`wait`, `sleep`) follow the global timers.
+ * does not look dead. The times that a handler sets (`wait`, `sleep`, `closeAt`) follow the global timers.
  */
 export const { setTimeout, clearTimeout, setImmediate } = timers;
 

@@ -69,19 +69,19 @@ function adviseOn(ms: unknown, method: string): string {
   return `. For ${String(ms)} seconds, write ${inSeconds}; for milliseconds, round the number`;
 }
 
-/** Numbers below this one, in March 1973 as milliseconds, are seconds or a delay. */
+/** A smaller number, before March 1973 in milliseconds, is a time in seconds or a delay. */
 const EARLIEST_TIME = 1e11;
 
-/** @throws {TypeError | RangeError} `time` is no time of the clock. */
+/** @throws {TypeError | RangeError} `time` is not a time that `closeAt` takes. */
 export function checkCloseTime(time: unknown): asserts time is Date | number | null {
   const rule = 'closeAt() takes a Date, milliseconds since 1970, or null for no time';
   if (time === null) return;
-  if (typeof time !== 'number' && !isDate(time))
+  if (typeof time !== 'number' && !types.isDate(time))
     throw argumentError(TypeError, `${rule}; got ${describe(time)}${adviseOnTime(time)}`);
   if (!Number.isFinite(Number(time)))
     throw argumentError(
       RangeError,
-      `${rule}; got ${isDate(time) ? 'an invalid Date' : describe(time)}; check where the time comes from`,
+      `${rule}; got ${types.isDate(time) ? 'an invalid Date' : describe(time)}; check where the time comes from`,
     );
   if (typeof time === 'number' && time < EARLIEST_TIME)
     throw argumentError(
@@ -89,11 +89,6 @@ export function checkCloseTime(time: unknown): asserts time is Date | number | n
       `${rule}; got ${describe(time)}. For seconds, as in the exp of a token, write closeAt(exp * 1000); ` +
         'for a delay, write closeAt(Date.now() + ms)',
     );
-}
-
-// A date of another realm, such as a test runner's, is no instance of our `Date`.
-function isDate(value: unknown): value is Date {
-  return types.isDate(value) || value instanceof Date;
 }
 
 function adviseOnTime(time: unknown): string {
