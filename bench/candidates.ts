@@ -21,6 +21,13 @@ export interface GroupsArgument {
   redis?: string;
 }
 
+/** The argument of a candidate's `history`: how many messages each group keeps, and how many groups there are. */
+export interface HistoryArgument {
+  redis: string;
+  length: number;
+  groups: number;
+}
+
 function candidate(name: string, title: string, packages: readonly string[]): Candidate {
   return { name, title, packages, dialect: 'plain', path: '/echo' };
 }
@@ -51,6 +58,12 @@ export const socketIoSharded: Candidate = {
   ...socketIo,
   name: 'socket.io-sharded',
   title: 'socket.io, sharded adapter',
+};
+/** The adapter of Socket.IO that keeps messages for connection state recovery. */
+export const socketIoStreams: Candidate = {
+  ...socketIo,
+  name: 'socket.io-streams',
+  title: 'socket.io, streams adapter',
 };
 /** Native servers for comparison: C++ without Node's streams and without Express. */
 export const bun: Candidate = { ...candidate('bun', 'Bun.serve', ['bun']), runtime: 'bun' };

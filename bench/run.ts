@@ -14,6 +14,7 @@ import { measureFanOut } from './parts/fan-out.js';
 import { measureFlood } from './parts/flood.js';
 import { measureGrowth } from './parts/growth.js';
 import { measureHeap } from './parts/heap.js';
+import { measureHistory } from './parts/history.js';
 import { measureHttp2 } from './parts/http2.js';
 import { measureLatency } from './parts/latency.js';
 import type { Part } from './parts/part.js';
@@ -32,6 +33,7 @@ const parts: Record<string, Part> = {
   latency: measureLatency,
   'fan-out': measureFanOut,
   relay: measureRelay,
+  history: measureHistory,
   sending: measureSending,
   visits: measureVisits,
   heap: measureHeap,

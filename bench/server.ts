@@ -18,18 +18,29 @@ export interface Usage {
 }
 
 let highest: Usage | undefined;
+let server: Server | undefined;
 
 const answers = {
   async start(what: { candidate: string; part: string; argument: unknown }): Promise<number> {
     const candidate = (await import(`./candidates/${what.candidate}.js`)) as Candidate;
     const serve = candidate[what.part];
     if (serve === undefined) throw new Error(`${what.candidate} has no part "${what.part}"`);
-    const server = await serve(what.argument);
+    server = await serve(what.argument);
     if (!server.listening) await once(server, 'listening');
     return (server.address() as AddressInfo).port;
   },
 
   usage,
+
+  /** Returns the number of open connections. */
+  connections: (): Promise<number> =>
+    new Promise((resolve, reject) => {
+      if (server === undefined) throw new Error('no server is running; start one first');
+      server.getConnections((error, count) => {
+        if (error === null) resolve(count);
+        else reject(error);
+      });
+    }),
 
   /** Returns the usage after a garbage collection; needs --expose-gc. */
   async settled(): Promise<Usage> {

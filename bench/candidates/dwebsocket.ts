@@ -1,10 +1,10 @@
 import type { Server } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { acceptWebsocket, openWebsockets, requireWebsocket } from 'dwebsocket';
-import { createGroups, redisBackplane, type Backplane } from 'dwebsocket/groups';
+import { createGroups, redisBackplane, redisStreamBackplane } from 'dwebsocket/groups';
 import express from 'express';
 import { createClient } from 'redis';
-import type { GroupsArgument } from '../candidates.js';
+import type { GroupsArgument, HistoryArgument } from '../candidates.js';
 
 export function echo(): Server {
   const app = express();
@@ -78,7 +78,7 @@ export function fanOut({ burst }: { burst: number }): Server {
 
 /** Does the same with groups, in one process or over Redis. */
 export async function groups({ burst, redis }: GroupsArgument): Promise<Server> {
-  const groups = createGroups(redis === undefined ? {} : { backplane: await connectBackplane(redis) });
+  const groups = createGroups(redis === undefined ? {} : { backplane: redisBackplane(await connect(redis)) });
   const groupOf = (req: express.Request) => groups.group(String(req.query.group));
   const app = express();
   app.get(
@@ -103,10 +103,33 @@ export async function groups({ burst, redis }: GroupsArgument): Promise<Server> 
   return app.listen(0, '127.0.0.1');
 }
 
-async function connectBackplane(url: string): Promise<Backplane> {
+/** Serves groups that keep their last messages in Redis. A member that comes back gets what it has missed. */
+export async function history({ redis, length }: HistoryArgument): Promise<Server> {
+  const groups = createGroups({
+    backplane: redisStreamBackplane(await connect(redis), { maxLength: length }),
+    messages: 'json',
+    history: { length, age: 3_600_000, stamp: 'id' },
+  });
+  const app = express();
+  app.get(
+    ['/member', '/sender'],
+    requireWebsocket<Record<string, string>, 'text'>(
+      async (req) => {
+        const group = groups.group(String(req.query.group));
+        const { since } = req.query as Record<string, string | undefined>;
+        void group.add(req.websocket, { since, welcome: (start) => start });
+        for await (const text of req.websocket) group.send({ text });
+      },
+      { messages: 'text' },
+    ),
+  );
+  return app.listen(0, '127.0.0.1');
+}
+
+async function connect(url: string) {
   const client = createClient({ url });
   await client.connect();
-  return redisBackplane(client);
+  return client;
 }
 
 /** Echoes slowly: waits a millisecond for each message. */

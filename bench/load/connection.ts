@@ -95,9 +95,28 @@ export class Connection {
     });
   }
 
-  destroy(): void {
+  /** Does the same without the greeting of Socket.IO. Calls `ready` before the first byte after the handshake. */
+  static openRaw(target: Target, ready: (connection: Connection) => void): Promise<Connection> {
+    return new Promise((resolve, reject) => {
+      new Connection(
+        target,
+        (connection) => {
+          ready(connection);
+          resolve(connection);
+        },
+        reject,
+      );
+    });
+  }
+
+  /** From now on, the server may end the connection. */
+  expectEnd(): void {
     this.onClose = () => undefined;
     this.#fail = () => undefined;
+  }
+
+  destroy(): void {
+    this.expectEnd();
     this.socket.destroy();
   }
 }

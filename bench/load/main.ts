@@ -5,12 +5,14 @@ import { Crowd } from './crowd.js';
 import { EchoLoad, type EchoPlan } from './echo.js';
 import { FanOutLoad, type FanOutPlan } from './fan-out.js';
 import { flood, type FloodPlan } from './flood.js';
+import { HistoryLoad, type HistoryPlan } from './history.js';
 import { measureLatency, type LatencyPlan } from './latency.js';
 import { VisitsLoad, type VisitsPlan } from './visits.js';
 
 /** A load that runs until it is stopped, and is measured meanwhile. */
 let running: EchoLoad | FanOutLoad | VisitsLoad | undefined;
 const crowd = new Crowd();
+let history: HistoryLoad | undefined;
 
 const answers = {
   async startEcho({ target, plan }: { target: Target; plan: EchoPlan }): Promise<void> {
@@ -24,12 +26,12 @@ const answers = {
   },
   /** Counts echoes, deliveries or visits for so many seconds. */
   async measure(seconds: number): Promise<{ count: number; seconds: number; cpu: number }> {
-    if (running === undefined) throw new Error('no load is running; start one first');
+    const load = started(running);
     const cpuBefore = process.cpuUsage();
     const start = performance.now();
-    const before = running.count;
+    const before = load.count;
     await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
-    const count = running.count - before;
+    const count = load.count - before;
     const passed = (performance.now() - start) / 1000;
     const { user, system } = process.cpuUsage(cpuBefore);
     return { count, seconds: passed, cpu: (user + system) / 1e6 / passed };
@@ -48,7 +50,27 @@ const answers = {
   leave: () => {
     crowd.leave();
   },
+
+  async startHistory({ targets, plan }: { targets: Target[]; plan: HistoryPlan }): Promise<void> {
+    history = await HistoryLoad.start(targets, plan);
+  },
+  sendKept: (count: number) => started(history).send(count),
+  runHistory: (seconds: number) => started(history).run(seconds),
+  lose: () => {
+    started(history).lose();
+  },
+  comeBack: () => started(history).comeBack(),
+
+  /** From now on, this server may end. */
+  expectEnd(server: number): void {
+    history?.expectEnd(server);
+  },
 };
+
+function started<L>(load: L | undefined): L {
+  if (load === undefined) throw new Error('no load is running; start one first');
+  return load;
+}
 
 export type LoadAnswers = typeof answers;
 

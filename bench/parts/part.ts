@@ -79,3 +79,26 @@ export function megabytes(bytes: number): string {
 export function kilobytes(bytes: number): string {
   return `${(bytes / 1024).toFixed(2)} KiB`;
 }
+
+export function bytes(value: number): string {
+  return value >= 100 * 1024 ? `${count(value / 1024)} KiB` : `${count(value)} B`;
+}
+
+export function micros(value: number): string {
+  return `${count(value)} µs`;
+}
+
+export function milliseconds(value: number): string {
+  return value >= 100 ? `${count(value)} ms` : `${value.toFixed(2)} ms`;
+}
+
+/** Rounds to a whole number, with commas. */
+export function count(value: number): string {
+  return Math.round(value).toLocaleString('en');
+}
+
+export function describeRange(values: number[]): string {
+  const least = count(Math.min(...values));
+  const most = count(Math.max(...values));
+  return least === most ? least : `${least} to ${most}`;
+}
