@@ -28,6 +28,11 @@ export interface HistoryArgument {
   groups: number;
 }
 
+/** The argument of a candidate's `people`. */
+export interface PeopleArgument {
+  redis: string;
+}
+
 function candidate(name: string, title: string, packages: readonly string[]): Candidate {
   return { name, title, packages, dialect: 'plain', path: '/echo' };
 }

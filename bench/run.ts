@@ -19,6 +19,7 @@ import { measureHttp2 } from './parts/http2.js';
 import { measureLatency } from './parts/latency.js';
 import type { Part } from './parts/part.js';
 import { measureLibrary } from './parts/library.js';
+import { measurePeople } from './parts/people.js';
 import { measureProfile } from './parts/profile.js';
 import { measureRelay } from './parts/relay.js';
 import { measureSending } from './parts/sending.js';
@@ -34,6 +35,7 @@ const parts: Record<string, Part> = {
   'fan-out': measureFanOut,
   relay: measureRelay,
   history: measureHistory,
+  people: measurePeople,
   sending: measureSending,
   visits: measureVisits,
   heap: measureHeap,

@@ -1,10 +1,11 @@
 import type { Server } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { acceptWebsocket, openWebsockets, requireWebsocket } from 'dwebsocket';
-import { createGroups, redisBackplane, redisStreamBackplane } from 'dwebsocket/groups';
+import { createGroups, redisBackplane, redisStreamBackplane, type Person } from 'dwebsocket/groups';
 import express from 'express';
 import { createClient } from 'redis';
-import type { GroupsArgument, HistoryArgument } from '../candidates.js';
+import type { GroupsArgument, HistoryArgument, PeopleArgument } from '../candidates.js';
+import { obey } from '../presence.js';
 
 export function echo(): Server {
   const app = express();
@@ -119,6 +120,38 @@ export async function history({ redis, length }: HistoryArgument): Promise<Serve
         const { since } = req.query as Record<string, string | undefined>;
         void group.add(req.websocket, { since, welcome: (start) => start });
         for await (const text of req.websocket) group.send({ text });
+      },
+      { messages: 'text' },
+    ),
+  );
+  return app.listen(0, '127.0.0.1');
+}
+
+/** Lets websockets join and leave groups by name, and lists the people. */
+export async function people({ redis }: PeopleArgument): Promise<Server> {
+  const groups = createGroups({ backplane: redisBackplane(await connect(redis)) });
+  const app = express();
+  app.get(
+    '/member',
+    requireWebsocket<Record<string, string>, 'text'>(
+      async (req) => {
+        const { websocket } = req;
+        const group = groups.group(String(req.query.group));
+        const presence = {
+          join: () => group.add(websocket, { as: String(req.query.as) }),
+          leave: () => group.delete(websocket),
+          read: () => group.people.map(({ as }) => String(as)),
+          see: (name: string) =>
+            new Promise<void>((resolve) => {
+              const onJoin = ({ as }: Person): void => {
+                if (as !== name) return;
+                group.off('join', onJoin);
+                resolve();
+              };
+              group.on('join', onJoin);
+            }),
+        };
+        for await (const order of websocket) await obey(order, presence, (text) => websocket.send(text));
       },
       { messages: 'text' },
     ),

@@ -7,12 +7,14 @@ import { FanOutLoad, type FanOutPlan } from './fan-out.js';
 import { flood, type FloodPlan } from './flood.js';
 import { HistoryLoad, type HistoryPlan } from './history.js';
 import { measureLatency, type LatencyPlan } from './latency.js';
+import { PeopleLoad, type PeoplePlan } from './people.js';
 import { VisitsLoad, type VisitsPlan } from './visits.js';
 
 /** A load that runs until it is stopped, and is measured meanwhile. */
 let running: EchoLoad | FanOutLoad | VisitsLoad | undefined;
 const crowd = new Crowd();
 let history: HistoryLoad | undefined;
+let people: PeopleLoad | undefined;
 
 const answers = {
   async startEcho({ target, plan }: { target: Target; plan: EchoPlan }): Promise<void> {
@@ -61,9 +63,20 @@ const answers = {
   },
   comeBack: () => started(history).comeBack(),
 
+  async startPeople({ targets, plan }: { targets: Target[]; plan: PeoplePlan }): Promise<void> {
+    people = await PeopleLoad.start(targets, plan);
+  },
+  comeAndGo: () => started(people).comeAndGo(),
+  settlePeople: () => started(people).settle(),
+  seePeople: (count: number) => started(people).see(count),
+  readPeople: (count: number) => started(people).read(count),
+  readPeopleAt: (server: number) => started(people).readAt(server),
+  peopleAfterEnd: (server: number) => started(people).afterEnd(server),
+
   /** From now on, this server may end. */
   expectEnd(server: number): void {
     history?.expectEnd(server);
+    people?.expectEnd(server);
   },
 };
 
