@@ -98,6 +98,7 @@ describe.runIf(hasRedis).each(newestKinds)('$backplane over $name', { timeout: 6
           '+unsubscribe',
           '+publish',
           '+eval',
+          '+evalsha',
           '+xadd',
           '+xrange',
           '+xrevrange',

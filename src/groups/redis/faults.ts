@@ -67,9 +67,9 @@ export function isReply(error: unknown): boolean {
   return replyIn(error) !== undefined;
 }
 
-/** Checks for a temporary refusal: Redis starts, fails over, moves slots, or waits for its replicas. */
+/** Checks for a temporary refusal: Redis starts, fails over, moves slots, waits for its replicas, or has lost its scripts. */
 export function isTemporary(error: unknown): boolean {
-  return /^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|NOREPLICAS|MOVED|ASK) /.test(
+  return /^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|NOREPLICAS|MOVED|ASK|NOSCRIPT) /.test(
     replyIn(error) ?? '',
   );
 }
@@ -92,4 +92,9 @@ export function isIsolated(error: unknown): boolean {
 /** Checks whether the Redis user lacks the permission for a command. */
 export function isForbidden(error: unknown): boolean {
   return /^NOPERM /.test(replyIn(error) ?? '');
+}
+
+/** Checks whether Redis does not know the script of EVALSHA. */
+export function isMissingScript(error: unknown): boolean {
+  return /^NOSCRIPT /.test(replyIn(error) ?? '');
 }

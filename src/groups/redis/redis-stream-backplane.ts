@@ -1,6 +1,7 @@
 import { clearTimeout, now, setTimeout } from '../../shared/real-timers.js';
 import type { Backplane, BackplaneEvents } from '../backplane.js';
 import { isPeopleChannel } from '../people/channels.js';
+import { EntryAdder } from './entry-adder.js';
 import { closedError, isTemporary, tooLargeError } from './faults.js';
 import { Limiter } from './limiter.js';
 import { RedisLink } from './link.js';
@@ -9,7 +10,6 @@ import { Outbox } from './outbox.js';
 import type { RedisClient } from './port.js';
 import {
   compareEnds,
-  makeAddCommand,
   noteCommand,
   type NoStream,
   parseReply,
@@ -59,6 +59,7 @@ class RedisStreamBackplane implements Backplane {
   readonly history: StreamHistory;
   readonly #tails = new Map<string, StreamTail>();
   readonly #readers = new Limiter(READERS);
+  #adder: EntryAdder | undefined;
   #events: BackplaneEvents | undefined;
   #cutSince: number | undefined;
   #retry: NodeJS.Timeout | undefined;
@@ -79,8 +80,6 @@ class RedisStreamBackplane implements Backplane {
         return this.#readers.run(() => this.#link.run((port) => port.command(key, command(key))));
       },
     });
-    // Known only when `createGroups` has begun to keep the history.
-    let makeCommand: ReturnType<typeof makeAddCommand> | undefined;
     this.#outbox = new Outbox({
       maxBuffered: settings.maxBuffered,
       keeps: true,
@@ -90,12 +89,13 @@ class RedisStreamBackplane implements Backplane {
       send: (port, group, data) => {
         const key = this.#link.channelOf(group);
         if (isPeopleChannel(group)) return port.publish(key, data);
-        makeCommand ??= makeAddCommand({
+        // Whether the history is kept is known only when `createGroups` has begun.
+        this.#adder ??= new EntryAdder({
           ...settings,
           isCluster: this.#link.isCluster,
           isTimed: this.history.isKept,
         });
-        return port.command(key, makeCommand(key, data));
+        return this.#adder.add(port, key, data);
       },
       dropped: (group, count, error) => this.#events?.dropped(group, count, error),
     });
@@ -107,7 +107,10 @@ class RedisStreamBackplane implements Backplane {
         if (isPeopleChannel(group)) events.message(group, message);
         else this.#tails.get(group)?.take(message, this.#cutFor());
       },
-      ready: () => this.#outbox.flush(),
+      ready: () => {
+        this.#adder?.reset();
+        this.#outbox.flush();
+      },
       cutOff: (error) => {
         if (this.#cutSince !== undefined) return;
         this.#cutSince = now();

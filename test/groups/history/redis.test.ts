@@ -193,8 +193,10 @@ describe.runIf(hasRedis).each(newest)('history over Redis Streams with $name', (
 
   test('what is sent while a member waits for the history reaches it', async () => {
     const [here, there] = await openTwo();
-    await here.group('a').add(new Listener());
+    const first = new Listener();
+    await here.group('a').add(first);
     for (const text of ['one', 'two', 'three']) await there.group('a').send(text);
+    await first.until(3);
     const ann = new Listener();
     const added = here.group('a').add(ann, { last: 1, welcome: ann.welcome });
     for (const text of ['four', 'five', 'six']) void here.group('a').send(text);
