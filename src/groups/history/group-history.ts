@@ -12,8 +12,8 @@ import { type HistoryRange, wantedOf } from './range.js';
 import type { Stamper } from './stamp.js';
 import { messagesFrom } from './window.js';
 
-/** The memory in bytes of a history without entries. */
-const HISTORY_BYTES = 1_000;
+/** The memory in bytes of a group with a history without entries. The store keeps the group alive. */
+const HISTORY_BYTES = 3_600;
 
 /** An entry that a backplane has delivered. */
 export interface ReceivedEntry {
@@ -39,6 +39,9 @@ export class GroupHistory implements EntriesOwner {
   // Most groups have none.
   #exclusions: Exclusions | undefined;
 
+  /** When the last member left, or when the history began. */
+  #leftAt = Date.now();
+
   constructor(group: HistoryGroup, host: HistoryHost) {
     this.#group = group;
     this.#host = host;
@@ -56,7 +59,8 @@ export class GroupHistory implements EntriesOwner {
 
   expire(): boolean {
     this.#entries.dropExpired();
-    return this.#isUseless;
+    // Who has just left may come back with a position, although nothing was said. A new history would not know it.
+    return this.#isUseless && Date.now() - this.#leftAt > this.#host.settings.age;
   }
 
   shrink(): boolean {
@@ -88,8 +92,10 @@ export class GroupHistory implements EntriesOwner {
   /** Called when a member has left the group. */
   leave(member: Member): void {
     this.#joiners.remove(member);
+    if (this.#group.members.size > 0) return;
+    this.#leftAt = Date.now();
     // A group without members follows the backplane no more.
-    if (this.#group.members.size > 0 || this.#host.source === undefined) return;
+    if (this.#host.source === undefined) return;
     this.#entries.disconnect();
     this.#joiners.wake();
     this.#exclusions = undefined;

@@ -42,6 +42,7 @@ export class HistoryStore {
     this.#stored.add(history);
     this.#bytes += history.bytes;
     this.#timer ??= this.#startTimer();
+    this.#keepLimit();
   }
 
   /** Calls `change`, which changes the memory of a stored history, and keeps to the limit. */
