@@ -77,6 +77,7 @@ class Wanderer extends Story {
   #socket: WebSocket | undefined;
   #staysNow: (() => void) | undefined;
   #isSettling = false;
+  #isOver = false;
   /** Resolves when it has got the last message of its room. */
   readonly arrived: Promise<void>;
   #arrive!: () => void;
@@ -109,11 +110,13 @@ class Wanderer extends Story {
   }
 
   end(): void {
-    this.#isSettling = true;
+    this.#isOver = true;
+    this.settle();
     this.#drop();
   }
 
   #stay(): void {
+    if (this.#isOver) return;
     const socket = this.#connect();
     socket.once('close', () => {
       if (socket === this.#socket) this.#stay();
