@@ -14,6 +14,7 @@ export default defineConfig({
         find: /^dwebsocket\/groups\/(redis|local|nats|postgres)$/,
         replacement: source('./src/groups/$1/index.ts'),
       },
+      { find: /^dwebsocket\/client$/, replacement: source('./src/client/index.ts') },
       { find: /^dwebsocket\/testing$/, replacement: source('./src/testing/index.ts') },
       // Another version of `ws`: WS=/path/to/ws/wrapper.mjs
       ...(process.env.WS === undefined ? [] : [{ find: /^ws$/, replacement: process.env.WS }]),
