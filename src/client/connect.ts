@@ -1,11 +1,11 @@
-import type { SchemaIssue, SchemaResult, StandardSchema } from '../shared/standard-schema.js';
-import { closedError, createError, isWhole } from './errors.js';
-import { createHistoryPosition } from './history-position.js';
-import { createInbox } from './inbox.js';
+import type { SchemaResult, StandardSchema } from '../shared/standard-schema.js';
+import { checkWhole } from './check-whole.js';
+import { locate } from './history-position.js';
+import { createInbox, type Taken } from './inbox.js';
 import { isForValues, resolveOptions, type AnyOptions } from './options.js';
 import { createOutbox } from './outbox.js';
-import { drawPause, shortestPause } from './pauses.js';
-import { abandon, sizeOf, type Bytes, type Socket } from './socket.js';
+import { pauseAfter } from './pauses.js';
+import { abandon, type Bytes, type Socket } from './socket.js';
 import type {
   ClientMessageFormat,
   ClientMessageKinds,
@@ -13,6 +13,8 @@ import type {
   ClientState,
   ClientUrl,
   CloseInfo,
+  HistoryStart,
+  PlatformUrl,
   ReceivedByClient,
   ReconnectingWebsocket,
   SentByClient,
@@ -20,15 +22,7 @@ import type {
 import { resolveUrl } from './url.js';
 import { encode } from './values.js';
 import { isOffline, watchPage } from './watch-page.js';
-
-/** A connection that was open for this many milliseconds shows that the server works, so pauses start anew. */
-const STABLE = 10_000;
-
-const MAX_REASON_BYTES = 123;
-
-/** The close codes for what a server closes with 1003 and 1007, which browsers do not let a page send. */
-const WRONG_KIND = 4003;
-const INVALID = 4007;
+import { INVALID, MAX_REASON, MAX_REASON_BYTES, STABLE } from './limits.js';
 
 /**
  * Opens a websocket that reconnects until it stops for good. Returns at once.
@@ -54,15 +48,11 @@ export function connect(
   options: ClientOptions<ClientMessageFormat> = {},
 ): ReconnectingWebsocket<never, never> {
   const settings = resolveOptions(options as AnyOptions);
-  const { messages, invalid, welcome, maxQueue, connectTimeout, closeTimeout } = settings;
-  const position = createHistoryPosition(settings);
+  const { messages, invalid, welcome } = settings;
   const outbox = createOutbox(settings);
-  const inbox = createInbox(() => {
-    if (isHeld) attempt();
-  });
+  const inbox = createInbox();
   const controller = new AbortController();
   const { signal } = controller;
-  const target = new EventTarget();
   let state: ClientState = 'connecting';
   let lastClose: CloseInfo | undefined;
   /** The connection, or the one that is being made. */
@@ -75,234 +65,196 @@ export function connect(
   let openedAt = Infinity;
   /** The losses in a row, without a stable connection between them. */
   let losses = 0;
-  /** Whether an attempt is due, and waits until somebody has read enough. */
-  let isHeld = false;
+  /** The id of the last message. */
+  let since: unknown;
   let resolveClosed: (info: CloseInfo) => void;
   const closed = new Promise<CloseInfo>((resolve) => (resolveClosed = resolve));
 
-  const setTimer = (ms: number, onTime: () => void) => {
+  const setTimer = (onTime: () => void, ms: number) => {
     clearTimeout(timer);
     return (timer = setTimeout(onTime, ms));
   };
 
   const setState = (next: ClientState): void => {
     state = next;
-    target.dispatchEvent(new Event('state'));
+    client.dispatchEvent(new Event('state'));
   };
 
-  const attempt = (): void => {
-    isHeld = inbox.countBytes() * 2 > maxQueue;
-    if (isHeld) return;
+  const attempt = async (): Promise<void> => {
     triedAt = Date.now();
-    const own = setTimer(connectTimeout, () => {
-      lose(`no connection within ${connectTimeout} ms`);
-    });
-    if (typeof url !== 'function') open(url);
-    else
-      new Promise<Awaited<ReturnType<typeof url>>>((resolve) => {
-        resolve(url());
-      })
-        .then(
-          (value) => {
-            if (timer !== own) return;
-            if (value === null) stop({ code: 1000, reason: 'the URL is null', wasClean: true });
-            else open(value);
-          },
-          (error: unknown) => {
-            if (timer === own) lose(String(error));
-          },
-        )
-        // The URL is wrong, or `WebSocket` refuses an argument. The next attempt would fail, too.
-        .catch((error: unknown) => {
-          stop({ code: 1006, reason: String(error), wasClean: false });
-        });
+    const own = setTimer(() => {
+      lose('connectTimeout');
+    }, settings.connectTimeout);
     setState('connecting');
+    try {
+      const to = typeof url === 'function' ? await url() : url;
+      if (timer !== own) return;
+      if (to === null) close(1000, 'null');
+      else open(to);
+    } catch (error) {
+      if (timer === own) lose(String(error));
+    }
   };
 
-  /** @throws {TypeError | DOMException} The URL or a subprotocol is wrong. */
-  const open = (to: string | URL): void => {
-    const own = (socket = new settings.WebSocket(resolveUrl(to, position.get()), settings.protocols));
-    const ifCurrent =
-      <E>(listener: (event: E) => void) =>
-      (event: E) => {
-        if (socket === own) listener(event);
-      };
+  const open = (to: string | PlatformUrl): void => {
+    const own = new settings.WebSocket(resolveUrl(to, since), settings.protocols);
+    socket = own;
     own.binaryType = 'arraybuffer';
-    own.onopen = ifCurrent(() => {
+    own.onopen = () => {
       clearTimeout(timer);
       openedAt = Date.now();
-      outbox.open(own);
+      outbox.use(own);
       setState('open');
-    });
-    own.onmessage = ifCurrent(({ data }) => {
+    };
+    own.onmessage = ({ data }) => {
       receive(typeof data === 'string' ? data : new Uint8Array(data));
-    });
-    own.onclose = ifCurrent(({ code, reason, wasClean }) => {
+    };
+    own.onclose = ({ code, reason, wasClean }) => {
       // Deno reports 0 for a connection that was never open.
       lose(reason, code || 1006, wasClean);
-    });
-    own.onerror = ifCurrent(({ message }) => {
+    };
+    own.onerror = ({ message }) => {
       // Does not wait for 'close': Node 22 emits none for a handshake that has failed. ws, Bun and Deno know the status.
-      const status = /(?:code|response): (\d+)$/.exec(message ?? '')?.[1];
+      const status = /: (\d{3})$/.exec(message!)?.[1];
       if (state === 'connecting') lose(status ? `refused with ${status}` : '');
-    });
+    };
   };
 
   const receive = (data: string | Bytes): void => {
-    const refuse = (issues: readonly SchemaIssue[]): void => {
+    const entry = inbox.push();
+    const accept = (result: SchemaResult | null): void => {
+      const issues = result?.issues;
+      inbox.settle(entry, issues ? null : (result as Taken | null));
+      if (!issues) return;
       if (invalid) invalid(issues, client, data);
-      else close(INVALID, `invalid message: ${issues[0]?.message}`, 'invalid message');
+      else close(INVALID, `invalid message: ${issues[0]?.message}`.slice(0, MAX_REASON));
     };
-    const isText = typeof data === 'string';
-    if (messages !== 'both' && isText === (messages === 'binary')) {
-      close(WRONG_KIND, `"messages" excludes ${isText ? 'text' : 'bytes'}`);
-      return;
-    }
-    let value: unknown = data;
+    let result: SchemaResult | Promise<SchemaResult> | null;
     try {
-      if (isForValues(messages)) value = JSON.parse(data as string);
+      if (messages !== 'both' && (typeof data === 'string') === (messages === 'binary'))
+        throw new Error('wrong kind');
+      const value: unknown = isForValues(messages) ? JSON.parse(data as string) : data;
+      const [id, isStart] = locate(value, settings);
+      // It counts as seen, because its message is in the queue.
+      since = id ?? since;
+      result =
+        isStart && welcome
+          ? null
+          : typeof messages === 'string'
+            ? { value }
+            : messages['~standard'].validate(value);
+      // Later, so that what it throws is an error of its own.
+      if (!result) void Promise.resolve(value as HistoryStart).then(welcome);
     } catch (error) {
-      refuse([error as Error]);
-      return;
+      result = { issues: [error as Error] };
     }
-    if (position.takeStart(value) && welcome) {
-      welcome(value);
-      return;
-    }
-    const entry = inbox.push(sizeOf(data));
-    const accept = (result: SchemaResult): void => {
-      inbox.settle(entry, result.issues ? null : result);
-      if (result.issues) refuse(result.issues);
-    };
-    const fail = (error: unknown): void => {
-      accept({ issues: [error as Error] });
-    };
-    try {
-      const result = typeof messages === 'string' ? { value } : messages['~standard'].validate(value);
-      if ('then' in result) result.then(accept, fail);
-      else accept(result);
-    } catch (error) {
-      fail(error);
-    }
-    // It counts as seen when it is in the queue.
-    position.remember(value);
-    if (inbox.countBytes() > maxQueue) lose('too many messages are unread');
+    if (result && 'then' in result)
+      result.then(accept, (error: unknown) => {
+        accept({ issues: [error as Error] });
+      });
+    else accept(result);
   };
 
   /** Handles the loss of a connection, and the failure of an attempt. */
   const lose = (reason: string, code = 1006, wasClean = false): void => {
-    lastClose = { code, reason, wasClean };
     losses = Date.now() - openedAt > STABLE ? 1 : losses + 1;
-    drop();
-    let isFinal = false;
-    try {
-      isFinal = settings.stop(lastClose);
-    } finally {
-      if (isFinal) stop(lastClose);
-      else {
-        setTimer(isOffline() ? settings.maxPause : drawPause(shortestPause(losses, settings)), attempt);
-        setState('waiting');
-      }
-    }
+    drop(code, reason, wasClean);
+    setTimer(attempt, isOffline() ? settings.maxPause : pauseAfter(losses, settings, Math.random()));
+    if (settings.stop(lastClose!)) stop();
+    else setState('waiting');
   };
 
-  const drop = (): void => {
-    const own = socket;
-    // First, because Node 22 emits 'error' again during `close()`.
+  const drop = (code: number, reason: string, wasClean: boolean): void => {
+    if (socket) abandon(socket);
     socket = undefined;
     openedAt = Infinity;
-    abandon(own);
-    outbox.lose();
+    outbox.use(socket);
+    lastClose = { code, reason, wasClean };
   };
 
-  /** Stops for good. */
-  const stop = (info: CloseInfo, isOver = true): void => {
-    const error = closedError(info);
+  /** Stops for good, as `lastClose` says. */
+  const stop = (isOver = true): void => {
+    const { code, reason } = lastClose!;
+    const error = Object.assign(new Error(`closed with ${code} ${reason}`), {
+      code: 'ERR_WEBSOCKET_CLOSED',
+      closeCode: code,
+      closeReason: reason,
+    });
     clearTimeout(timer);
-    lastClose = info;
-    isHeld = false;
-    drop();
+    timer = undefined;
     outbox.stop();
     inbox.end(error);
-    if (isOver) resolveClosed(info);
+    if (isOver) resolveClosed(lastClose!);
     setState('closed');
     controller.abort(error);
   };
 
   /** Stops for good, with a closing handshake if the connection is open. */
-  const close = (code: number, reason: string, sentReason = reason): void => {
+  const close = (code: number, reason: string): void => {
     if (state === 'closed') return;
-    const info = { code, reason, wasClean: true };
-    if (state !== 'open') {
-      stop(info);
-      return;
-    }
-    const own = socket!;
-    socket = undefined;
-    stop(info, false);
-    const end = ({ wasClean }: { readonly wasClean: boolean }): void => {
+    const own = state === 'open' && socket;
+    if (own) socket = undefined;
+    drop(code, reason, true);
+    stop(!own);
+    if (!own) return;
+    const end = ({ wasClean = false }): void => {
       clearTimeout(timer);
       abandon(own);
-      resolveClosed({ ...info, wasClean });
+      resolveClosed({ code, reason, wasClean });
     };
+    own.onmessage = () => undefined;
     own.onclose = end;
-    own.close(code, sentReason);
-    setTimer(closeTimeout, () => {
-      end({ wasClean: false });
-    });
+    timer = setTimeout(end, settings.closeTimeout, {});
+    own.close(code, reason);
   };
 
-  /** Shortens the pause, though never below its shortest: a page that is hidden and shown all the time must not flood. */
-  const wake = (): void => {
-    if (state === 'waiting' && !isOffline())
-      setTimer(Math.max(0, triedAt + shortestPause(losses, settings) - Date.now()), attempt);
-  };
+  // A class, because an `EventTarget` and its getters must be one object.
+  const client = Object.assign(
+    new (class extends EventTarget {
+      get state() {
+        return state;
+      }
+      get lastClose() {
+        return lastClose;
+      }
+      get protocol() {
+        return socket?.protocol ?? '';
+      }
+      get closed() {
+        // On a later turn of the event loop, so that an endless loop does not block the page.
+        return closed.then((info) => new Promise((resolve) => setTimeout(resolve, 0, info)));
+      }
+      send(data: unknown) {
+        return outbox.send(encode(data, settings));
+      }
+      isClosed() {
+        return state === 'closed';
+      }
+      close(code = 1000, reason = '') {
+        // Browsers allow no other.
+        if (code !== 1000) checkWhole(code, 'code', 3000, 4999);
+        checkWhole(new Blob([reason]).size, 'reason bytes', 0, MAX_REASON_BYTES);
+        close(code, reason);
+        return closed.then(() => undefined);
+      }
+    })(),
+    inbox.members,
+    { signal },
+  );
 
-  const members = {
-    get state() {
-      return state;
-    },
-    get lastClose() {
-      return lastClose;
-    },
-    get protocol() {
-      return socket?.protocol ?? '';
-    },
-    get closed() {
-      // On a later turn of the event loop, so that an endless loop does not block the page.
-      return closed.then((info) => new Promise((resolve) => setTimeout(resolve, 0, info)));
-    },
-    signal,
-    wait: inbox.wait,
-    read: inbox.read,
-    countMessages: inbox.countMessages,
-    hasMessages: () => inbox.countMessages() > 0,
-    [Symbol.asyncIterator]: inbox.iterate,
-    send: (data: unknown) => outbox.send(encode(data, settings)),
-    isClosed: () => state === 'closed',
-    close(code = 1000, reason = '') {
-      if (code !== 1000 && !isWhole(code, 3000, 4999))
-        throw createError('a close code must be 1000, or 3000 to 4999: browsers allow no other', RangeError);
-      if (new TextEncoder().encode(reason).length > MAX_REASON_BYTES)
-        throw createError('a close reason must be at most 123 bytes in UTF-8', RangeError);
-      close(code, reason);
-      return closed.then(() => undefined);
-    },
-  };
-  const client = Object.defineProperties(target, Object.getOwnPropertyDescriptors(members));
-
-  try {
-    attempt();
-  } catch (error) {
-    clearTimeout(timer);
-    throw error;
-  }
+  // Throws at once if the URL is wrong.
+  if (typeof url !== 'function') resolveUrl(url);
+  void attempt();
   watchPage(
     signal,
     (reason) => {
       if (socket) lose(reason);
     },
-    wake,
+    // Shortens the pause, though never below its shortest: a page that is hidden and shown all the time must not flood.
+    () => {
+      if (state === 'waiting' && !isOffline())
+        setTimer(attempt, triedAt + pauseAfter(losses, settings) - Date.now());
+    },
   );
   return client as unknown as ReconnectingWebsocket<never, never>;
 }

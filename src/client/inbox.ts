@@ -1,29 +1,25 @@
-import { createError, isWhole } from './errors.js';
+import { checkWhole } from './check-whole.js';
 
-interface Taken {
+/** What a reader gets. */
+export interface Taken {
   readonly value: unknown;
 }
 
 /** A message in the queue. The list is linked, so taking the oldest message copies nothing. */
 export interface Entry {
-  readonly size: number;
-  /** What a reader gets. `undefined` while the schema has not answered, `null` if the message does not fit. */
-  result: Taken | null | undefined;
+  /** `undefined` while the schema has not answered, `null` if the message is skipped. */
+  result?: Taken | null;
   next?: Entry;
 }
 
-type Waiter = (taken: Taken | undefined) => void;
+type Waiter = (taken?: Taken) => void;
 
 /** Holds the unread messages, and serves its readers in order. */
-export type Inbox = ReturnType<typeof createInbox>;
-
-/** @param onTaken Called when a reader takes a message. */
-export function createInbox(onTaken: () => void) {
+export function createInbox() {
   const waiters = new Set<Waiter>();
   let first: Entry | undefined;
   let last: Entry | undefined;
   let length = 0;
-  let size = 0;
   /** What those get who read after the end. */
   let endError: Error | undefined;
   let isEndReported = false;
@@ -34,11 +30,8 @@ export function createInbox(onTaken: () => void) {
     while (first?.result !== undefined) {
       const { result } = first;
       length--;
-      size -= first.size;
       first = first.next;
-      if (!result) continue;
-      onTaken();
-      return result;
+      if (result) return result;
     }
     return undefined;
   };
@@ -47,32 +40,77 @@ export function createInbox(onTaken: () => void) {
     for (const waiter of waiters) {
       const taken = take();
       if (!taken && !isOver()) break;
-      waiters.delete(waiter);
       waiter(taken);
     }
   };
 
-  /** Reports the end once. */
-  const reportEnd = (): Error | undefined => {
-    const error = isEndReported ? endError : undefined;
-    isEndReported = true;
-    return error;
+  /** Resolves with `undefined` at the end, and after `timeout`. */
+  const next = (timeout?: number): Promise<Taken | undefined> =>
+    new Promise((resolve) => {
+      const settle: Waiter = (taken) => {
+        clearTimeout(timer);
+        waiters.delete(settle);
+        resolve(taken);
+      };
+      // At the end on a later turn of the event loop, so that an endless loop does not block the page.
+      const delay = isOver() ? 0 : timeout;
+      const timer = delay === undefined ? delay : setTimeout(settle, delay);
+      waiters.add(settle);
+    });
+
+  /** Returns whether the end was reported before, and remembers that it is reported now. */
+  const reportEnd = (): boolean => {
+    const wasReported = isEndReported;
+    isEndReported = isOver();
+    return wasReported;
+  };
+
+  const wait = async (timeout?: number): Promise<unknown> => {
+    let taken = take();
+    if (taken) return taken.value;
+    const wasReported = reportEnd();
+    taken = await next(timeout);
+    if (wasReported) throw endError!;
+    if (taken) return taken.value;
+    reportEnd();
+    return null;
   };
 
   return {
-    countMessages: () => length,
+    /** The members of the client. */
+    members: {
+      wait(timeout?: number): Promise<unknown> {
+        if (timeout !== undefined) checkWhole(timeout, 'timeout', 0);
+        return wait(timeout);
+      },
 
-    /** Returns the bytes of the unread messages. */
-    countBytes: () => size,
+      read(fallback: unknown = null): unknown {
+        const taken = take();
+        if (taken) return taken.value;
+        if (reportEnd()) throw endError!;
+        return fallback;
+      },
+
+      countMessages: () => length,
+
+      hasMessages: () => length > 0,
+
+      async *[Symbol.asyncIterator](): AsyncGenerator<unknown, undefined> {
+        for (;;) {
+          const taken = take() ?? (await next());
+          if (!taken) return;
+          yield taken.value;
+        }
+      },
+    },
 
     /** Adds a message that cannot be read yet. */
-    push(bytes: number): Entry {
-      const entry: Entry = { size: bytes, result: undefined };
+    push(): Entry {
+      const entry: Entry = {};
       if (first) last!.next = entry;
       else first = entry;
       last = entry;
       length++;
-      size += bytes;
       return entry;
     },
 
@@ -86,61 +124,6 @@ export function createInbox(onTaken: () => void) {
     end(error: Error): void {
       endError = error;
       serve();
-    },
-
-    wait(timeout?: number): Promise<unknown> {
-      if (timeout !== undefined && !isWhole(timeout, 0))
-        throw createError(
-          'wait() takes whole milliseconds from 0 to 2 ** 31 - 1, or nothing',
-          typeof timeout === 'number' ? RangeError : TypeError,
-        );
-      return new Promise((resolve, reject) => {
-        const taken = take();
-        if (taken) resolve(taken.value);
-        else if (isOver()) {
-          const error = reportEnd();
-          // On a later turn of the event loop, so that an endless loop does not block the page.
-          setTimeout(() => {
-            if (error) reject(error);
-            else resolve(null);
-          });
-        } else {
-          const waiter: Waiter = (message) => {
-            clearTimeout(timer);
-            if (!message) reportEnd();
-            resolve(message ? message.value : null);
-          };
-          const timer =
-            timeout === undefined
-              ? undefined
-              : setTimeout(() => {
-                  waiters.delete(waiter);
-                  resolve(null);
-                }, timeout);
-          waiters.add(waiter);
-        }
-      });
-    },
-
-    read(fallback: unknown = null): unknown {
-      const taken = take();
-      if (taken) return taken.value;
-      const error = isOver() && reportEnd();
-      if (error) throw error;
-      return fallback;
-    },
-
-    async *iterate(): AsyncGenerator<unknown, undefined> {
-      for (;;) {
-        const taken =
-          take() ??
-          (await new Promise<Taken | undefined>((resolve) => {
-            if (isOver()) setTimeout(resolve, 0, undefined);
-            else waiters.add(resolve);
-          }));
-        if (!taken) return;
-        yield taken.value;
-      }
     },
   };
 }

@@ -1,5 +1,5 @@
 import type { SchemaIssue, StandardSchema } from '../shared/standard-schema.js';
-import { createError, isWhole } from './errors.js';
+import { checkWhole } from './check-whole.js';
 import type { Socket } from './socket.js';
 import type { ClientMessageFormat, CloseInfo, HistoryStart } from './types.js';
 
@@ -17,19 +17,14 @@ export interface Settings {
   readonly connectTimeout: number;
   readonly closeTimeout: number;
   readonly maxBuffered: number;
-  readonly maxQueue: number;
-  readonly highWaterMark: number;
   readonly WebSocket: new (url: string, protocols: readonly string[]) => Socket;
 }
 
 export type AnyOptions = { readonly [Name in keyof Settings]?: Settings[Name] | undefined };
 
-/** The default of the option `stop`. 408, 425 and 429 mean that a later attempt may succeed. */
+/** The default of the option `stop`. After 408, 425 and 429, a later attempt may succeed. */
 const isFinal = ({ code, reason }: CloseInfo): boolean =>
-  code === 1000 ||
-  code === 1008 ||
-  (code >= 4400 && code < 4500) ||
-  /^refused with 4(?!08|25|29)/.test(reason);
+  /^(100[08]|44|1006 refused with 4(?!08|25|29))/.test(`${code} ${reason}`);
 
 /** @throws {TypeError | RangeError} An option is wrong or unknown. */
 export function resolveOptions(options: AnyOptions): Settings {
@@ -46,30 +41,21 @@ export function resolveOptions(options: AnyOptions): Settings {
     connectTimeout: 10_000,
     closeTimeout: 5_000,
     maxBuffered: 2 ** 20,
-    maxQueue: 2 ** 24,
-    highWaterMark: 2 ** 16,
     WebSocket: (globalThis as { WebSocket?: unknown }).WebSocket,
   };
   for (const [name, value] of Object.entries(options)) {
-    if (!(name in settings)) throw optionError(`unknown option "${name}"`);
-    if (typeof settings[name] === 'number' && value !== undefined && !isWhole(value, 1))
-      throw optionError(`option "${name}" must be a whole number from 1 to 2 ** 31 - 1`, RangeError);
-    settings[name] = value ?? settings[name];
+    if (!(name in settings)) throw new TypeError(`unknown option "${name}"`);
+    if (value === undefined) continue;
+    if (typeof settings[name] === 'number') checkWhole(value, name, 1);
+    settings[name] = value;
   }
-  const { messages, stamp, welcome, sends, invalid, WebSocket } = settings as unknown as Settings;
-  if (!isForValues(messages) && (typeof stamp === 'string' || welcome || sends || invalid))
-    throw optionError(
-      `options "welcome", "sends", "invalid" and a field name as "stamp" need messages: 'json' or a schema`,
-    );
-  if (!(WebSocket as unknown))
-    throw optionError(
-      "no global WebSocket here: import { WebSocket } from 'ws', and connect(url, { WebSocket })",
-    );
+  const { messages, stamp, WebSocket } = settings as unknown as Settings;
+  if (typeof stamp === 'string' && !isForValues(messages))
+    throw new TypeError("a field as stamp needs messages: 'json'");
+  if (!(WebSocket as unknown)) throw new TypeError('no WebSocket; pass { WebSocket } of ws');
   return settings as unknown as Settings;
 }
 
 /** Returns whether messages are values. */
 export const isForValues = (messages: ClientMessageFormat): messages is 'json' | StandardSchema =>
   messages === 'json' || typeof messages !== 'string';
-
-const optionError = (message: string, Kind?: ErrorConstructor): Error => createError(message, Kind, 'OPTION');

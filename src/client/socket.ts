@@ -20,14 +20,9 @@ export interface Socket {
 /** The value of `readyState`. */
 export const OPEN = 1;
 
-/** The memory of a message in addition to its bytes. So limits also work for small messages. */
-const OVERHEAD = 100;
-
-/** Returns what a message counts in the limits. */
-export const sizeOf = (data: string | Bytes): number => data.length + OVERHEAD;
-
 /** Drops a connection, without waiting for the peer if possible. */
-export function abandon(socket: Socket | undefined): void {
-  if (socket?.terminate) socket.terminate();
-  else socket?.close();
+export function abandon(socket: Socket): void {
+  // `ws` needs a listener for 'error'.
+  socket.onopen = socket.onmessage = socket.onerror = socket.onclose = () => undefined;
+  socket[socket.terminate ? 'terminate' : 'close']!();
 }

@@ -53,7 +53,10 @@ export type SentByClient<
 export interface CloseInfo {
   /** The close code. 1005: the close frame had no code. 1006: there was no close frame, or no connection. */
   readonly code: number;
-  /** The reason of the close frame, or what the client knows: `'refused with 403'`, `'offline'`. Otherwise `''`. */
+  /**
+   * The reason of the close frame. With 1006, what the client knows: `'refused with 403'`, `'connectTimeout'`, `'offline'`,
+   * `'sleep'` (of the computer), the error of an attempt, or `''`.
+   */
   readonly reason: string;
   /** Whether both sides have sent a close frame. */
   readonly wasClean: boolean;
@@ -87,39 +90,40 @@ export type WebSocketClass = new (
  */
 export type ClientUrl =
   string | PlatformUrl | (() => string | PlatformUrl | null | Promise<string | PlatformUrl | null>);
-type PlatformUrl = OfPlatform<'URL', { readonly href: string }>;
+/** Stands for the `URL` of the platform. */
+export type PlatformUrl = OfPlatform<'URL', { readonly href: string }>;
 
 /**
- * Lists the options of `connect`. Times are milliseconds, sizes are bytes. An option that is `undefined` has its default. A
- * wrong value or an unknown name throws a `TypeError` or `RangeError` whose `code` is `ERR_WEBSOCKET_OPTION`.
+ * Lists the options of `connect`. Numbers are whole, from 1 to 2 ** 31 - 1: times are milliseconds, sizes are bytes. An option
+ * that is `undefined` has its default. A wrong number or an unknown name throws.
  */
 export interface ClientOptions<
   Format extends ClientMessageFormat = keyof ClientMessageKinds,
   Sends extends StandardSchema = StandardSchema,
 > {
   /**
-   * Sets which messages the server may send, as the option `messages` of a route does. With `'text'`, messages are strings,
-   * and a binary one closes the websocket with 4003. With `'binary'`, they have the type `Uint8Array`, and a text one closes
-   * it. With `'json'`, they are values parsed from text. With a schema (zod, valibot, arktype, or another Standard Schema),
-   * the values are also checked. A message that does not fit closes with 4007.
+   * Sets which messages the server may send, as the option `messages` of a route does. With `'text'`, messages are strings.
+   * With `'binary'`, they have the type `Uint8Array`. With `'json'`, they are values parsed from text. With a schema (zod,
+   * valibot, arktype, or another Standard Schema), the values are also checked.
    *
-   * Browsers do not let a page send 1003 and 1007, which a server uses.
+   * A message that does not fit or has the wrong kind stops the client with 4007. A server closes with 1003 and 1007, which
+   * browsers do not let a page send.
    *
    * @default 'both'
    */
   messages?: Format | undefined;
   /**
-   * Sets the type of the values that `send` takes, with a schema, and checks each value. Needs `messages: 'json'` or a
-   * schema. The value is sent as it is, without defaults and transforms. The schema must answer without a promise.
+   * Sets the type of the values that `send` takes, with a schema. Only TypeScript uses it: the server checks what arrives.
+   * Needs `messages: 'json'` or a schema.
    *
    * @default none (any value that JSON can represent)
    */
   sends?: Sends | undefined;
   /**
-   * Handles a message that does not fit, instead of closing with 4007. The message is skipped. `data` is the message as it
+   * Handles a message that does not fit, instead of stopping with 4007. The message is skipped. `data` is the message as it
    * came.
    *
-   * @default none (closes with 4007)
+   * @default none (stops with 4007)
    */
   invalid?:
     | ((
@@ -146,9 +150,9 @@ export interface ClientOptions<
    */
   stamp?: string | ((message: never) => unknown) | undefined;
   /**
-   * Handles the message that `welcome` of a group returns, which then does not go to the reader: an object with `position`
-   * and `complete`. If `complete` is `false`, messages are missing: load them in another way, or start over. Needs
-   * `messages: 'json'` or a schema.
+   * Handles the message that `welcome` of a group returns, which then does not go to the reader, nor to a schema: an object
+   * with `position` and `complete`. If `complete` is `false`, messages are missing: load them in another way, or start over.
+   * Needs `messages: 'json'` or a schema.
    *
    * @default none (it is an ordinary message)
    */
@@ -191,19 +195,6 @@ export interface ClientOptions<
    * @default 1_048_576 (1 MiB)
    */
   maxBuffered?: number | undefined;
-  /**
-   * Limits the unread messages, counted as in `maxBuffered`. Browsers cannot pause a websocket. So beyond the limit the client
-   * drops the connection, and reconnects when half of it has been read. With `stamp`, no message is lost.
-   *
-   * @default 16_777_216 (16 MiB)
-   */
-  maxQueue?: number | undefined;
-  /**
-   * Sets the high-water mark: with more buffered bytes in the open connection, the promise of `send()` waits.
-   *
-   * @default 65_536 (64 KiB)
-   */
-  highWaterMark?: number | undefined;
   /**
    * Sets the `WebSocket` class, for Node 20: `import { WebSocket } from 'ws'`.
    *
@@ -260,13 +251,13 @@ export interface ReconnectingWebsocket<M = string | Uint8Array, Out = ClientData
    * Sends a message: a string as text, bytes as binary, and with `messages: 'json'` or a schema any value as JSON.
    *
    * Without an open connection, the message is kept, and sent in order when there is one. Resolves with `true` when an open
-   * connection has taken the message and has at most `highWaterMark` buffered bytes left, or has been lost. Resolves with
+   * connection has taken the message and has at most 64 KiB left to send, or has been lost. Resolves with
    * `false` if the message is never sent: `maxBuffered` has no room, or the client stops first. Never rejects.
    *
    * No message is sent twice. So one that a lost connection had taken may not have arrived; only an answer of the server can
    * tell.
    *
-   * @throws {TypeError} `data` is not a message. The `code` is `ERR_WEBSOCKET_ARGUMENT`.
+   * @throws {TypeError} `data` is not a message.
    */
   send(data: Out): PromiseLike<boolean>;
   /**

@@ -1,23 +1,19 @@
-import { createError } from './errors.js';
-
 /**
  * Returns the URL for the class `WebSocket`. Older browsers take only absolute ones that begin with `ws`.
  *
  * @param since The id of the last message, if there is one.
  * @throws {TypeError} It is not a URL.
  */
-export function resolveUrl(url: string | { readonly href: string }, since: string | undefined): string {
+export function resolveUrl(url: string | { readonly href: string }, since?: unknown): string {
   try {
     const { location } = globalThis as { location?: { readonly href: string } };
     const resolved = new URL(url as string, location?.href);
     resolved.protocol = resolved.protocol.replace('http', 'ws');
     resolved.hash = '';
-    if (since !== undefined) resolved.searchParams.set('since', since);
+    if (since != null) resolved.searchParams.set('since', since as string);
     if (/^wss?:/.test(resolved.href)) return resolved.href;
   } catch {
     // Thrown below, with a text that helps.
   }
-  throw createError(
-    `cannot connect to "${url as string}"; outside of a page, write a whole URL: wss://example.com/path`,
-  );
+  throw new TypeError(`no URL: "${url as string}"; write wss://example.com/path`);
 }

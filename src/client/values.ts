@@ -1,5 +1,3 @@
-import type { SchemaResult } from '../shared/standard-schema.js';
-import { createError } from './errors.js';
 import { isForValues, type Settings } from './options.js';
 import type { Bytes } from './socket.js';
 
@@ -8,32 +6,11 @@ import type { Bytes } from './socket.js';
  *
  * @throws {TypeError} It is not a message.
  */
-export function encode(data: unknown, { messages, sends }: Settings): string | Bytes {
-  if (ArrayBuffer.isView(data))
-    return new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice() as Bytes;
-  if (data instanceof ArrayBuffer) return new Uint8Array(data).slice();
-  if (!isForValues(messages)) {
-    if (typeof data === 'string') return data;
-    throw createError("send() takes a string or bytes; write JSON.stringify(value), or set messages: 'json'");
-  }
-  const result = sends?.['~standard'].validate(data);
-  if (result && ('then' in result || result.issues))
-    throw createError(
-      'send() takes a value that fits "sends", whose schema must not be async',
-      TypeError,
-      'ARGUMENT',
-      result,
-    );
-  const text = JSON.stringify(data) as string | undefined;
-  if (text === undefined) throw createError('send() takes a value that JSON can represent');
-  return text;
-}
-
-/** Calls a function. What it throws counts as an issue, also if it comes from a schema. */
-export function attempt<T>(check: () => T): T | { issues: [Error] } {
-  try {
-    return check();
-  } catch (error) {
-    return { issues: [error as Error] };
-  }
+export function encode(data: unknown, { messages }: Settings): string | Bytes {
+  const bytes = data instanceof ArrayBuffer ? new Uint8Array(data) : data;
+  if (ArrayBuffer.isView(bytes))
+    return new Uint8Array(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.byteLength).slice();
+  const text = isForValues(messages) ? JSON.stringify(data) : data;
+  if (typeof text === 'string') return text;
+  throw new TypeError('send a string or bytes; use JSON.stringify()');
 }

@@ -1,4 +1,4 @@
-import { connect, type ClientState, type CloseInfo } from 'dwebsocket/client';
+import { connect, type ClientState, type ClientUrl, type CloseInfo } from 'dwebsocket/client';
 import { onTestFinished } from 'vitest';
 import { WebSocket as WsWebSocket } from 'ws';
 import { Inbox } from '../../support/inbox.js';
@@ -13,13 +13,13 @@ export const PlatformWebSocket = (globalThis as { WebSocket?: unknown }).WebSock
 export const QUICK = { minPause: 1, maxPause: 20 };
 
 /** Opens a client that reconnects at once. It stops with the test. */
-export const openClient: typeof connect = (url: never, options?: object) => {
+export const openClient = ((url: ClientUrl, options?: Options) => {
   const socket = connect(url, { WebSocket: PlatformWebSocket as never, ...QUICK, ...options });
   onTestFinished(async () => {
     await socket.close();
   });
-  return socket as never;
-};
+  return socket;
+}) as typeof connect;
 
 /** The states of a client from now on, one by one. */
 export function watchStates(socket: { state: ClientState } & EventTarget): Inbox<ClientState> {
