@@ -1,5 +1,6 @@
 /**
- * Builds `dist`: one CommonJS implementation, and a thin ESM wrapper for each entry point of package.json.
+ * Builds `dist`: one CommonJS implementation, and a thin ESM wrapper for each entry point of package.json. The client is
+ * also an ES module of its own, without imports, so that a browser can load the file.
  *
  * Two builds would be two instances: a server attached through `require` would not know a route wrapped through `import`.
  * A wrapper only re-exports the CommonJS file, so that `import` and `require` load the same module. It lists all names,
@@ -13,6 +14,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
 import { format, resolveConfig } from 'prettier';
 import ts from 'typescript';
 import { readEntries } from './entries.js';
@@ -21,11 +23,13 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const dist = join(root, 'dist');
 const require = createRequire(import.meta.url);
 const entries = readEntries();
+const CLIENT = 'client/index';
 
 rmSync(dist, { recursive: true, force: true });
 writeDeclarations();
 await writeJavaScript();
 for (const { file } of entries) writeFace(file);
+await writeClient();
 
 /** Checks the types of `src`, and keeps the declarations that an entry point leads to. */
 function writeDeclarations(): void {
@@ -53,14 +57,13 @@ async function writeJavaScript(): Promise<void> {
     esModuleInterop: true,
     removeComments: true,
   };
-  const style = await resolveConfig(join(root, 'package.json'));
   for (const name of readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })) {
     if (!name.endsWith('.ts')) continue;
     const source = readFileSync(join(root, 'src', name), 'utf8');
     const { outputText } = ts.transpileModule(source, { compilerOptions });
     const file = join(dist, name.replace(/\.ts$/, '.js'));
     mkdirSync(dirname(file), { recursive: true });
-    writeFileSync(file, await format(outputText, { ...style, parser: 'babel' }));
+    await writeFormatted(file, outputText);
   }
   writeFileSync(join(dist, 'package.json'), '{ "type": "commonjs" }\n');
 }
@@ -71,4 +74,29 @@ function writeFace(file: string): void {
   writeFileSync(join(dist, `${file}.mjs`), `export { ${names.join(', ')} } from '${target}';\n`);
   writeFileSync(join(dist, `${file}.d.mts`), `export * from '${target}';\n`);
   console.log(`dist/${file}: ${names.join(', ')}`);
+}
+
+/**
+ * Replaces the wrapper of the client by a module with all of its code. A second instance of it does no harm, because it
+ * shares no state.
+ */
+async function writeClient(): Promise<void> {
+  const { outputFiles } = await build({
+    entryPoints: [join(root, `src/${CLIENT}.ts`)],
+    bundle: true,
+    format: 'esm',
+    target: 'es2022',
+    write: false,
+  });
+  // esbuild writes the path of each source as a comment, and keeps docstrings.
+  const [{ text = '' } = {}] = outputFiles;
+  const { outputText } = ts.transpileModule(text, {
+    compilerOptions: { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022, removeComments: true },
+  });
+  await writeFormatted(join(dist, `${CLIENT}.mjs`), outputText);
+}
+
+async function writeFormatted(file: string, code: string): Promise<void> {
+  const style = await resolveConfig(join(root, 'package.json'));
+  writeFileSync(file, await format(code, { ...style, parser: 'babel' }));
 }

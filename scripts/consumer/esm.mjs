@@ -26,8 +26,10 @@ for (const specifier of process.argv.slice(2)) {
   const required = require(specifier);
   const imported = await import(specifier);
   assert.deepEqual(Object.keys(imported).sort(), Object.keys(required).sort(), specifier);
+  // The ES module of the client imports nothing, so it is another instance.
+  const isShared = specifier !== 'dwebsocket/client';
   for (const name of Object.keys(required))
-    assert.equal(imported[name], required[name], `${specifier}: ${name}`);
+    assert.equal(imported[name] === required[name], isShared, `${specifier}: ${name}`);
   // This entry point has only types.
   if (specifier === 'dwebsocket/express') continue;
   assert.notEqual(Object.keys(required).length, 0, specifier);

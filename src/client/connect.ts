@@ -22,7 +22,6 @@ import type {
 import { resolveUrl } from './url.js';
 import { encode } from './values.js';
 import { isOffline, watchPage } from './watch-page.js';
-import { INVALID, MAX_REASON, MAX_REASON_BYTES, STABLE } from './limits.js';
 
 /**
  * Opens a websocket that reconnects until it stops for good. Returns at once.
@@ -47,6 +46,15 @@ export function connect(
   url: ClientUrl,
   options: ClientOptions<ClientMessageFormat> = {},
 ): ReconnectingWebsocket<never, never> {
+  /** A connection that was open for this many milliseconds shows that the server works, so pauses start anew. */
+  const STABLE = 10_000;
+  /** A close frame holds at most so many bytes of a reason (RFC 6455, 5.5). */
+  const MAX_REASON_BYTES = 123;
+  /** The close code for what a server closes with 1003 or 1007, which browsers do not let a page send. */
+  const INVALID = 4007;
+  /** As many characters fit into a close frame, whatever they are. */
+  const MAX_REASON = 41;
+
   const settings = resolveOptions(options as AnyOptions);
   const { messages, invalid, welcome } = settings;
   const outbox = createOutbox(settings);
@@ -89,38 +97,36 @@ export function connect(
     try {
       const to = typeof url === 'function' ? await url() : url;
       if (timer !== own) return;
-      if (to === null) close(1000, 'null');
-      else open(to);
+      if (to === null) {
+        close(1000, 'null');
+        return;
+      }
+      const opening = new settings.WebSocket(resolveUrl(to, since), settings.protocols);
+      socket = opening;
+      opening.binaryType = 'arraybuffer';
+      opening.onopen = () => {
+        clearTimeout(timer);
+        openedAt = Date.now();
+        outbox.use(opening);
+        setState('open');
+      };
+      opening.onmessage = receive;
+      opening.onclose = ({ code, reason, wasClean }) => {
+        // Deno reports 0 for a connection that was never open.
+        lose(reason, code || 1006, wasClean);
+      };
+      opening.onerror = ({ message }) => {
+        // Does not wait for 'close': Node 22 emits none for a handshake that has failed. ws, Bun and Deno know the status.
+        const status = /: (\d{3})$/.exec(message!)?.[1];
+        if (state === 'connecting') lose(status ? `refused with ${status}` : '');
+      };
     } catch (error) {
       if (timer === own) lose(String(error));
     }
   };
 
-  const open = (to: string | PlatformUrl): void => {
-    const own = new settings.WebSocket(resolveUrl(to, since), settings.protocols);
-    socket = own;
-    own.binaryType = 'arraybuffer';
-    own.onopen = () => {
-      clearTimeout(timer);
-      openedAt = Date.now();
-      outbox.use(own);
-      setState('open');
-    };
-    own.onmessage = ({ data }) => {
-      receive(typeof data === 'string' ? data : new Uint8Array(data));
-    };
-    own.onclose = ({ code, reason, wasClean }) => {
-      // Deno reports 0 for a connection that was never open.
-      lose(reason, code || 1006, wasClean);
-    };
-    own.onerror = ({ message }) => {
-      // Does not wait for 'close': Node 22 emits none for a handshake that has failed. ws, Bun and Deno know the status.
-      const status = /: (\d{3})$/.exec(message!)?.[1];
-      if (state === 'connecting') lose(status ? `refused with ${status}` : '');
-    };
-  };
-
-  const receive = (data: string | Bytes): void => {
+  const receive = ({ data: received }: { readonly data: string | ArrayBuffer }): void => {
+    const data = typeof received === 'string' ? received : new Uint8Array(received);
     const entry = inbox.push();
     const accept = (result: SchemaResult | null): void => {
       const issues = result?.issues;
@@ -132,7 +138,7 @@ export function connect(
     let result: SchemaResult | Promise<SchemaResult> | null;
     try {
       if (messages !== 'both' && (typeof data === 'string') === (messages === 'binary'))
-        throw new Error('wrong kind');
+        throw new TypeError('wrong kind');
       const value: unknown = isForValues(messages) ? JSON.parse(data as string) : data;
       const [id, isStart] = locate(value, settings);
       // It counts as seen, because its message is in the queue.

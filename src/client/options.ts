@@ -51,7 +51,7 @@ export function resolveOptions(options: AnyOptions): Settings {
   }
   const { messages, stamp, WebSocket } = settings as unknown as Settings;
   if (typeof stamp === 'string' && !isForValues(messages))
-    throw new TypeError("a field as stamp needs messages: 'json'");
+    throw new TypeError('stamp needs messages: "json"');
   if (!(WebSocket as unknown)) throw new TypeError('no WebSocket; pass { WebSocket } of ws');
   return settings as unknown as Settings;
 }

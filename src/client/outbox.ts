@@ -1,11 +1,17 @@
 import type { Settings } from './options.js';
 import { OPEN, type Bytes, type Socket } from './socket.js';
-import { DRAIN_INTERVAL, HIGH_WATER_MARK, OVERHEAD } from './limits.js';
 
 type Resolve = (wasSent: boolean) => void;
 
 /** Passes messages to the open connection, and keeps them while there is none. */
 export function createOutbox({ maxBuffered }: Settings) {
+  /** The memory of a message in addition to its bytes. So the limit also works for small messages. */
+  const OVERHEAD = 100;
+  /** With more buffered bytes, `send` waits. */
+  const HIGH_WATER_MARK = 65_536;
+  /** How often to look whether the connection has sent what is buffered, in milliseconds. Browsers have no event for it. */
+  const DRAIN_INTERVAL = 50;
+
   let socket: Socket | undefined;
   const kept: (readonly [data: string | Bytes, resolve: Resolve])[] = [];
   /** What the kept messages count. */

@@ -1,5 +1,3 @@
-import { SLEEP, TICK } from './limits.js';
-
 const page = globalThis as {
   addEventListener?(type: string, listener: (event: { type: string }) => void, options: object): void;
   document?: { visibilityState: string };
@@ -13,6 +11,11 @@ export const isOffline = (): boolean => page.navigator?.onLine === false;
  * Calls back until `signal` aborts. Where there is no page, it only notices that the computer has slept.
  */
 export function watchPage(signal: AbortSignal, onLost: (reason: string) => void, onAwake: () => void): void {
+  /** How often to look at the clock, in milliseconds. Browsers run the timers of a hidden page once a minute. */
+  const TICK = 30_000;
+  /** A longer time between two looks means that the computer has slept. */
+  const SLEEP = 120_000;
+
   let lastTick = Date.now();
   const tick = (): void => {
     const now = Date.now();
