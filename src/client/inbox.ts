@@ -29,9 +29,11 @@ export function createInbox() {
   const take = (): Taken | undefined => {
     while (first?.result !== undefined) {
       const { result } = first;
-      length--;
       first = first.next;
-      if (result) return result;
+      if (result) {
+        length--;
+        return result;
+      }
     }
     return undefined;
   };
@@ -117,6 +119,7 @@ export function createInbox() {
     /** Lets a message be read, or skips it. */
     settle(entry: Entry, result: Taken | null): void {
       entry.result = result;
+      if (!result) length--;
       serve();
     },
 
