@@ -14,9 +14,9 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
 import { format, resolveConfig } from 'prettier';
 import ts from 'typescript';
+import { bundleClient } from './bundle-client.js';
 import { readEntries } from './entries.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -81,16 +81,8 @@ function writeFace(file: string): void {
  * shares no state.
  */
 async function writeClient(): Promise<void> {
-  const { outputFiles } = await build({
-    entryPoints: [join(root, `src/${CLIENT}.ts`)],
-    bundle: true,
-    format: 'esm',
-    target: 'es2022',
-    write: false,
-  });
   // esbuild writes the path of each source as a comment, and keeps docstrings.
-  const [{ text = '' } = {}] = outputFiles;
-  const { outputText } = ts.transpileModule(text, {
+  const { outputText } = ts.transpileModule(bundleClient(), {
     compilerOptions: { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022, removeComments: true },
   });
   await writeFormatted(join(dist, `${CLIENT}.mjs`), outputText);
