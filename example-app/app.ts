@@ -3,6 +3,7 @@ import express, { type Express, type Response } from 'express';
 import helmet from 'helmet';
 import { accessLog } from './access-log.js';
 import { createRooms } from './chat-rooms.js';
+import { clientModule } from './client-module.js';
 import { account } from './routes/account.js';
 import { byteMeter } from './compare/byte-meter.js';
 import { chat } from './routes/chat.js';
@@ -64,6 +65,7 @@ export function createApp(rooms = createRooms()): Express {
   app.use('/notices/', notices);
   app.use('/chat/', chat(rooms));
 
+  app.get('/dwebsocket/client/index.mjs', clientModule);
   app.use(express.static(folder('public')));
   // Each page shows the source of the route that serves it.
   const asText = { setHeaders: (res: Response) => void res.type('text/plain') };

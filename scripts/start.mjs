@@ -7,7 +7,7 @@
 import { install } from './install.mjs';
 
 /** The packages that the example app imports. A test compares the list with the imports. */
-const PACKAGES = ['express', 'express-session', 'helmet', 'morgan', 'tsx', 'zod'];
+const PACKAGES = ['esbuild', 'express', 'express-session', 'helmet', 'morgan', 'tsx', 'zod'];
 
 await install({ only: process.env.REDIS_URL ? [...PACKAGES, 'redis'] : PACKAGES });
 

@@ -33,13 +33,14 @@ export function showStatus(websocket, element) {
     wasOpen = true;
     showState(element, 'open', 'Connected');
   });
-  websocket.addEventListener('close', ({ code }) => {
-    // A close by this page has no code: the event has 1005, or 1006 if the websocket was not open or the server is gone.
-    if (code === 1005 || (code === 1006 && closedHere.has(websocket)))
-      showState(element, 'left', 'Closed by you');
-    else if (code === 1000) showState(element, 'done', 'Closed: done (1000)');
-    else showState(element, 'lost', `Closed: ${explainClose(code, wasOpen)}`);
-  });
+  websocket.addEventListener('close', ({ code }) => showEnd(element, websocket, code, wasOpen));
+}
+
+/** Shows how a websocket has ended. */
+export function showEnd(element, websocket, code, wasOpen) {
+  if (closedHere.has(websocket)) showState(element, 'left', 'Closed by you');
+  else if (code === 1000) showState(element, 'done', 'Closed: done (1000)');
+  else showState(element, 'lost', `Closed: ${explainClose(code, wasOpen)}`);
 }
 
 export function explainClose(code, wasOpen) {

@@ -1,11 +1,14 @@
-import { addMessage, byId, startConnection } from '/tour.js';
+import { keepConnected } from '/reconnect.js';
+import { addMessage, byId } from '/tour.js';
 
-const connection = startConnection('/account/', (data) => addMessage(byId('messages'), data));
+const show = (text) => addMessage(byId('messages'), text);
+const connection = keepConnected('/account/', { messages: 'text' }, show);
 
-connection.onClose = async (code, wasOpen) => {
-  byId('login').hidden = code !== 4401;
+connection.onState = async ({ state, lastClose }, wasOpen) => {
+  // The codes from 4400 to 4499 end the websocket for good.
+  byId('login').hidden = state !== 'closed' || lastClose.code !== 4401;
   // A browser hides why a handshake was refused. A plain request to the same route shows it.
-  if (!wasOpen && (await isLoginMissing())) location.reload();
+  if (state === 'waiting' && !wasOpen && (await isLoginMissing())) location.reload();
 };
 
 async function isLoginMissing() {

@@ -1,5 +1,6 @@
-import { stayConnected } from '/chat/stay-connected.js';
-import { byId, explainClose, showState, switchButtons, warn } from '/tour.js';
+import { connect } from '/dwebsocket/client/index.mjs';
+import { followState } from '/reconnect.js';
+import { byId, closeWebsocket, switchButtons, warn } from '/tour.js';
 
 const room = decodeURIComponent(location.pathname.split('/')[2]);
 byId('room').textContent = room;
@@ -19,84 +20,87 @@ let name = known;
 let people = new Set();
 /** The texts that this page has sent, and that have not come back from the room yet. */
 let unconfirmed = [];
+/** The texts that a lost connection had taken: the room may not have them. */
+let doubtful = [];
+/** The id of the last message. When the visitor enters again, the page goes on there. */
+let since = '';
+let socket;
 
-const connection = stayConnected(makeUrl, receive, showConnection);
+const isWanted = () => socket?.isClosed() === false;
+
 if (known === null) switchButtons(leave, enter);
-else connection.open();
+else void connectToRoom();
 
-function makeUrl() {
-  return `${location.pathname}?name=${encodeURIComponent(name)}`;
+/** Connects, and reconnects until the visitor leaves. The client resumes after the last message that it has received. */
+async function connectToRoom() {
+  socket?.close();
+  const makeUrl = () => `?${new URLSearchParams({ name, since })}`;
+  const own = (socket = connect(makeUrl, { messages: 'json', stamp: 'id', welcome }));
+  followState(own, status, (wasOpen) => own === socket && showConnection(wasOpen));
+  for await (const message of own) receive(message);
+}
+
+function welcome({ complete }) {
+  if (!complete) addItem(makeNote('Messages may be missing here.'));
 }
 
 function receive(message) {
   if ('text' in message) {
+    since = message.id;
     addItem(makeItem(message));
     if (message.name === name) confirm(message.text);
   } else if ('people' in message) {
     showPeople(message.people);
     // Everything that was said until now is here.
-    if (unconfirmed.length > 0) giveBack('The connection was lost');
+    giveBack('The connection was lost', doubtful);
   } else if ('joined' in message) {
     showPeople([...people, message.joined]);
   } else if ('left' in message) {
     showPeople([...people].filter((each) => each !== message.left));
-  } else if (message.complete === false) {
-    addItem(makeNote('Messages may be missing here.'));
   } else if (message.sent === 'later') {
     unconfirmed.shift();
     warn('The server cannot reach Redis. Messages wait until it can.');
   } else if (message.sent === false) {
-    giveBack('The server cannot reach Redis');
+    giveBack('The server cannot reach Redis', unconfirmed);
   }
 }
 
-function showConnection(state, code, wasOpen) {
-  if (state === 'connecting') showState(status, 'connecting', 'Connecting…');
-  else if (state === 'open') showState(status, 'open', 'Connected');
-  else {
-    const next = state === 'lost' ? '. The page will connect again.' : '';
-    showState(status, 'lost', `Closed: ${explainClose(code, wasOpen)}${next}`);
-  }
-  if (state !== 'open') showPeople([]);
-  if (state === 'closed') switchButtons(leave, enter);
-  else switchButtons(enter, leave);
+function showConnection(wasOpen) {
+  if (wasOpen) doubtful.push(...unconfirmed.splice(0));
+  if (socket.state === 'open') warn('');
+  else showPeople([]);
+  if (isWanted()) switchButtons(enter, leave);
+  else switchButtons(leave, enter);
 }
 
 field.addEventListener('input', () => {
   const isBlank = field.value !== '' && field.value.trim() === '';
   field.setCustomValidity(isBlank ? 'Enter a name that is not only spaces.' : '');
   // A person in the room can enter again under another name.
-  if (connection.isWanted()) enter.disabled = field.value.trim() === name;
+  if (isWanted()) enter.disabled = field.value.trim() === name;
 });
 
 field.form.addEventListener('submit', (event) => {
   event.preventDefault();
-  if (connection.isWanted() && field.value.trim() === name) return;
+  if (isWanted() && field.value.trim() === name) return;
   name = field.value.trim();
   sessionStorage.setItem('name', name);
   warn('');
-  connection.open();
+  void connectToRoom();
 });
 
-leave.addEventListener('click', () => {
-  connection.close();
-  showState(status, 'left', 'Closed by you');
-  showPeople([]);
-  switchButtons(leave, enter);
-});
+leave.addEventListener('click', () => closeWebsocket(socket));
 
-byId('say').addEventListener('submit', (event) => {
+byId('say').addEventListener('submit', async (event) => {
   event.preventDefault();
   const text = byId('text').value.trim();
-  if (connection.send(text)) {
-    if (text !== '') unconfirmed.push(text);
-    byId('text').value = '';
-    warn('');
-  } else if (connection.isWanted()) {
-    warn('The connection is lost. Say it again when the page is connected.');
-  } else {
-    warn('You are not connected. Press Enter first.');
-  }
+  if (!isWanted()) return warn('You are not connected. Press Enter first.');
+  byId('text').value = '';
+  if (text === '') return;
+  warn(socket.state === 'open' ? '' : 'The connection is lost. The page sends this when it is back.');
+  unconfirmed.push(text);
+  // False if the visitor leaves first, or if the client keeps too much.
+  if (!(await socket.send(text))) giveBack('The page is not connected', unconfirmed);
 });
 
 byId('move').addEventListener('submit', (event) => {
@@ -105,15 +109,18 @@ byId('move').addEventListener('submit', (event) => {
 });
 
 function confirm(text) {
-  const at = unconfirmed.indexOf(text);
-  if (at !== -1) unconfirmed.splice(at, 1);
+  for (const texts of [doubtful, unconfirmed]) {
+    const at = texts.indexOf(text);
+    if (at !== -1) return void texts.splice(at, 1);
+  }
 }
 
 /** Gives texts back that the room may not have. */
-function giveBack(reason) {
-  warn(`${reason}, so this may not have been sent: ${unconfirmed.join(' / ')}`);
-  byId('text').value ||= unconfirmed.at(-1) ?? '';
-  unconfirmed = [];
+function giveBack(reason, texts) {
+  if (texts.length === 0) return;
+  warn(`${reason}, so this may not have been sent: ${texts.join(' / ')}`);
+  byId('text').value ||= texts.at(-1) ?? '';
+  texts.length = 0;
 }
 
 function addItem(item) {

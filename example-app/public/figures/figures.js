@@ -1,9 +1,9 @@
-import { byId, startConnection } from '/tour.js';
+import { keepConnected } from '/reconnect.js';
+import { byId } from '/tour.js';
 
 const megabytes = [];
 
-startConnection('/figures/', (data) => {
-  const { memory, load, uptime } = JSON.parse(data);
+keepConnected('/figures/', { messages: 'json' }, ({ memory, load, uptime }) => {
   byId('memory').textContent = formatMegabytes(memory / 2 ** 20);
   byId('load').textContent = load.toFixed(2);
   byId('uptime').textContent = `${Math.floor(uptime / 60)} min ${Math.floor(uptime % 60)} s`;

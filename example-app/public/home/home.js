@@ -1,10 +1,13 @@
-import { byId, openWebsocket } from '/tour.js';
+import { connect } from '/dwebsocket/client/index.mjs';
+import { byId } from '/tour.js';
 
 // Asks the route that the page shows, over both protocols.
 fetch('/clock/')
   .then(async (answer) => (byId('once').textContent = await answer.text()))
   .catch(() => {});
 
-const websocket = openWebsocket('/clock/');
-websocket.addEventListener('message', ({ data }) => (byId('live').textContent = data));
-websocket.addEventListener('close', () => (byId('live').textContent = 'closed'));
+const clock = connect('/clock/', { messages: 'text' });
+clock.addEventListener('state', () => {
+  if (clock.state === 'waiting') byId('live').textContent = 'the server is away';
+});
+for await (const time of clock) byId('live').textContent = time;

@@ -1,9 +1,10 @@
-import { byId, print, startConnection, warn } from '/tour.js';
+import { keepConnected } from '/reconnect.js';
+import { byId, print, warn } from '/tour.js';
 
-const connection = startConnection('/log/', (data) => print(byId('screen'), data));
+const connection = keepConnected('/log/', { messages: 'text' }, (lines) => print(byId('screen'), lines));
 
 // A new connection gets the last ten lines again.
-connection.onOpen = () => byId('screen').replaceChildren();
+connection.onState = ({ state }) => state === 'open' && byId('screen').replaceChildren();
 
 byId('ask').addEventListener('click', () => {
   // Without a connection, the log would not show the request.

@@ -1,6 +1,7 @@
-import { addMessage, byId, startConnection } from '/tour.js';
+import { keepConnected } from '/reconnect.js';
+import { addMessage, byId } from '/tour.js';
 
-startConnection('/notices/', (data) => addMessage(byId('messages'), JSON.parse(data).text));
+keepConnected('/notices/', { messages: 'json' }, ({ text }) => addMessage(byId('messages'), text));
 
 byId('curl').textContent =
   `curl ${location.origin}/notices/ -H 'content-type: application/json' -d '{"text": "Dinner is ready"}'`;
