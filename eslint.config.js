@@ -8,7 +8,10 @@ export default defineConfig(
   { linterOptions: { reportUnusedDisableDirectives: 'error' } },
   js.configs.recommended,
   { files: ['**/*.{js,mjs,cjs}'], languageOptions: { globals: globals.node } },
-  { files: ['example-app/public/**'], languageOptions: { globals: globals.browser } },
+  {
+    files: ['example-app/public/**', 'compatibility/pages/programs/**'],
+    languageOptions: { globals: globals.browser },
+  },
   {
     files: ['**/*.ts'],
     extends: [tseslint.configs.strictTypeChecked],

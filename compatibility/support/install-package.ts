@@ -62,7 +62,9 @@ function move(from: string, to: string): void {
 }
 
 function hashSources(): string {
-  const hash = createHash('sha256').update(readFileSync(join(root, 'package.json')));
+  const hash = createHash('sha256');
+  for (const name of ['package.json', 'scripts/build.ts', 'scripts/bundle-client.ts'])
+    hash.update(readFileSync(join(root, name)));
   const names = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' });
   for (const name of names.filter((each) => each.endsWith('.ts')).sort())
     hash.update(name).update(readFileSync(join(root, 'src', name)));

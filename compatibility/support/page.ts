@@ -2,8 +2,8 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { readDocument, type Block } from '../../test/docs/document.js';
 
-/** A block of code that begins with the name of its file: `// server.mjs`. */
-const FILE = /^(?:\/\/|#) ([\w./-]+\.\w+)$/;
+/** A block of code that begins with the name of its file: `// server.mjs`, `<!-- page.html -->`. */
+const FILE = /^(?:\/\/|#|<!--) ([\w./-]+\.\w+)(?: -->)?$/;
 
 /**
  * Writes the code of a page to files, so that a test runs what the page shows. A block that begins with a comment such as

@@ -14,7 +14,9 @@ test('every piece of code is in a language that something here looks at, or in o
   const forReading = ['python', 'text', 'http', 'mermaid', 'nginx', 'sql', 'dockerfile', 'yaml', 'html'];
   // The proxies themselves run these (compatibility/clients).
   const forProxies = ['haproxy', 'caddyfile', 'apache', 'ini', 'vcl'];
-  const known = [...checked, ...forReading, ...forProxies];
+  // Chromium runs these (compatibility/pages).
+  const forPages = ['jsx', 'vue'];
+  const known = [...checked, ...forReading, ...forProxies, ...forPages];
   const others = blocks.filter(({ language }) => !known.includes(language));
   expect(others.map((block) => `${place(block)}: ${block.language}`)).toEqual([]);
 });
