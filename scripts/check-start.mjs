@@ -23,9 +23,12 @@ try {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const exit = once(app, 'exit');
-  const { status } = await fetch(await readUrl(app.stdout));
+  const url = await readUrl(app.stdout);
+  const { status } = await fetch(url);
   if (status !== 200) throw new Error(`the first page answered ${status} instead of 200`);
   const seconds = ((performance.now() - begun) / 1_000).toFixed(1);
+  const module = await fetch(new URL('/dwebsocket/client/index.mjs', url));
+  if (module.status !== 200) throw new Error(`the client answered ${module.status} instead of 200`);
   app.kill('SIGTERM');
   const [code, signal] = await exit;
   if (code !== 0) throw new Error(`npm start ended with ${code ?? signal}`);
