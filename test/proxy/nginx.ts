@@ -28,8 +28,23 @@ export function change(snippet: string, piece: string, replacement: string): str
   return snippet.replace(piece, replacement);
 }
 
+/** An nginx before an app. */
+export interface Nginx extends Site {
+  /** Ends it, and starts it again. Its port is the same. */
+  restart(): Promise<void>;
+  /** Lets it read its configuration again, if it `hasWorkers`: new ones take the place of those that run. */
+  reload(): void;
+}
+
+/** A worker that a reload replaces ends its websockets after a second. */
+const WORKERS = 'master_process on;\nuser root;\nworker_shutdown_timeout 1s;';
+
 /** Runs nginx with a snippet before an app until the test has finished. */
-export async function startNginx(app: Site, snippet: string, { tls = false } = {}): Promise<Site> {
+export async function startNginx(
+  app: Site,
+  snippet: string,
+  { tls = false, hasWorkers = false } = {},
+): Promise<Nginx> {
   const prefix = mkdtempSync(join(tmpdir(), 'dwebsocket-nginx-'));
   mkdirSync(join(prefix, 'temp'));
   const port = await findPort();
@@ -44,7 +59,7 @@ export async function startNginx(app: Site, snippet: string, { tls = false } = {
   writeFileSync(
     join(prefix, 'nginx.conf'),
     `daemon off;
-master_process off;
+${hasWorkers ? WORKERS : 'master_process off;'}
 pid ${prefix}/nginx.pid;
 error_log stderr;
 events {}
@@ -55,22 +70,40 @@ http {
 }
 `,
   );
-  const nginx = spawn(NGINX, ['-p', prefix, '-c', join(prefix, 'nginx.conf'), '-e', 'stderr'], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
-  const exit = once(nginx, 'exit');
-  const errors = text(nginx.stderr);
+  let stop = async () => {};
+  const start = async () => {
+    const nginx = spawn(NGINX, ['-p', prefix, '-c', join(prefix, 'nginx.conf'), '-e', 'stderr'], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    const exit = once(nginx, 'exit');
+    const errors = text(nginx.stderr);
+    stop = async () => {
+      // A master that is killed leaves its workers behind.
+      nginx.kill(hasWorkers ? 'SIGTERM' : 'SIGKILL');
+      await exit;
+    };
+    const failed = exit.then(async () => {
+      throw new Error(`nginx has ended: ${await errors}`);
+    });
+    failed.catch(() => {});
+    await within(Promise.race([waitForPort(port), failed]), 'start of nginx');
+    return nginx;
+  };
   onTestFinished(async () => {
-    nginx.kill('SIGKILL');
-    await exit;
+    await stop();
     rmSync(prefix, { recursive: true });
   });
-  const failed = exit.then(async () => {
-    throw new Error(`nginx has ended: ${await errors}`);
-  });
-  failed.catch(() => {});
-  await within(Promise.race([waitForPort(port), failed]), 'start of nginx');
-  return { port, tls } as Site;
+  let nginx = await start();
+  const running: Partial<Nginx> = {
+    port,
+    tls,
+    async restart() {
+      await stop();
+      nginx = await start();
+    },
+    reload: () => void nginx.kill('SIGHUP'),
+  };
+  return running as Nginx;
 }
 
 async function findPort(): Promise<number> {

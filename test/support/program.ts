@@ -11,8 +11,8 @@ export interface Program {
   site: Site;
   /** Sends it a message, and gives the one that it sends back. */
   ask<T>(question: unknown): Promise<T>;
-  /** Ends the process; gives what it has printed to stderr. */
-  stop(): Promise<string>;
+  /** Ends the process, by default with SIGKILL; gives what it has printed to stderr. */
+  stop(signal?: NodeJS.Signals): Promise<string>;
 }
 
 /** Starts one; it tells its port with `process.send`, and ends with the test. */
@@ -25,8 +25,8 @@ export async function startProgram(name: string, env: Record<string, string> = {
   });
   const printed = text(child.stderr!);
   const exited = once(child, 'exit');
-  const stop = async () => {
-    child.kill('SIGKILL');
+  const stop = async (signal: NodeJS.Signals = 'SIGKILL') => {
+    child.kill(signal);
     await exited;
     return printed;
   };
