@@ -1,11 +1,11 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { requirement } from '../../test/support/requirements.js';
 import { installedVersion } from '../support/versions.js';
 import { describeConversation, NO_COMPRESSION, type ConversingClient } from './support/conversation.js';
+import { bun, deno, PYTHON, pythonVersion } from './support/installed.js';
 import { debianVersion, programs, runClient, versionOf } from './support/run.js';
 
 type Row = Omit<ConversingClient, 'converse'> & {
@@ -26,20 +26,6 @@ async function inFolder<T>(use: (folder: string) => T | Promise<T>): Promise<T> 
     rmSync(folder, { recursive: true, force: true });
   }
 }
-
-/** Debian's Python, which has Debian's packages. */
-const PYTHON = '/usr/bin/python3';
-const pythonVersion = (code: string) => versionOf([PYTHON, '-c', code]);
-
-const modules = fileURLToPath(new URL('node_modules/', import.meta.url));
-/** The program that a package of npm brings for this platform; empty if it has none for it. */
-function findProgram(scope: string, file: string): string {
-  const packages = existsSync(modules + scope) ? readdirSync(modules + scope) : [];
-  const files = packages.map((name) => join(modules, scope, name, file));
-  return files.find((each) => existsSync(each)) ?? '';
-}
-const bun = findProgram('@oven', 'bin/bun');
-const deno = findProgram('@deno', 'deno');
 
 /** It emits no 'close' for a refused handshake. */
 const isOldNode = Number(process.versions.node.split('.')[0]) < 24;
