@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { Random } from '../long/chaos/random.js';
 import { FakeClock } from './support/fake-clock.js';
 
-// 10,000 clients, with the default pauses, and a server that is only a flag. The clock is a fake one.
+// 10,000 clients and a server that is only a flag. The clock is a fake one. docs/client.md names the limits.
 
 const CLIENTS = 10_000;
 const SECOND = 1_000;
