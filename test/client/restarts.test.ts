@@ -2,7 +2,7 @@ import { requireWebsocket } from 'dwebsocket';
 import express from 'express';
 import { describe, expect, test } from 'vitest';
 import { WebSocket as WsWebSocket } from 'ws';
-import { findFreePort } from '../groups/support/redis-server.js';
+import { findFreePort } from '../support/free-port.js';
 import { hasNginx, recommendedSnippet, startNginx } from '../proxy/nginx.js';
 import { within } from '../support/inbox.js';
 import { startProgram } from '../support/program.js';
