@@ -1,7 +1,9 @@
 // Uses the package through `import`, and checks that `require` returns the same exports.
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
 import express from 'express';
 import { acceptWebsocket } from 'dwebsocket';
 import { connect } from 'dwebsocket/testing';
@@ -34,3 +36,7 @@ for (const specifier of process.argv.slice(2)) {
   if (specifier === 'dwebsocket/express') continue;
   assert.notEqual(Object.keys(required).length, 0, specifier);
 }
+
+// A page without a bundler loads this file, so it must not import others.
+const client = await readFile(fileURLToPath(import.meta.resolve('dwebsocket/client')), 'utf8');
+assert.doesNotMatch(client, /^import\b|\bimport\(/m);
