@@ -6,6 +6,7 @@
  * - `test/types`: with the strictest options and without `skipLibCheck`, with each TypeScript that we support; with the
  *   types of Express 5, of Express 4 and of neither, and with those of each Redis client; as ES modules and as CommonJS;
  *   with each way to resolve modules; and once without `strict`.
+ * - The client, also without the types of Node, and without any types of a platform.
  * - The documents: with the settings that `tsc --init` of each TypeScript writes, and without `strict`.
  * - Both with each major version of `@types/node`.
  *
@@ -70,6 +71,7 @@ const CONSUMERS: readonly Consumer[] = [
     lib: ['dom'],
     isLooseToo: true,
   },
+  { name: 'client', types: pinned('@types/ws'), folder: 'client' },
   {
     name: 'schemas',
     types: pinned('@types/express', 'zod', 'zod3', 'valibot', 'arktype'),
@@ -169,7 +171,10 @@ async function prepare(consumer: Consumer, tarball: string): Promise<Program[]> 
   } = consumer;
   const home = join(folder, name.replace(' ', '-'));
   await install(home, tarball, ...types, ...pinned('@types/node'));
-  if (existsSync(join(home, 'node_modules/@types/ws')) && part !== 'libraries')
+  if (
+    existsSync(join(home, 'node_modules/@types/ws')) &&
+    !types.some((type) => type.startsWith('@types/ws@'))
+  )
     throw new Error('the package installs @types/ws; remove that dependency');
   const isWanted = (path: string) =>
     files === undefined
@@ -194,6 +199,14 @@ async function prepare(consumer: Consumer, tarball: string): Promise<Program[]> 
     const include = `*/${part}/*.ts`;
     add('nodenext', isOldestOrNewest, include, isLooseToo ? { ...strict, skipLibCheck: true } : strict);
     if (isLooseToo) add('without strict', isOldestOrNewest, include, LOOSE);
+    if (part === 'client') {
+      for (const platform of [[], ['dom']])
+        add(`in ${platform[0] ?? 'no'} lib`, isOldestOrNewest, '*/client/client.ts', {
+          ...strict,
+          types: [],
+          lib: [...STRICT.lib, ...platform],
+        });
+    }
     return programs;
   }
   for (const [title, resolution] of Object.entries(RESOLUTIONS)) {

@@ -38,5 +38,5 @@ for (const specifier of process.argv.slice(2)) {
 }
 
 // A page without a bundler loads this file, so it must not import others.
-const client = await readFile(fileURLToPath(import.meta.resolve('dwebsocket/client')), 'utf8');
-assert.doesNotMatch(client, /^import\b|\bimport\(/m);
+const file = await readFile(fileURLToPath(import.meta.resolve('dwebsocket/client')), 'utf8');
+assert.doesNotMatch(file, /^import\b|\bimport\(/m);

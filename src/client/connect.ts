@@ -1,11 +1,11 @@
 import type { SchemaResult, StandardSchema } from '../shared/standard-schema.js';
 import { checkWhole } from './check-whole.js';
 import { locate } from './history-position.js';
-import { createInbox, type Taken } from './inbox.js';
+import { createInbox } from './inbox.js';
 import { isForValues, resolveOptions, type AnyOptions } from './options.js';
 import { createOutbox } from './outbox.js';
 import { pauseAfter } from './pauses.js';
-import { abandon, type Bytes, type Socket } from './socket.js';
+import { abandon, type Socket } from './socket.js';
 import type {
   ClientMessageFormat,
   ClientMessageKinds,
@@ -14,7 +14,6 @@ import type {
   ClientUrl,
   CloseInfo,
   HistoryStart,
-  PlatformUrl,
   ReceivedByClient,
   ReconnectingWebsocket,
   SentByClient,
@@ -78,7 +77,7 @@ export function connect(
   let resolveClosed: (info: CloseInfo) => void;
   const closed = new Promise<CloseInfo>((resolve) => (resolveClosed = resolve));
 
-  const setTimer = (onTime: () => void, ms: number) => {
+  const setTimer = (onTime: () => unknown, ms: number) => {
     clearTimeout(timer);
     return (timer = setTimeout(onTime, ms));
   };
@@ -117,7 +116,7 @@ export function connect(
       };
       opening.onerror = ({ message }) => {
         // Does not wait for 'close': Node 22 emits none for a handshake that has failed. ws, Bun and Deno know the status.
-        const status = /: (\d{3})$/.exec(message!)?.[1];
+        const status = /: (\d{3})$/.exec(message as string)?.[1];
         if (state === 'connecting') lose(status ? `refused with ${status}` : '');
       };
     } catch (error) {
@@ -130,7 +129,7 @@ export function connect(
     const entry = inbox.push();
     const accept = (result: SchemaResult | null): void => {
       const issues = result?.issues;
-      inbox.settle(entry, issues ? null : (result as Taken | null));
+      inbox.settle(entry, issues ? null : result);
       if (!issues) return;
       if (invalid) invalid(issues, client, data);
       else close(INVALID, `invalid message: ${issues[0]?.message}`.slice(0, MAX_REASON));
@@ -166,7 +165,7 @@ export function connect(
     losses = Date.now() - openedAt > STABLE ? 1 : losses + 1;
     drop(code, reason, wasClean);
     setTimer(attempt, isOffline() ? settings.maxPause : pauseAfter(losses, settings, Math.random()));
-    if (settings.stop(lastClose!)) stop();
+    if (settings.stop(lastClose as CloseInfo)) stop();
     else setState('waiting');
   };
 
@@ -180,7 +179,8 @@ export function connect(
 
   /** Stops for good, as `lastClose` says. */
   const stop = (isOver = true): void => {
-    const { code, reason } = lastClose!;
+    const info = lastClose as CloseInfo;
+    const { code, reason } = info;
     const error = Object.assign(new Error(`closed with ${code} ${reason}`), {
       code: 'ERR_WEBSOCKET_CLOSED',
       closeCode: code,
@@ -190,7 +190,7 @@ export function connect(
     timer = undefined;
     outbox.stop();
     inbox.end(error);
-    if (isOver) resolveClosed(lastClose!);
+    if (isOver) resolveClosed(info);
     setState('closed');
     controller.abort(error);
   };

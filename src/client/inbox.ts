@@ -1,7 +1,7 @@
 import { checkWhole } from './check-whole.js';
 
 /** What a reader gets. */
-export interface Taken {
+interface Taken {
   readonly value: unknown;
 }
 
@@ -72,7 +72,7 @@ export function createInbox() {
     if (taken) return taken.value;
     const wasReported = reportEnd();
     taken = await next(timeout);
-    if (wasReported) throw endError!;
+    if (wasReported) throw endError as Error;
     if (taken) return taken.value;
     reportEnd();
     return null;
@@ -89,7 +89,7 @@ export function createInbox() {
       read(fallback: unknown = null): unknown {
         const taken = take();
         if (taken) return taken.value;
-        if (reportEnd()) throw endError!;
+        if (reportEnd()) throw endError as Error;
         return fallback;
       },
 
@@ -109,7 +109,7 @@ export function createInbox() {
     /** Adds a message that cannot be read yet. */
     push(): Entry {
       const entry: Entry = {};
-      if (first) last!.next = entry;
+      if (first) (last as Entry).next = entry;
       else first = entry;
       last = entry;
       length++;

@@ -21,7 +21,7 @@ export function createOutbox({ maxBuffered }: Settings) {
   let timer: ReturnType<typeof setTimeout> | undefined;
 
   const pass = (data: string | Bytes, resolve: Resolve): void => {
-    socket!.send(data);
+    (socket as Socket).send(data);
     draining.push(resolve);
     drain();
   };

@@ -24,5 +24,5 @@ export const OPEN = 1;
 export function abandon(socket: Socket): void {
   // `ws` needs a listener for 'error'.
   socket.onopen = socket.onmessage = socket.onerror = socket.onclose = () => undefined;
-  socket[socket.terminate ? 'terminate' : 'close']!();
+  socket[socket.terminate ? 'terminate' : 'close']?.();
 }

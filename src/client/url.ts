@@ -7,7 +7,7 @@
 export function resolveUrl(url: string | { readonly href: string }, since?: unknown): string {
   try {
     const { location } = globalThis as { location?: { readonly href: string } };
-    const resolved = new URL(url as string, location?.href);
+    const resolved = new URL(url, location?.href);
     resolved.protocol = resolved.protocol.replace('http', 'ws');
     resolved.hash = '';
     if (since != null) resolved.searchParams.set('since', since as string);

@@ -28,11 +28,11 @@ function readRows(heading: string): string[][] {
 test('the page lists the options and their defaults', () => {
   const own = ['`stop`', '`WebSocket`'];
   const shown = readRows('Options').map(([name, value]) => [name, value]);
-  const settings = resolveOptions({ WebSocket: FakeWebSocket as never });
+  const settings = resolveOptions({ WebSocket: FakeWebSocket });
   const known = Object.entries(settings).map(([name, value]) => {
     if (typeof value === 'number')
       return [`\`${name}\``, `\`${value.toLocaleString('en').replaceAll(',', '_')}\``];
-    return [`\`${name}\``, value === undefined ? '' : `\`${JSON.stringify(value)?.replaceAll('"', "'")}\``];
+    return [`\`${name}\``, value === undefined ? '' : `\`${JSON.stringify(value).replaceAll('"', "'")}\``];
   });
   const others = (rows: (string | undefined)[][]) => rows.filter(([name]) => !own.includes(name ?? ''));
   expect(others(shown)).toEqual(others(known));
@@ -40,7 +40,7 @@ test('the page lists the options and their defaults', () => {
 });
 
 test('the page lists all members', async () => {
-  const socket = connect('wss://a.test', { WebSocket: FakeWebSocket as never });
+  const socket = connect('wss://a.test', { WebSocket: FakeWebSocket });
   const members = new Set<string>(['for']);
   for (
     let each: object = socket;

@@ -100,7 +100,7 @@ test('a client that was cut before the first message comes back with the positio
 
 function openFake(options: object, url = 'wss://a.test/room') {
   FakeWebSocket.all = [];
-  const socket = connect(url, { WebSocket: FakeWebSocket as never, minPause: 1, maxPause: 5, ...options });
+  const socket = connect(url, { WebSocket: FakeWebSocket, minPause: 1, maxPause: 5, ...options });
   onTestFinished(async () => {
     const closing = socket.close();
     if (FakeWebSocket.last.readyState === 2) FakeWebSocket.last.end(1000);

@@ -23,7 +23,7 @@ afterEach(() => {
 const SETTINGS = { minPause: 1_000, maxPause: 30_000 } as Parameters<typeof pauseAfter>[1];
 
 function open(options: Options = {}) {
-  const socket = connect('wss://a.test', { WebSocket: FakeWebSocket as never, ...options });
+  const socket = connect('wss://a.test', { WebSocket: FakeWebSocket, ...options });
   opened.push(socket);
   return socket;
 }
@@ -106,7 +106,7 @@ test('a handshake that hangs is given up after connectTimeout', () => {
 test('a function for the URL that hangs is given up, too, and its late answer is ignored', async () => {
   let answer!: (url: string) => void;
   const urls = [new Promise<string>((resolve) => (answer = resolve)), 'wss://b.test/second'];
-  const socket = connect(() => urls.shift()!, { WebSocket: FakeWebSocket as never });
+  const socket = connect(() => urls.shift()!, { WebSocket: FakeWebSocket });
   await vi.advanceTimersByTimeAsync(10_000);
   expect(socket.state).toBe('waiting');
   answer('wss://b.test/first');
@@ -116,7 +116,7 @@ test('a function for the URL that hangs is given up, too, and its late answer is
 });
 
 test('close() while the function for the URL runs opens no connection', async () => {
-  const socket = connect(() => Promise.resolve('wss://b.test'), { WebSocket: FakeWebSocket as never });
+  const socket = connect(() => Promise.resolve('wss://b.test'), { WebSocket: FakeWebSocket });
   await Promise.all([socket.close(), vi.runAllTimersAsync()]);
   expect(FakeWebSocket.all).toEqual([]);
 });
@@ -168,7 +168,7 @@ describe('in a page', () => {
   test('a path is relative to the page, and gets its protocol', () => {
     stubPage();
     open();
-    const socket = connect('../lobby?a=b', { WebSocket: FakeWebSocket as never, protocols: ['chat'] });
+    const socket = connect('../lobby?a=b', { WebSocket: FakeWebSocket, protocols: ['chat'] });
     expect(FakeWebSocket.last.url).toBe('wss://a.test/lobby?a=b');
     expect(FakeWebSocket.last.protocols).toEqual(['chat']);
     expect(FakeWebSocket.last.binaryType).toBe('arraybuffer');

@@ -205,7 +205,7 @@ describe('close()', () => {
     'throws a RangeError for the code %o',
     (code) => {
       const socket = openClient('ws://127.0.0.1:1');
-      expect(() => socket.close(code as number)).toThrow(RangeError);
+      expect(() => socket.close(code)).toThrow(RangeError);
       expect(() => socket.close(1000, 'é'.repeat(62))).toThrow(/123/);
       expect(socket.isClosed()).toBe(false);
     },

@@ -8,7 +8,7 @@ beforeEach(() => {
 });
 
 const open = (options: object) => {
-  const socket = connect('wss://a.test', { WebSocket: FakeWebSocket as never, ...options });
+  const socket = connect('wss://a.test', { WebSocket: FakeWebSocket, ...options });
   onTestFinished(async () => {
     const closing = socket.close();
     if (FakeWebSocket.last.readyState === 2) FakeWebSocket.last.end(1000);
