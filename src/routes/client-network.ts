@@ -18,11 +18,16 @@ export function hasDirectAddress(req: IncomingMessage): boolean {
   return ((req as { ip?: string }).ip ?? remoteAddress) === remoteAddress;
 }
 
+/** Some proxies add the port of the client: `192.0.2.1:4711` and `[2001:db8::1]:4711`. */
+const HOST_AND_PORT = /^(?:\[(.+)\]|([^:]+))(?::\d+)?$/;
+
 /**
  * Returns an IPv4 address as it is, and the first 64 bits of an IPv6 address. Such a network usually has a single customer,
- * whose devices choose and change the other bits (RFC 8981).
+ * whose devices choose and change the other bits (RFC 8981). A port is left out, because each connection has another one.
  */
-export function networkOf(address: string): string {
+export function networkOf(text: string): string {
+  const [, bracketed, plain] = HOST_AND_PORT.exec(text) ?? [];
+  const address = bracketed ?? plain ?? text;
   if (!isIPv6(address)) return address;
   const groups = expand(address);
   // An IPv4 address, as a server for both versions shows it (RFC 4291, 2.5.5.2).

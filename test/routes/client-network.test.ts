@@ -14,6 +14,9 @@ test.for([
   ['1::2:3:4:5:6:7', '1:0:2:3::/64'],
   ['fe80::1:2:3:4%eth0', 'fe80:0:0:0::/64'],
   ['64:ff9b::192.0.2.1', '64:ff9b:0:0::/64'],
+  ['192.0.2.1:4711', '192.0.2.1'],
+  ['[2001:db8::6]:4711', '2001:db8:0:0::/64'],
+  ['[::ffff:192.0.2.1]', '192.0.2.1'],
   ['not an address', 'not an address'],
 ] as const)('the network of %s is %s', ([address, network]) => {
   expect(networkOf(address)).toBe(network);

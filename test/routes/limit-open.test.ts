@@ -417,7 +417,8 @@ describe('the address of a client', () => {
     await connect(site, '/', { headers: from('192.0.2.2') });
     await connect(site, '/', { headers: from('2001:db8::1') });
     await connect(site, '/', { headers: from('2001:db8:0:1::1') });
-    for (const address of ['192.0.2.1', '::ffff:192.0.2.2', '2001:db8::ffff:1', '2001:db8:0:1:2::'])
+    const again = ['192.0.2.1', '192.0.2.1:4711', '::ffff:192.0.2.2', '2001:db8::ffff:1', '2001:db8:0:1:2::'];
+    for (const address of again)
       expect((await requestUpgrade(site, '/', from(address))).status).toBe(429);
   });
 
