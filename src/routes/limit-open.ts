@@ -96,9 +96,20 @@ class Limiter {
       return;
     }
     const admit = (key: unknown): void => {
-      if (!isKey(key)) fail(keyError(key));
-      else if (this.#admit(upgrade, key)) next?.();
-      else this.#refuse(req, res);
+      if (!isKey(key)) {
+        fail(keyError(key));
+        return;
+      }
+      if (this.#admit(upgrade, key)) {
+        next?.();
+        return;
+      }
+      try {
+        this.#refuse(req, res);
+      } catch (error) {
+        // A hook of a middleware has thrown. After a promise of `by`, this would end the process.
+        fail(error);
+      }
     };
     if (isThenable(key)) void Promise.resolve(key).then(admit, fail);
     else admit(key);

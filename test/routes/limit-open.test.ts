@@ -352,6 +352,31 @@ describe('by', () => {
     await second.end();
   });
 
+  test.for([
+    ['returned', () => 'ada'],
+    ['promised', () => Promise.resolve('ada')],
+  ] as const)('when it has %s a key, a hook that fails for the 429 reaches the error handlers', async ([, by]) => {
+    const app = express();
+    app.use((_req, res, next) => {
+      const { writeHead } = res;
+      res.writeHead = (...args: unknown[]) => {
+        if (res.statusCode === 429) throw new Error('broken hook');
+        return writeHead.apply(res, args as never);
+      };
+      next();
+    });
+    app.get('/', limitOpen({ max: 1, by }), waiting);
+    const errors = new Inbox<Error>();
+    app.use((error: Error, _req: unknown, res: express.Response, _next: unknown) => {
+      errors.push(error);
+      res.sendStatus(500);
+    });
+    const site = await serve(app);
+    await connect(site);
+    expect((await requestUpgrade(site, '/')).status).toBe(500);
+    expect((await errors.next()).message).toBe('broken hook');
+  });
+
   test('gets the response, too', async () => {
     const app = express();
     app.use((_req, res, next) => {
