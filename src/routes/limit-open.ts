@@ -61,8 +61,9 @@ export function limitOpen(options: LimitOpenOptions): WebsocketRoute {
   const limiter = new Limiter(options);
   return (req, res, next) => {
     const upgrade = isWebsocketUpgrade(req) ? upgradeOf(req) : undefined;
-    if (upgrade === undefined) asNext(next)?.();
-    else limiter.judge(upgrade, res, asNext(next));
+    // A client that has left has no address, and nothing to count.
+    if (upgrade?.state === 'pending') limiter.judge(upgrade, res, asNext(next));
+    else asNext(next)?.();
   };
 }
 

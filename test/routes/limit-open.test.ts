@@ -485,6 +485,36 @@ describe('the address of a client', () => {
   });
 });
 
+test('a client that has left before the limit causes no warning, and is not given to by', async () => {
+  const warnings = watchWarnings();
+  const pending = new Inbox<() => void>();
+  const passed = defer();
+  const asked: string[] = [];
+  const app = express();
+  app.get(
+    '/',
+    (_req, _res, next) => pending.push(next),
+    limitOpen({ max: 1 }),
+    limitOpen({ max: 1, by: (req) => void asked.push(req.url) }),
+    () => {
+      passed.resolve();
+    },
+  );
+  const site = await serve(app);
+  const client = await connectRaw(site.port);
+  const next = await pending.next();
+  const [socket] = site.sockets;
+  // `once` of node:events would reject with the error of the reset.
+  const gone = new Promise((resolve) => socket!.once('close', resolve));
+  client.reset();
+  await within(gone, 'end of the connection');
+  next();
+  await within(passed.promise, 'next handler');
+  await turns(2);
+  expect(warnings.rest()).toEqual([]);
+  expect(asked).toEqual([]);
+});
+
 test('a websocket of a wrapped handler that passes it on meets no second limit', async () => {
   const app = express();
   const opened = defer<Websocket>();
