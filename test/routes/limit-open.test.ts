@@ -359,7 +359,7 @@ describe('by', () => {
     const app = express();
     app.use((_req, res, next) => {
       const { writeHead } = res;
-      res.writeHead = (...args: unknown[]) => {
+      res.writeHead = (...args: unknown[]): express.Response => {
         if (res.statusCode === 429) throw new Error('broken hook');
         return writeHead.apply(res, args as never);
       };
