@@ -239,8 +239,7 @@ export interface ReconnectingWebsocket<M = string | Uint8Array, Out = ClientData
    *
    * @throws {Error} The end was reported before. The `code` is `ERR_WEBSOCKET_CLOSED`.
    */
-  read(): M | null;
-  read<F>(fallback: F): M | F;
+  read<F = null>(fallback?: F): M | F;
   /** Returns the number of unread messages. */
   countMessages(): number;
   /** Returns whether there is an unread message. */

@@ -1,8 +1,10 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
 import { requireWebsocket, type Websocket } from 'dwebsocket';
 import express from 'express';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { defer, Inbox } from '../support/inbox.js';
-import { serve } from '../support/serve.js';
+import { listen, serve } from '../support/serve.js';
 import { openClient, reach, watchStates, type Options } from './support/open-client.js';
 
 /** A route whose websockets the test takes one by one. */
@@ -62,6 +64,32 @@ test.for(LOSSES)('it reconnects after a close %s, and reading goes on', async ([
   }
   await reading;
   expect(received.rest()).toEqual([]);
+});
+
+test('it comes back to a server that restarts, and sends what it has kept', async () => {
+  const received = new Inbox<unknown>();
+  const listenAgain = async (port: number) => {
+    const app = express();
+    app.get(
+      '/',
+      requireWebsocket(async ({ websocket }) => {
+        for await (const message of websocket) received.push(message);
+      }),
+    );
+    const server = createServer(app).listen(port, '127.0.0.1');
+    await once(server, 'listening');
+    return listen(server);
+  };
+  const first = await listenAgain(0);
+  const socket = openClient(`ws://127.0.0.1:${first.port}`);
+  await reach(socket, 'open');
+  first.server.close();
+  await reach(socket, 'waiting');
+  expect(socket.lastClose).toMatchObject({ code: 1001, wasClean: true });
+  const sent = socket.send('kept');
+  await listenAgain(first.port);
+  expect(await received.next()).toBe('kept');
+  expect(await sent).toBe(true);
 });
 
 test.for([1000, 1008, 4400, 4401, 4499])('it stops for good after a close with %i', async (code) => {
