@@ -83,12 +83,14 @@ export function connect(
   };
 
   const setState = (next: ClientState): void => {
+    // The option `stop` may have called `close`.
+    if (state === 'closed') return;
     state = next;
     client.dispatchEvent(new Event('state'));
   };
 
   const attempt = async (): Promise<void> => {
-    triedAt = Date.now();
+    triedAt = performance.now();
     const own = setTimer(() => {
       lose('connectTimeout');
     }, settings.connectTimeout);

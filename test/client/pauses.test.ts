@@ -162,6 +162,22 @@ describe('a refused handshake', () => {
     expect(socket.state).toBe('closed');
     expect(told.map(({ reason }) => reason)).toEqual(['refused with 403', '']);
   });
+
+  test.for([true, false])('stays closed if the option stop calls close() and returns %o', (answer) => {
+    const socket = open({
+      stop() {
+        void socket.close(4000);
+        return answer;
+      },
+    });
+    const states: string[] = [];
+    socket.addEventListener('state', () => states.push(socket.state));
+    FakeWebSocket.last.fail();
+    expect(states).toEqual(['closed']);
+    expect(socket.lastClose?.code).toBe(4000);
+    vi.advanceTimersByTime(60_000);
+    expect(FakeWebSocket.all).toHaveLength(1);
+  });
 });
 
 describe('in a page', () => {
