@@ -261,7 +261,7 @@ export function connect(
     // Shortens the pause, though never below its shortest: a page that is hidden and shown all the time must not flood.
     () => {
       if (state === 'waiting' && !isOffline())
-        setTimer(attempt, triedAt + pauseAfter(losses, settings) - Date.now());
+        setTimer(attempt, triedAt + pauseAfter(losses, settings) - performance.now());
     },
   );
   return client as unknown as ReconnectingWebsocket<never, never>;

@@ -191,6 +191,21 @@ describe('in a page', () => {
     void socket.close();
   });
 
+  test('a path and a URL object mean what they did when connect was called', () => {
+    stubPage('https://a.test/chat/');
+    const url = new URL('wss://b.test/one');
+    const sockets = ['lobby', url].map((each) => connect(each, { WebSocket: FakeWebSocket as never }));
+    opened.push(...sockets);
+    // The page calls `history.pushState`.
+    vi.stubGlobal('location', { href: 'https://a.test/settings/profile' });
+    url.pathname = '/two';
+    for (const each of [...FakeWebSocket.all]) each.end();
+    vi.advanceTimersByTime(5_000);
+    const urls = FakeWebSocket.all.map((each) => each.url);
+    expect(urls.slice(0, 2)).toEqual(['wss://a.test/chat/lobby', 'wss://b.test/one']);
+    expect(urls.slice(2).sort()).toEqual(urls.slice(0, 2));
+  });
+
   test('it reconnects at once when the page is shown or back online', () => {
     const page = stubPage();
     open();
