@@ -66,7 +66,7 @@ export function connect(
   let socket: Socket | undefined;
   /** Ends the present attempt, the present pause or the closing handshake. */
   let timer: ReturnType<typeof setTimeout> | undefined;
-  /** When the last attempt began, in milliseconds since 1970. */
+  /** When the last attempt began, by `performance.now()`: the clock of the computer may be set back. */
   let triedAt: number;
   /** When the connection was open. */
   let openedAt = Infinity;
@@ -107,7 +107,7 @@ export function connect(
       opening.binaryType = 'arraybuffer';
       opening.onopen = () => {
         clearTimeout(timer);
-        openedAt = Date.now();
+        openedAt = performance.now();
         outbox.use(opening);
         setState('open');
       };
@@ -164,7 +164,7 @@ export function connect(
 
   /** Handles the loss of a connection, and the failure of an attempt. */
   const lose = (reason: string, code = 1006, wasClean = false): void => {
-    losses = Date.now() - openedAt > STABLE ? 1 : losses + 1;
+    losses = performance.now() - openedAt > STABLE ? 1 : losses + 1;
     drop(code, reason, wasClean);
     setTimer(attempt, isOffline() ? settings.maxPause : pauseAfter(losses, settings, Math.random()));
     if (settings.stop(lastClose as CloseInfo)) stop();
@@ -250,8 +250,8 @@ export function connect(
     { signal },
   );
 
-  // Throws at once if the URL is wrong.
-  if (typeof url !== 'function') resolveUrl(url);
+  // Throws at once if the URL is wrong. It stays the same if the page changes its `location`, or the caller a URL object.
+  if (typeof url !== 'function') url = resolveUrl(url);
   void attempt();
   watchPage(
     signal,

@@ -255,6 +255,21 @@ describe('in a page', () => {
     expect(gaps).toEqual([1, 2, 4, 6, 6, 6]);
   });
 
+  test.for([-3_600_000, -40 * 86_400_000, 60_000])(
+    'a clock that is set by %i ms changes no pause when the page is shown',
+    (change) => {
+      const page = stubPage();
+      open();
+      FakeWebSocket.last.end();
+      vi.setSystemTime(Date.now() + change);
+      page.show(true);
+      vi.advanceTimersByTime(999);
+      expect(FakeWebSocket.all).toHaveLength(1);
+      vi.advanceTimersByTime(1);
+      expect(FakeWebSocket.all).toHaveLength(2);
+    },
+  );
+
   test('offline gives up the connection, and waits for online, or for the longest pause', () => {
     const page = stubPage();
     const socket = open();
