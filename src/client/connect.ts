@@ -122,6 +122,8 @@ export function connect(
         if (state === 'connecting') lose(status ? `refused with ${status}` : '');
       };
     } catch (error) {
+      // Later, so that the caller of `connect` has the client, and its listener gets the event.
+      await Promise.resolve();
       if (timer === own) lose(String(error));
     }
   };

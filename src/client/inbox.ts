@@ -98,11 +98,8 @@ export function createInbox() {
       hasMessages: () => length > 0,
 
       async *[Symbol.asyncIterator](): AsyncGenerator<unknown, undefined> {
-        for (;;) {
-          const taken = take() ?? (await next());
-          if (!taken) return;
-          yield taken.value;
-        }
+        let taken;
+        while ((taken = take() ?? (await next()))) yield taken.value;
       },
     },
 

@@ -50,9 +50,10 @@ export function createOutbox({ maxBuffered }: Settings) {
     use(next: Socket | undefined): void {
       socket = next;
       drain();
-      if (!socket) return;
-      size = 0;
-      for (const [data, resolve] of kept.splice(0)) pass(data, resolve);
+      if (socket) {
+        size = 0;
+        for (const [data, resolve] of kept.splice(0)) pass(data, resolve);
+      }
     },
 
     /** Drops what was kept. No message is sent after that. */

@@ -121,6 +121,36 @@ test('close() while the function for the URL runs opens no connection', async ()
   expect(FakeWebSocket.all).toEqual([]);
 });
 
+/** A function for the URL, and also a class. */
+function throwBlocked(): never {
+  throw new Error('blocked');
+}
+
+test.for([
+  ['function for the URL', throwBlocked, FakeWebSocket],
+  ['WebSocket class', 'wss://a.test', throwBlocked],
+] as const)('a %s that throws at once fails after connect has returned', async ([, url, WebSocket]) => {
+  const reasons: unknown[] = [];
+  const socket = connect(url, {
+    WebSocket: WebSocket as never,
+    stop({ reason }) {
+      reasons.push(socket.state, reason);
+      return true;
+    },
+  });
+  socket.addEventListener('state', () => reasons.push(socket.state));
+  expect(socket.state).toBe('connecting');
+  await vi.advanceTimersByTimeAsync(0);
+  expect(reasons).toEqual(['connecting', 'Error: blocked', 'closed']);
+});
+
+test('close() directly after connect wins over a function for the URL that throws', async () => {
+  const socket = connect(throwBlocked, { WebSocket: FakeWebSocket as never });
+  void socket.close(4000);
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(socket.lastClose?.code).toBe(4000);
+});
+
 describe('a refused handshake', () => {
   test.for([
     ['Unexpected server response: 403', 'refused with 403'],
