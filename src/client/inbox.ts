@@ -22,6 +22,7 @@ export function createInbox() {
   let length = 0;
   /** What those get who read after the end. */
   let endError: Error | undefined;
+  /** Whether a reader has got the one `null` or fallback of the end. */
   let isEndReported = false;
 
   const isOver = (): boolean => !!endError && !first;
@@ -60,21 +61,15 @@ export function createInbox() {
       waiters.add(settle);
     });
 
-  /** Returns whether the end was reported before, and remembers that it is reported now. */
-  const reportEnd = (): boolean => {
-    const wasReported = isEndReported;
-    isEndReported = isOver();
-    return wasReported;
-  };
-
   const wait = async (timeout?: number): Promise<unknown> => {
     let taken = take();
     if (taken) return taken.value;
-    const wasReported = reportEnd();
+    const wasReported = isEndReported;
+    isEndReported = isOver();
     taken = await next(timeout);
     if (wasReported) throw endError as Error;
     if (taken) return taken.value;
-    reportEnd();
+    isEndReported = isOver();
     return null;
   };
 
@@ -89,7 +84,8 @@ export function createInbox() {
       read(fallback: unknown = null): unknown {
         const taken = take();
         if (taken) return taken.value;
-        if (reportEnd()) throw endError as Error;
+        if (isEndReported) throw endError as Error;
+        isEndReported = isOver();
         return fallback;
       },
 

@@ -55,7 +55,7 @@ export interface CloseInfo {
   readonly code: number;
   /**
    * The reason of the close frame. With 1006, what the client knows: `'refused with 403'`, `'connectTimeout'`, `'offline'`,
-   * `'sleep'` (of the computer), the error of an attempt, or `''`.
+   * `'sleep'` (of the computer), `'pageshow'` (the page was in the back/forward cache), the error of an attempt, or `''`.
    */
   readonly reason: string;
   /** Whether both sides have sent a close frame. */

@@ -1,6 +1,10 @@
 const page = globalThis as {
-  addEventListener?(type: string, listener: (event: { type: string }) => void, options: object): void;
-  document?: { visibilityState: string };
+  addEventListener?(
+    type: string,
+    listener: (event: { type: string; persisted?: boolean }) => void,
+    options: object,
+  ): void;
+  document?: { hidden: boolean };
   navigator?: { onLine?: boolean };
 };
 
@@ -30,13 +34,14 @@ export function watchPage(signal: AbortSignal, onLost: (reason: string) => void,
     clearInterval(timer);
   });
   // 'visibilitychange' bubbles from the document to the window.
-  for (const each of ['online', 'offline', 'visibilitychange'])
+  for (const each of ['online', 'offline', 'visibilitychange', 'pageshow'])
     page.addEventListener?.(
       each,
-      ({ type }) => {
+      ({ type, persisted }) => {
         tick();
-        if (type === 'offline') onLost(type);
-        else if (page.document?.visibilityState !== 'hidden') onAwake();
+        // A page that returns from the back/forward cache has lost its connection, but gets 'close' only later.
+        if (type === 'offline' || persisted) onLost(type);
+        if (!page.document?.hidden) onAwake();
       },
       { signal },
     );

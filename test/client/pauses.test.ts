@@ -320,6 +320,24 @@ describe('in a page', () => {
     expect(FakeWebSocket.all).toHaveLength(3);
   });
 
+  test('a page that returns from the back/forward cache reconnects at once', () => {
+    const page = stubPage();
+    const socket = open();
+    FakeWebSocket.last.open();
+    page.showFromCache(false);
+    expect(socket.state).toBe('open');
+    vi.advanceTimersByTime(5_000);
+    page.show(false);
+    page.show(true);
+    page.showFromCache(true);
+    expect(socket.lastClose).toEqual({ code: 1006, reason: 'pageshow', wasClean: false });
+    vi.advanceTimersByTime(1);
+    expect(FakeWebSocket.all).toHaveLength(2);
+    // Chromium emits 'close' after these events.
+    FakeWebSocket.all[0]!.end();
+    expect(socket.state).toBe('connecting');
+  });
+
   test('an open connection is replaced after the computer has slept', () => {
     stubPage();
     const socket = open();
@@ -352,7 +370,7 @@ describe('in a page', () => {
   test('no listener is left at the end', () => {
     const page = stubPage();
     const socket = open();
-    expect([...page.listening].sort()).toEqual(['offline', 'online', 'visibilitychange']);
+    expect([...page.listening].sort()).toEqual(['offline', 'online', 'pageshow', 'visibilitychange']);
     void socket.close();
     expect([...page.listening]).toEqual([]);
   });

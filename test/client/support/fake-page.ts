@@ -3,7 +3,7 @@ import { vi } from 'vitest';
 /** Puts the globals of a web page in place, and gives functions that change them. Use `vi.unstubAllGlobals` afterwards. */
 export function stubPage(href = 'https://a.test/chat/?x=1#part') {
   const page = new EventTarget();
-  const document = { visibilityState: 'visible' };
+  const document = { hidden: false };
   const navigator = { onLine: true };
   const listening = new Set<string>();
   const addEventListener = (type: string, listener: () => void, options: AddEventListenerOptions) => {
@@ -17,8 +17,12 @@ export function stubPage(href = 'https://a.test/chat/?x=1#part') {
     /** The events that somebody listens for. */
     listening,
     show(isVisible: boolean) {
-      document.visibilityState = isVisible ? 'visible' : 'hidden';
+      document.hidden = !isVisible;
       page.dispatchEvent(new Event('visibilitychange'));
+    },
+    /** Emits 'pageshow', when the page has loaded or returns from the back/forward cache. */
+    showFromCache(persisted: boolean) {
+      page.dispatchEvent(Object.assign(new Event('pageshow'), { persisted }));
     },
     setOnline(isOnline: boolean) {
       navigator.onLine = isOnline;
