@@ -145,7 +145,7 @@ test.for([
 });
 
 test('close() directly after connect wins over a function for the URL that throws', async () => {
-  const socket = connect(throwBlocked, { WebSocket: FakeWebSocket as never });
+  const socket = connect(throwBlocked, { WebSocket: FakeWebSocket });
   void socket.close(4000);
   await vi.advanceTimersByTimeAsync(60_000);
   expect(socket.lastClose?.code).toBe(4000);
@@ -224,7 +224,7 @@ describe('in a page', () => {
   test('a path and a URL object mean what they did when connect was called', () => {
     stubPage('https://a.test/chat/');
     const url = new URL('wss://b.test/one');
-    const sockets = ['lobby', url].map((each) => connect(each, { WebSocket: FakeWebSocket as never }));
+    const sockets = ['lobby', url].map((each) => connect(each, { WebSocket: FakeWebSocket }));
     opened.push(...sockets);
     // The page calls `history.pushState`.
     vi.stubGlobal('location', { href: 'https://a.test/settings/profile' });

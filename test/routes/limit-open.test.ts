@@ -352,10 +352,10 @@ describe('by', () => {
     await second.end();
   });
 
-  test.for([
+  test.for<[string, () => string | Promise<string>]>([
     ['returned', () => 'ada'],
     ['promised', () => Promise.resolve('ada')],
-  ] as const)('when it has %s a key, a hook that fails for the 429 reaches the error handlers', async ([, by]) => {
+  ])('when it has %s a key, a hook that fails for the 429 reaches the error handlers', async ([, by]) => {
     const app = express();
     app.use((_req, res, next) => {
       const { writeHead } = res;
@@ -443,8 +443,7 @@ describe('the address of a client', () => {
     await connect(site, '/', { headers: from('2001:db8::1') });
     await connect(site, '/', { headers: from('2001:db8:0:1::1') });
     const again = ['192.0.2.1', '192.0.2.1:4711', '::ffff:192.0.2.2', '2001:db8::ffff:1', '2001:db8:0:1:2::'];
-    for (const address of again)
-      expect((await requestUpgrade(site, '/', from(address))).status).toBe(429);
+    for (const address of again) expect((await requestUpgrade(site, '/', from(address))).status).toBe(429);
   });
 
   test('is that of the proxy without trust proxy; a warning says so', async () => {
