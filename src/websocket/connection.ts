@@ -50,6 +50,10 @@ export class Connection<Owner = unknown> extends InternalWebSocket implements Re
     return true;
   }
 
+  admit(): boolean {
+    return true;
+  }
+
   read(message: string | Buffer, size: number): void {
     this.handlers?.read(this.owner as never, message, size);
   }

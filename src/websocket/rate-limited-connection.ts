@@ -27,13 +27,20 @@ export class RateLimitedConnection<Owner = unknown> extends Connection<Owner> {
     return this.#timer !== undefined;
   }
 
-  override read(message: string | Buffer, size: number): void {
-    this.#count();
-    super.read(message, size);
+  override admit(): boolean {
+    const delay = this.#bucket?.take() ?? 0;
+    if (delay === 0) return true;
+    this.#timer ??= setTimeout(
+      () => {
+        this.#goOn();
+      },
+      Math.min(delay, MAX_DELAY),
+    ).unref();
+    super.pause();
+    return false;
   }
 
   override emit(event: string | symbol, first?: unknown, second?: unknown): boolean {
-    if (event === 'message') this.#count();
     if (event === 'close') this.#endLimit();
     return super.emit(event, first, second);
   }
@@ -52,18 +59,6 @@ export class RateLimitedConnection<Owner = unknown> extends Connection<Owner> {
     super.sendClose(code, reason);
     // From now on messages are dropped, and the close frame of the peer comes behind them.
     this.#endLimit();
-  }
-
-  #count(): void {
-    const delay = this.#bucket?.take() ?? 0;
-    if (delay === 0 || this.#timer !== undefined) return;
-    this.#timer = setTimeout(
-      () => {
-        this.#goOn();
-      },
-      Math.min(delay, MAX_DELAY),
-    ).unref();
-    super.pause();
   }
 
   #goOn(): void {

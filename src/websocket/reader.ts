@@ -16,6 +16,8 @@ export interface ReadTarget {
   readonly isPaused: boolean;
   /** Whether it accepts none because they come too fast. Then it accepts none at the end of the connection either. */
   readonly isRateLimited: boolean;
+  /** Returns whether the next message may be read now. If not, the target is paused until it may. */
+  admit(): boolean;
   /** Receives a complete message of `size` bytes. */
   read(message: string | Buffer, size: number): void;
   /** Resumes the socket, but not the reader. */
@@ -51,6 +53,9 @@ export const LONGEST_TEXT = constants.MAX_STRING_LENGTH;
 
 /** The end of a frame whose header is incomplete. */
 const UNKNOWN = Infinity;
+
+/** Stands for the end of a frame that must not be read yet. */
+const NOT_ADMITTED = -1;
 
 /** Puts a reader in front of the `Receiver` of `ws`. Everything that `ws` writes to the receiver goes to the reader. */
 export function readAhead(receiver: Receiver, target: ReadTarget, options: ReaderOptions): void {
@@ -166,6 +171,10 @@ export class FrameReader {
         continue;
       }
       const end = this.#readFrame(chunk, at);
+      if (end === NOT_ADMITTED) {
+        this.#waiting = [chunk.subarray(at)];
+        return;
+      }
       if (end > chunk.length) {
         this.#frameBytes = end - at;
         this.#partialBytes = chunk.length - at;
@@ -182,21 +191,20 @@ export class FrameReader {
     return Buffer.concat([...partial, chunk]);
   }
 
-  /** Reads an incomplete frame if the chunk completes it. Returns the index of the first byte after the frame. */
+  /** Reads an incomplete frame if the chunk completes it. Returns the index of the first byte that is not used yet. */
   #readPartial(partial: Buffer[], chunk: Buffer): number {
     const end = Math.min(this.#frameBytes - this.#partialBytes, chunk.length);
     addPiece(partial, chunk.subarray(0, end));
     this.#partialBytes += end;
     if (this.#partialBytes < this.#frameBytes) return end;
     this.#partial = undefined;
-    this.#readFrame(
-      partial.length === 1 ? (partial[0] as Buffer) : Buffer.concat(partial, this.#partialBytes),
-      0,
-    );
-    return end;
+    const frame = partial.length === 1 ? (partial[0] as Buffer) : Buffer.concat(partial, this.#partialBytes);
+    if (this.#readFrame(frame, 0) !== NOT_ADMITTED) return end;
+    this.#waiting = [frame, chunk.subarray(end)];
+    return chunk.length;
   }
 
-  /** Reads the frame that begins at `at`, if it is complete. Returns its end. */
+  /** Reads the frame that begins at `at`, if it is complete. Returns its end, or that it was not admitted. */
   #readFrame(bytes: Buffer, at: number): number {
     if (bytes.length < at + 2) return UNKNOWN;
     const first = bytes[at] as number;
@@ -214,6 +222,9 @@ export class FrameReader {
       return this.#forwardRest(bytes, at);
     const end = start + length;
     if (end > bytes.length) return end;
+    const opcode = first & OPCODE;
+    // Control frames and further fragments belong to no new message.
+    if ((opcode === TEXT || opcode === BINARY) && !this.#target.admit()) return NOT_ADMITTED;
     if (!this.#isPlain(first, length) || !this.#readMessage(first, bytes, start, end))
       this.#forwardFrame(first, bytes.subarray(at, end), length);
     return end;

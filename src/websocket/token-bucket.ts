@@ -16,12 +16,14 @@ export class TokenBucket {
     this.#tokens = count;
   }
 
-  /** Takes a token. Returns the milliseconds until the next one is there, or 0 if there is one now. */
+  /** Takes a token and returns 0, or returns the milliseconds until there is one. */
   take(): number {
     const time = now();
     const filled = this.#tokens + (time - this.#filledAt) * this.#tokensPerMs;
     this.#filledAt = time;
-    this.#tokens = Math.min(this.#size, filled) - 1;
-    return this.#tokens >= 1 ? 0 : Math.ceil((1 - this.#tokens) / this.#tokensPerMs);
+    this.#tokens = Math.min(this.#size, filled);
+    if (this.#tokens < 1) return Math.ceil((1 - this.#tokens) / this.#tokensPerMs);
+    this.#tokens--;
+    return 0;
   }
 }

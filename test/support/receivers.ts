@@ -78,6 +78,10 @@ class Target implements ReadTarget {
     this.#pauses = pauses;
   }
 
+  admit(): boolean {
+    return true;
+  }
+
   read(message: string | Buffer, size: number): void {
     const bytes = Buffer.from(message as string);
     if (bytes.length !== size) this.#outcome.push(`a message of ${bytes.length} bytes told as ${size}`);

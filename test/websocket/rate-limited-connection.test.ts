@@ -2,7 +2,14 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { connect as connectTls } from 'node:tls';
-import { requireWebsocket, withDefaults, relay, type CloseInfo, type Websocket } from 'dwebsocket';
+import {
+  relay,
+  requireWebsocket,
+  withDefaults,
+  type CloseInfo,
+  type Websocket,
+  type WebsocketOptions,
+} from 'dwebsocket';
 import { describe, expect, test } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
 import { connect } from '../support/client.js';
@@ -20,6 +27,19 @@ const turns = async (count: number) => {
 };
 
 const RATE = { count: 10, per: 100 };
+
+/** Opens a websocket whose client writes bytes. */
+async function openRawPair(options: WebsocketOptions) {
+  const opened = defer<Websocket>();
+  const site = await serve(
+    requireWebsocket(async ({ websocket }) => {
+      opened.resolve(websocket);
+      await websocket.closed;
+    }, options),
+  );
+  const client = await openRaw(site.port);
+  return { websocket: await opened.promise, client, site };
+}
 const numbers = (count: number) => Array.from({ length: count }, (_, i) => String(i));
 
 /** Counts what arrives, and compares it with what the rate allows at that moment. */
@@ -209,21 +229,64 @@ test('as many messages as the rate allows come at once', async () => {
   expect(websocket.hasMessages()).toBe(false);
 });
 
+describe('a client that has sent as many messages as the rate allows', () => {
+  const RATE_OF_TWO = { messageRate: { count: 2, per: 60_000 } };
+
+  test('gets a pong, and its close is seen, at once', async () => {
+    const { websocket, client } = await openPair(RATE_OF_TWO);
+    client.send('1', '2');
+    await client.flush();
+    client.ws.close(4000, 'done');
+    expect(await within(websocket.closed, 'end')).toEqual({ code: 4000, reason: 'done', wasClean: true });
+    expect([await websocket.wait(), await websocket.wait(), await websocket.wait()]).toEqual([
+      '1',
+      '2',
+      null,
+    ]);
+  });
+
+  test('has sent a whole stream if it ends its connection behind its close frame', async () => {
+    const received: unknown[] = [];
+    const ended = defer();
+    const site = await serve(
+      requireWebsocket(async ({ websocket }) => {
+        for await (const message of websocket.stream({ objectMode: true })) received.push(message);
+        ended.resolve();
+      }, RATE_OF_TWO),
+      { tls: true },
+    );
+    const socket = connectTls({ port: site.port, host: '127.0.0.1', rejectUnauthorized: false });
+    await once(socket, 'secureConnect');
+    const client = await openRaw(site.port, { socket, request: handshakeRequest() });
+    client.socket.end(Buffer.concat([text('1'), text('2'), close(1000)]));
+    await within(ended.promise, 'end of the stream');
+    expect(received).toEqual(['1', '2']);
+    client.destroy();
+  });
+});
+
+test('a message above the rate that comes in pieces waits until it is due', async () => {
+  const slow = { count: 1, per: 100 };
+  const { websocket, client, site } = await openRawPair({ messageRate: slow });
+  const rate = watchRate(slow);
+  const long = 'x'.repeat(300);
+  const frame = text(long);
+  const [socket] = site.sockets;
+  const before = socket!.bytesRead;
+  const start = Buffer.concat([text('first'), frame.subarray(0, 100)]);
+  client.write(start);
+  await eventually(() => socket!.bytesRead === before + start.length, 'the start of the message');
+  client.write(Buffer.concat([frame.subarray(100), text('behind'), close(1000)]));
+  for await (const message of websocket) rate.add(message);
+  expect(rate.received).toEqual(['first', long, 'behind']);
+  rate.check();
+  await client.end();
+});
+
 test('the fragments of a message count as one message', async () => {
-  const opened = defer<Websocket>();
-  const site = await serve(
-    requireWebsocket(
-      async ({ websocket }) => {
-        opened.resolve(websocket);
-        await websocket.closed;
-      },
-      { messageRate: { count: 2, per: 60_000 } },
-    ),
-  );
-  const client = await openRaw(site.port);
+  const { websocket, client } = await openRawPair({ messageRate: { count: 2, per: 60_000 } });
   const fragments = [text('a', { fin: false }), more('b', { fin: false }), more('c')];
   client.write(Buffer.concat([...fragments, ...fragments, ...fragments]));
-  const websocket = await opened.promise;
   expect([await websocket.wait(), await websocket.wait()]).toEqual(['abc', 'abc']);
   await turns(10);
   expect(websocket.countMessages()).toBe(0);
@@ -281,18 +344,7 @@ describe('while the rate pauses reading', () => {
 
   /** Opens a websocket whose client has sent two messages more than the rate allows. */
   async function openPaused(options: { heartbeat?: number; closeTimeout?: number } = {}) {
-    const opened = defer<Websocket>();
-    const site = await serve(
-      requireWebsocket(
-        async ({ websocket }) => {
-          opened.resolve(websocket);
-          await websocket.closed;
-        },
-        { messageRate: SLOW, ...options },
-      ),
-    );
-    const client = await openRaw(site.port);
-    const websocket = await opened.promise;
+    const { websocket, client, site } = await openRawPair({ messageRate: SLOW, ...options });
     client.write(Buffer.concat([text('1'), text('2'), text('3')]));
     expect(await websocket.wait()).toBe('1');
     return { websocket, client, site };
