@@ -6,7 +6,7 @@ import type { HistoryGroup, HistoryHost } from './host.js';
 import { Joining, type Welcome } from './joining.js';
 import type { BackplaneHistory } from './kept.js';
 import type { LogEntry } from './log.js';
-import { comparePositions, formatPosition, parsePosition, type Position } from './position.js';
+import { comparePositions, formatBefore, formatPosition, parsePosition, type Position } from './position.js';
 import { type HistoryRange, wantedOf } from './range.js';
 import type { Start } from './window.js';
 
@@ -147,7 +147,11 @@ export class Joiners {
     if (entry.isAfterGap && cursor > joining.known) {
       joining.known = cursor;
       const before = log.at(cursor - 1) ?? joining.sent;
-      await this.#welcome(joining, before === undefined ? id : formatPosition(before), false);
+      await this.#welcome(
+        joining,
+        before === undefined ? formatBefore(entry) : formatPosition(before),
+        false,
+      );
       return;
     }
     joining.cursor = cursor + 1;
