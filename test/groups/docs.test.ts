@@ -111,7 +111,7 @@ test('a client that comes back gets what it has missed, as the documented client
   const read = async (client: Client) => JSON.parse(String(await client.next())) as Record<string, unknown>;
   const ann = await connect(site, '/chat/lobby');
   expect(await read(ann)).toMatchObject({ complete: true });
-  ann.send('one', 'two');
+  ann.send(JSON.stringify({ text: 'one' }), JSON.stringify({ text: 'two' }));
   const one = await read(ann);
   const two = await read(ann);
   expect([one.text, two.text]).toEqual(['one', 'two']);
