@@ -20,7 +20,7 @@ export function serveUntilStopped(app: Express, port: number, notice = 5_000, ov
     setTimeout(() => {
       void closeWebsockets(server, { over }).then(() => {
         // The channel to pm2, or to another parent process, would keep the process alive.
-        server.close(() => process.disconnect?.());
+        server.close(() => process.connected && process.disconnect());
         // Pending requests get as long as websockets do; browsers also keep connections without a request.
         setTimeout(() => server.closeAllConnections(), 5_000).unref();
       });
