@@ -3,7 +3,8 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { WebSocket as WsWebSocket } from 'ws';
 import { within } from '../../test/support/inbox.js';
 import { requirement } from '../../test/support/requirements.js';
-import { freePort, startProgram } from '../support/program.js';
+import { findFreePort } from '../../test/support/free-port.js';
+import { startProgram } from '../support/program.js';
 import { installedVersion } from '../support/versions.js';
 import { bun, deno, PYTHON, pythonVersion } from './support/installed.js';
 import { programs } from './support/run.js';
@@ -66,7 +67,7 @@ for (const { name, version, command } of SERVERS)
     test.each(CLASSES)(
       'talks with the client, which comes back until the server says goodbye',
       async (Class) => {
-        const port = await freePort();
+        const port = await findFreePort();
         const server = await serve(port);
         const { socket, reach } = open(`ws://127.0.0.1:${port}/`, Class);
         const bytes = new Uint8Array([0, 1, 255]);
@@ -97,7 +98,7 @@ for (const { name, version, command } of SERVERS)
     );
 
     test('is not asked again when it has refused', async () => {
-      const port = await freePort();
+      const port = await findFreePort();
       await serve(port);
       const { socket } = open(`ws://127.0.0.1:${port}/refused`, WsWebSocket);
       expect(await within(socket.closed, 'end')).toMatchObject({ code: 1006, reason: 'refused with 403' });

@@ -214,7 +214,8 @@ export function connect(
     };
     own.onmessage = () => undefined;
     own.onclose = end;
-    timer = setTimeout(end, settings.closeTimeout, {});
+    // With lib.dom and the types of Node, this call has the type of lib.dom.
+    timer = setTimeout(end, settings.closeTimeout, {}) as unknown as typeof timer;
     own.close(code, reason);
   };
 

@@ -1,10 +1,12 @@
+import type { PlatformUrl } from './types.js';
+
 /**
  * Returns the URL for the class `WebSocket`. Older browsers take only absolute ones that begin with `ws`.
  *
  * @param since The id of the last message, if there is one.
  * @throws {TypeError} It is not a URL.
  */
-export function resolveUrl(url: string | { readonly href: string }, since?: unknown): string {
+export function resolveUrl(url: string | PlatformUrl, since?: unknown): string {
   try {
     const { location } = globalThis as { location?: { readonly href: string } };
     const resolved = new URL(url, location?.href);
