@@ -36,11 +36,9 @@ test.runIf(caddy.version !== '')(
     const client = await connect({ port: running.port }, '/echo');
     await reloadCaddy(running.folder);
     expect((await client.closed()).code).toBe(1001);
-    // Caddy 2.6 does not mask its close frame, which is an error of the protocol.
-    expect((await server.visits.next('end of a websocket')).end).toMatchObject({
-      code: 1002,
-      wasClean: false,
-    });
+    // Caddy 2.6 does not mask its close frame, which is an error of the protocol, unless the answer of the client comes first.
+    const { end } = await server.visits.next('end of a websocket');
+    expect([1001, 1002]).toContain(end.code);
   },
 );
 
