@@ -214,7 +214,7 @@ export function connect(
     };
     own.onmessage = () => undefined;
     own.onclose = end;
-    // With lib.dom and the types of Node, this call has the type of lib.dom.
+    // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-assertion -- with lib.dom, this call returns a number
     timer = setTimeout(end, settings.closeTimeout, {}) as unknown as typeof timer;
     own.close(code, reason);
   };
