@@ -2,14 +2,12 @@ import { checkNames, checkTime } from '../options/checks.js';
 import { DEFAULT_CLOSE_TIMEOUT } from '../options/policy.js';
 import { CloseCode } from '../shared/close-codes.js';
 import { debug } from '../shared/notices.js';
-import { clearTimeout, setTimeout } from '../shared/real-timers.js';
+import { clearTimeout, MAX_DELAY, setTimeout } from '../shared/real-timers.js';
 import { checkClose } from '../websocket/arguments.js';
 import { closeWithin, terminateWebsocket } from '../websocket/operations.js';
 import type { Websocket } from '../websocket/websocket.js';
 import { checkServer, stateOf, type AnyServer, type Server } from './server-state.js';
 import { spread } from './spread.js';
-
-const MAX_DELAY = 2 ** 31 - 1;
 
 /** Lists the options of {@link closeWebsockets}. */
 export interface CloseWebsocketsOptions {

@@ -11,5 +11,8 @@ export const { setTimeout, clearTimeout, setImmediate } = timers;
 // Jest's fake clock also stops `nextTick`. A socket that is corked until the next tick would never write.
 export const nextTick: typeof process.nextTick = process.nextTick.bind(process);
 
+/** The longest delay of a timer in milliseconds. With a longer one, Node calls back at once. */
+export const MAX_DELAY = 2 ** 31 - 1;
+
 /** Returns the milliseconds of a clock that never goes back. */
 export const now: () => number = performance.now.bind(performance);

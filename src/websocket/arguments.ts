@@ -1,9 +1,8 @@
 import { types } from 'node:util';
 import { isSendableCloseCode, MAX_REASON_BYTES } from '../shared/close-codes.js';
 import { argumentError, describe } from '../shared/errors.js';
+import { MAX_DELAY } from '../shared/real-timers.js';
 import { asBytes } from './frame.js';
-
-const MAX_DELAY = 2 ** 31 - 1;
 
 /** @throws {TypeError} `data` is not a message. */
 export function checkMessage(data: unknown): void {

@@ -1,9 +1,7 @@
 import type { MessageRate } from '../options/options.js';
-import { clearTimeout, setTimeout } from '../shared/real-timers.js';
+import { clearTimeout, MAX_DELAY, setTimeout } from '../shared/real-timers.js';
 import { Connection } from './connection.js';
 import { TokenBucket } from './token-bucket.js';
-
-const MAX_DELAY = 2 ** 31 - 1;
 
 /**
  * Limits the rate of received messages: above it, the connection pauses reading (see the option `messageRate`).
