@@ -1,12 +1,13 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { connect, createServer, type AddressInfo } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { onTestFinished } from 'vitest';
 import { readDocument } from '../docs/document.js';
+import { findFreePort } from '../support/free-port.js';
 import { within } from '../support/inbox.js';
 import { CERTIFICATE, type Site } from '../support/serve.js';
 
@@ -47,7 +48,7 @@ export async function startNginx(
 ): Promise<Nginx> {
   const prefix = mkdtempSync(join(tmpdir(), 'dwebsocket-nginx-'));
   mkdirSync(join(prefix, 'temp'));
-  const port = await findPort();
+  const port = await findFreePort();
   let servers = change(snippet, '127.0.0.1:8000', `127.0.0.1:${app.port}`);
   servers = change(servers, 'listen 80;', `listen 127.0.0.1:${port}${tls ? ' ssl' : ''};`);
   if (tls) {
@@ -104,15 +105,6 @@ http {
     reload: () => void nginx.kill('SIGHUP'),
   };
   return running as Nginx;
-}
-
-async function findPort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 /** Resolves as soon as somebody listens. */
