@@ -3,10 +3,10 @@ import { createGroups } from 'dwebsocket/groups';
 import express from 'express';
 import { chromium } from 'playwright-core';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { bundleClient } from '../../scripts/bundle-client.js';
 import { chromiumArguments, chromiumPath, hasChromium } from '../support/chromium.js';
 import { Inbox } from '../support/inbox.js';
 import { serve } from '../support/serve.js';
-import { buildClient } from './support/build-client.js';
 
 const PAGE = `<!doctype html><script type="module">
   import { connect } from '/client.mjs';
@@ -25,7 +25,7 @@ async function openPage() {
   const visits = new Inbox<Websocket<unknown, unknown>>();
   const app = express();
   app.get('/', (_req, res) => void res.type('html').send(PAGE));
-  const client = Buffer.from(await buildClient());
+  const client = bundleClient();
   app.get('/client.mjs', (_req, res) => void res.type('text/javascript').send(client));
   app.get(
     '/room',

@@ -3,8 +3,8 @@ import express from 'express';
 import { chromium, type Page } from 'playwright-core';
 import { createClient } from 'redis';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { bundleClient } from '../../scripts/bundle-client.js';
 import { HISTORY } from '../client/support/room.js';
-import { serveSource } from '../client/support/serve-source.js';
 import { TAB_PAGE, type Said, type TabLog } from '../client/support/tab-page.js';
 import { FakeMember } from '../groups/support/members.js';
 import { hasRedis, RedisServer } from '../groups/support/redis-server.js';
@@ -18,9 +18,10 @@ const KILLS = 10;
 
 /** Opens the tabs. `order` reaches all of them. */
 async function openTabs(url: string) {
+  const client = bundleClient();
   const site = await serve(
     express()
-      .use(serveSource())
+      .get('/client.mjs', (_req, res) => void res.type('text/javascript').send(client))
       .get('/', (_req, res) => void res.type('html').send(TAB_PAGE))
       .get('/orders', (_req, res) => void res.type('html').send('')),
   );

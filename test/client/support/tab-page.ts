@@ -24,7 +24,7 @@ export interface Said {
 
 /** A page with a client, which `?url=` tells where to connect, and `?tab=` who it is. `finish()` in it returns a `TabLog`. */
 export const TAB_PAGE = `<script type="module">
-  import { connect } from '/src/client/index.js';
+  import { connect } from '/client.mjs';
   const parameters = new URLSearchParams(location.search);
   const from = parameters.get('tab');
   const log = { received: [], complete: [], answers: [], passed: [], connections: 0 };
