@@ -2,17 +2,9 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { hasRedis } from '../../test/groups/support/redis-server.js';
 import { ours, packagesOf, socketIoStreams, type Candidate, type HistoryArgument } from '../candidates.js';
 import type { HistoryPlan, Return } from '../load/history.js';
-import {
-  figure,
-  interleave,
-  ratio,
-  spread,
-  withServers,
-  type Rounds,
-  type ServerChild,
-  type Settings,
-} from '../measure.js';
+import { interleave, ratio, withServers, type Rounds, type ServerChild, type Settings } from '../measure.js';
 import { RedisMeter, type Kept, type Use } from '../redis-use.js';
+import { compareInRows } from './comparison.js';
 import {
   bytes,
   claimAtLeast,
@@ -21,7 +13,6 @@ import {
   describeRange,
   micros,
   milliseconds,
-  times,
   type Claim,
   type Result,
   type Table,
@@ -77,19 +68,7 @@ export async function measureHistory(settings: Settings): Promise<Result> {
 }
 
 function describeRounds(rounds: Rounds<Sample>, plan: HistoryPlan): Table[] {
-  const row = (
-    title: string,
-    of: (sample: Sample) => number,
-    format: (value: number) => string,
-  ): string[] => [
-    title,
-    ...candidates.map((candidate) => {
-      const value = format(figure(rounds, candidate, of));
-      if (candidate === ours) return value;
-      const [low, high] = spread(rounds, candidate, ours, of);
-      return `${value} (${times(ratio(rounds, candidate, ours, of))}; ${low.toFixed(2)} to ${high.toFixed(2)})`;
-    }),
-  ];
+  const row = compareInRows(rounds, candidates);
   const lost = lostIn(plan);
   const head = ['', ...candidates.map(({ title }) => title)];
   return [

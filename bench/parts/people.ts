@@ -9,17 +9,9 @@ import {
   type PeopleArgument,
 } from '../candidates.js';
 import type { Aftermath, Answer, PeoplePlan } from '../load/people.js';
-import {
-  figure,
-  interleave,
-  median,
-  ratio,
-  spread,
-  withServers,
-  type Rounds,
-  type Settings,
-} from '../measure.js';
+import { figure, interleave, median, ratio, withServers, type Rounds, type Settings } from '../measure.js';
 import { RedisMeter } from '../redis-use.js';
+import { compareInRows } from './comparison.js';
 import {
   bytes,
   claimAtMost,
@@ -100,19 +92,7 @@ function describeRounds(rounds: Rounds<Sample>, plan: Plan): Table[] {
     title,
     ...candidates.map((candidate) => format(figure(rounds, candidate, of))),
   ];
-  const row = (
-    title: string,
-    of: (sample: Sample) => number,
-    format: (value: number) => string,
-  ): string[] => [
-    title,
-    ...candidates.map((candidate) => {
-      const value = format(figure(rounds, candidate, of));
-      if (candidate === ours) return value;
-      const [low, high] = spread(rounds, candidate, ours, of);
-      return `${value} (${short(ratio(rounds, candidate, ours, of))} ×; ${short(low)} to ${short(high)})`;
-    }),
-  ];
+  const row = compareInRows(rounds, candidates, short);
   const told = (title: string, describe: (samples: Sample[]) => string): string[] => [
     title,
     ...candidates.map((candidate) => describe(rounds.get(candidate) ?? [])),
