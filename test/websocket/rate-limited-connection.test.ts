@@ -12,7 +12,7 @@ import {
 } from 'dwebsocket';
 import { describe, expect, test } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
-import { connect } from '../support/client.js';
+import { connect, type Client } from '../support/client.js';
 import { defer, Inbox, within } from '../support/inbox.js';
 import { openPair } from '../support/pair.js';
 import { handshakeRequest, openRaw } from '../support/raw-client.js';
@@ -57,6 +57,19 @@ function watchRate({ count, per } = RATE) {
     /** A timer may come a millisecond early. */
     check: () => expect(most).toBeLessThanOrEqual(1),
   };
+}
+
+/** Sends 40 messages and a close frame at once, and checks that the websocket receives them in order, at the rate. */
+async function receiveAll(
+  websocket: AsyncIterable<unknown>,
+  client: Client,
+  rate: ReturnType<typeof watchRate>,
+): Promise<void> {
+  client.send(...numbers(40));
+  client.ws.close(1000);
+  for await (const message of websocket) rate.add(message);
+  expect(rate.received).toEqual(numbers(40));
+  rate.check();
 }
 
 type Read = (websocket: Websocket, add: (message: unknown) => void) => unknown;
@@ -158,11 +171,7 @@ describe('messages that come too fast are received at the rate, in order and wit
   test('a route for values', async () => {
     const rate = watchRate();
     const { websocket, client } = await openPair({ messages: 'json', messageRate: RATE });
-    client.send(...numbers(40));
-    client.ws.close(1000);
-    for await (const message of websocket) rate.add(message);
-    expect(rate.received).toEqual(numbers(40));
-    rate.check();
+    await receiveAll(websocket, client, rate);
   });
 
   test('a route with compression', async () => {
@@ -172,11 +181,7 @@ describe('messages that come too fast are received at the rate, in order and wit
       { messageRate: RATE, perMessageDeflate },
       { perMessageDeflate },
     );
-    client.send(...numbers(40));
-    client.ws.close(1000);
-    for await (const message of websocket) rate.add(message);
-    expect(rate.received).toEqual(numbers(40));
-    rate.check();
+    await receiveAll(websocket, client, rate);
   });
 
   test('a route over TLS', async () => {
