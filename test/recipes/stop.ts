@@ -19,8 +19,8 @@ export function serveUntilStopped(app: Express, port: number, notice = 5_000, ov
     isLeaving = true;
     setTimeout(() => {
       void closeWebsockets(server, { over }).then(() => {
-        // The channel to pm2, or to another parent process, would keep the process alive.
-        server.close(() => process.connected && process.disconnect());
+        // The channel to pm2, or to another parent process, no longer keeps the process alive.
+        server.close(() => process.channel?.unref());
         // Pending requests get as long as websockets do; browsers also keep connections without a request.
         setTimeout(() => server.closeAllConnections(), 5_000).unref();
       });
