@@ -96,12 +96,11 @@ export function connect(
     }, settings.connectTimeout);
     setState('connecting');
     try {
+      // A listener of 'state' may have called `close`.
+      if (timer !== own) return;
       const to = typeof url === 'function' ? await url() : url;
       if (timer !== own) return;
-      if (to === null) {
-        close(1000, 'null');
-        return;
-      }
+      if (to === null) return close(1000, 'null');
       const opening = new settings.WebSocket(resolveUrl(to, since), settings.protocols);
       socket = opening;
       opening.binaryType = 'arraybuffer';
@@ -118,8 +117,7 @@ export function connect(
       };
       opening.onerror = ({ message }) => {
         // Does not wait for 'close': Node 22 emits none for a handshake that has failed. ws, Bun and Deno know the status.
-        const status = /: (\d{3})$/.exec(message as string)?.[1];
-        if (state === 'connecting') lose(status ? `refused with ${status}` : '');
+        if (state === 'connecting') lose((message ?? '').replace(/.*: (\d{3})$/s, 'refused with $1'));
       };
     } catch (error) {
       // Later, so that the caller of `connect` has the client, and its listener gets the event.
@@ -141,7 +139,7 @@ export function connect(
     let result: SchemaResult | Promise<SchemaResult> | null;
     try {
       if (messages !== 'both' && (typeof data === 'string') === (messages === 'binary'))
-        throw new TypeError('wrong kind');
+        throw Error('wrong kind');
       const value: unknown = isForValues(messages) ? JSON.parse(data as string) : data;
       const [id, isStart] = locate(value, settings);
       // It counts as seen, because its message is in the queue.
@@ -165,7 +163,7 @@ export function connect(
   };
 
   /** Handles the loss of a connection, and the failure of an attempt. */
-  const lose = (reason: string, code = 1006, wasClean = false): void => {
+  const lose = (reason: string, code = 1006, wasClean?: boolean): void => {
     losses = performance.now() - openedAt > STABLE ? 1 : losses + 1;
     drop(code, reason, wasClean);
     setTimer(attempt, isOffline() ? settings.maxPause : pauseAfter(losses, settings, Math.random()));
@@ -173,7 +171,7 @@ export function connect(
     else setState('waiting');
   };
 
-  const drop = (code: number, reason: string, wasClean: boolean): void => {
+  const drop = (code: number, reason: string, wasClean = false): void => {
     if (socket) abandon(socket);
     socket = undefined;
     openedAt = Infinity;
@@ -204,13 +202,13 @@ export function connect(
     if (state === 'closed') return;
     const own = state === 'open' && socket;
     if (own) socket = undefined;
-    drop(code, reason, true);
+    drop(code, reason);
     stop(!own);
     if (!own) return;
     const end = ({ wasClean = false }): void => {
       clearTimeout(timer);
       abandon(own);
-      resolveClosed({ code, reason, wasClean });
+      resolveClosed((lastClose = { code, reason, wasClean }));
     };
     own.onmessage = () => undefined;
     own.onclose = end;

@@ -49,10 +49,10 @@ export function resolveOptions(options: AnyOptions): Settings {
     if (typeof settings[name] === 'number') checkWhole(value, name, 1);
     settings[name] = value;
   }
-  const { messages, stamp, WebSocket } = settings as unknown as Settings;
-  if (typeof stamp === 'string' && !isForValues(messages))
-    throw new TypeError('stamp needs messages: "json"');
-  if (!(WebSocket as unknown)) throw new TypeError('no WebSocket; pass { WebSocket } of ws');
+  const { messages, stamp, welcome, WebSocket } = settings as unknown as Settings;
+  if (!isForValues(messages) && (typeof stamp === 'string' || welcome))
+    throw new TypeError('stamp and welcome need messages: "json"');
+  if (!(WebSocket as unknown)) throw new TypeError('no WebSocket; pass that of ws');
   return settings as unknown as Settings;
 }
 

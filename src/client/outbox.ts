@@ -1,5 +1,5 @@
 import type { Settings } from './options.js';
-import { OPEN, type Bytes, type Socket } from './socket.js';
+import type { Bytes, Socket } from './socket.js';
 
 type Resolve = (wasSent: boolean) => void;
 
@@ -11,6 +11,9 @@ export function createOutbox({ maxBuffered }: Settings) {
   const HIGH_WATER_MARK = 65_536;
   /** How often to look whether the connection has sent what is buffered, in milliseconds. Browsers have no event for it. */
   const DRAIN_INTERVAL = 50;
+
+  /** The value of `readyState`. */
+  const OPEN = 1;
 
   let socket: Socket | undefined;
   const kept: (readonly [data: string | Bytes, resolve: Resolve])[] = [];

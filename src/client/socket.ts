@@ -17,9 +17,6 @@ export interface Socket {
   terminate?(): void;
 }
 
-/** The value of `readyState`. */
-export const OPEN = 1;
-
 /** Drops a connection, without waiting for the peer if possible. */
 export function abandon(socket: Socket): void {
   // `ws` needs a listener for 'error'.

@@ -140,7 +140,7 @@ export interface ClientOptions<
   protocols?: readonly string[] | undefined;
   /**
    * Says where the ids of a group's history are, so that the client resumes there: the name of a field, as in the option
-   * `history.stamp` of the server, or a function that returns the id of a message. From the second attempt on, the URL has
+   * `history.stamp` of the server, or a function that returns the id of a message (not that of `welcome`). From the second attempt on, the URL has
    * the last id as `?since=`. The name of a field needs `messages: 'json'` or a schema. The id is read before a schema sees
    * the message.
    *
@@ -148,7 +148,8 @@ export interface ClientOptions<
    *
    * @default none (the client does not resume)
    */
-  stamp?: string | ((message: never) => unknown) | undefined;
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- only the app knows its messages
+  stamp?: string | ((message: any) => unknown) | undefined;
   /**
    * Handles the message that `welcome` of a group returns, which then does not go to the reader, nor to a schema: an object
    * with `position` and `complete`. If `complete` is `false`, messages are missing: load them in another way, or start over.
@@ -240,7 +241,7 @@ export interface ReconnectingWebsocket<M = string | Uint8Array, Out = ClientData
    * @throws {Error} The end was reported before. The `code` is `ERR_WEBSOCKET_CLOSED`.
    */
   read<F = null>(fallback?: F): M | F;
-  /** Returns the number of unread messages. */
+  /** Returns the number of unread messages. Those that a schema still checks count, too. */
   countMessages(): number;
   /** Returns whether there is an unread message. */
   hasMessages(): boolean;

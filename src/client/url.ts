@@ -1,3 +1,4 @@
+import { page } from './page.js';
 import type { PlatformUrl } from './types.js';
 
 /**
@@ -8,8 +9,7 @@ import type { PlatformUrl } from './types.js';
  */
 export function resolveUrl(url: string | PlatformUrl, since?: unknown): string {
   try {
-    const { location } = globalThis as { location?: { readonly href: string } };
-    const resolved = new URL(url, location?.href);
+    const resolved = new URL((url as Partial<PlatformUrl>).href ?? url, page.location?.href);
     resolved.protocol = resolved.protocol.replace('http', 'ws');
     resolved.hash = '';
     if (since != null) resolved.searchParams.set('since', since as string);
@@ -17,5 +17,5 @@ export function resolveUrl(url: string | PlatformUrl, since?: unknown): string {
   } catch {
     // Thrown below, with a text that helps.
   }
-  throw new TypeError(`no URL: "${url as string}"; write wss://example.com/path`);
+  throw new TypeError(`no URL: "${url as string}"; try wss://host`);
 }

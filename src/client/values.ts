@@ -12,5 +12,5 @@ export function encode(data: unknown, { messages }: Settings): string | Bytes {
     return new Uint8Array(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.byteLength).slice();
   const text = isForValues(messages) ? JSON.stringify(data) : data;
   if (typeof text === 'string') return text;
-  throw new TypeError('send a string or bytes; use JSON.stringify()');
+  throw new TypeError('send a string or bytes, or use messages: "json"');
 }

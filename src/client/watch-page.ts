@@ -1,12 +1,4 @@
-const page = globalThis as {
-  addEventListener?(
-    type: string,
-    listener: (event: { type: string; persisted?: boolean }) => void,
-    options: object,
-  ): void;
-  document?: { hidden: boolean };
-  navigator?: { onLine?: boolean };
-};
+import { page } from './page.js';
 
 /** Returns whether the browser knows that there is no network. */
 export const isOffline = (): boolean => page.navigator?.onLine === false;
@@ -41,7 +33,7 @@ export function watchPage(signal: AbortSignal, onLost: (reason: string) => void,
         tick();
         // A page that returns from the back/forward cache has lost its connection, but gets 'close' only later.
         if (type === 'offline' || persisted) onLost(type);
-        if (!page.document?.hidden) onAwake();
+        if (type === 'online' || !page.document?.hidden) onAwake();
       },
       { signal },
     );

@@ -227,8 +227,8 @@ export class Exchange implements EndListener {
         routeOf(this.websocket),
         'WEBSOCKET_HANDLER_RETURNED',
         `${pathOf(this.#req)}: the handler returned at once without sending, which closed the websocket. ` +
-          'A websocket stays open while its handler runs: make the handler async, and let it await something, ' +
-          'for example "await req.websocket.closed"',
+          'A websocket stays open while its handler runs: make the handler async, and let it wait, ' +
+          'for example by "await req.websocket.closed" or "for await (const message of req.websocket)"',
       );
     });
   }

@@ -108,7 +108,7 @@ function adviseOn(value: unknown): string {
   if (typeof value === 'bigint') return 'To send it as text: send(String(value))';
   if (value instanceof Promise) return 'Await it first: send(await value)';
   if (value instanceof Blob) return 'To send its bytes: send(await value.arrayBuffer())';
-  const cure = 'To send a value, encode it: send(JSON.stringify(value))';
+  const cure = "To send a value, set messages: 'json', or encode it: send(JSON.stringify(value))";
   const hasText = value !== undefined && typeof value !== 'function' && typeof value !== 'symbol';
   return hasText
     ? cure

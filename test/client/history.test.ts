@@ -167,6 +167,22 @@ test('values that are no objects have no id', async () => {
   expect(await comeBack()).toBeNull();
 });
 
-test('the name of a field needs values', () => {
+test('a function stamp does not get the message of a welcome, which need not have the fields of others', async () => {
+  const starts: HistoryStart[] = [];
+  const { socket, say, comeBack } = openFake({
+    messages: 'json',
+    stamp: (message: { header: { id: string } }) => message.header.id,
+    welcome: (start: HistoryStart) => void starts.push(start),
+  });
+  say({ position: '~7-1', complete: true });
+  expect(await comeBack()).toBe('~7-1');
+  say({ header: { id: '7-2' }, text: 'hello' });
+  expect(await socket.wait()).toMatchObject({ text: 'hello' });
+  expect(await comeBack()).toBe('7-2');
+  expect(starts).toEqual([{ position: '~7-1', complete: true }]);
+});
+
+test('the name of a field, and welcome, need values', () => {
   expect(() => openFake({ stamp: 'id' })).toThrow(/messages: "json"/);
+  expect(() => openFake({ messages: 'text', stamp: () => 1, welcome: () => {} })).toThrow(/messages: "json"/);
 });

@@ -144,6 +144,20 @@ test.for([
   expect(reasons).toEqual(['connecting', 'Error: blocked', 'closed']);
 });
 
+test('close() in a listener of the state calls the function for the URL no more', async () => {
+  const url = vi.fn(() => 'wss://a.test');
+  const socket = connect(url, { WebSocket: FakeWebSocket });
+  await vi.advanceTimersByTimeAsync(0);
+  FakeWebSocket.last.open();
+  socket.addEventListener('state', () => {
+    if (socket.state === 'connecting') void socket.close();
+  });
+  FakeWebSocket.last.end();
+  await vi.advanceTimersByTimeAsync(5_000);
+  expect(socket.isClosed()).toBe(true);
+  expect(url).toHaveBeenCalledTimes(1);
+});
+
 test('close() directly after connect wins over a function for the URL that throws', async () => {
   const socket = connect(throwBlocked, { WebSocket: FakeWebSocket });
   void socket.close(4000);
@@ -250,6 +264,20 @@ describe('in a page', () => {
       FakeWebSocket.last.open();
       vi.advanceTimersByTime(60_000);
     }
+  });
+
+  test('it reconnects at once when a hidden page is back online', () => {
+    const page = stubPage();
+    open();
+    FakeWebSocket.last.open();
+    vi.advanceTimersByTime(60_000);
+    page.show(false);
+    page.setOnline(false);
+    const attempts = FakeWebSocket.all.length;
+    vi.advanceTimersByTime(10_000);
+    page.setOnline(true);
+    vi.advanceTimersByTime(1);
+    expect(FakeWebSocket.all).toHaveLength(attempts + 1);
   });
 
   test('a page that is hidden, or shown while it is connected, changes nothing', () => {

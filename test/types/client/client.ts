@@ -33,6 +33,7 @@ export async function test(): Promise<void> {
   const json = connect(async () => Promise.resolve(null), { messages: 'json', stamp: 'id' });
   for await (const message of json) is<unknown>()(message);
   json.send([1]);
+  connect('/chat', { messages: 'json', stamp: (message) => message.header.id });
 
   const typed = connect('wss://a.test', {
     messages: Said,
