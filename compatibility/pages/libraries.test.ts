@@ -41,7 +41,7 @@ async function openChat(browser: Browser, { script, render }: Built): Promise<Ch
       accepted++;
       void websocket.closed.then(({ code }) => closed.push(code));
       const room = groups.group(params.room);
-      await room.add(websocket, { since: query['since'], last: 20 });
+      await room.add(websocket, { since: query['since'], last: 20, welcome: (start) => start });
       for await (const message of websocket) void room.send(message);
     },
     { messages: 'json' },
