@@ -11,15 +11,15 @@ import express from 'express';
 import { acceptWebsocket, attachWebsocket, requireWebsocket, type Server } from 'dwebsocket';
 import { expect, onTestFinished, test } from 'vitest';
 import { connect } from '../support/client.js';
-import { START, within } from '../support/inbox.js';
+import { Inbox, START, within } from '../support/inbox.js';
 import { request } from '../support/request.js';
 import { CERTIFICATE, listen, type Site } from '../support/serve.js';
 import { serveWithTls } from './tls.js';
 
 const path = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 
-/** Starts the app of this folder in a process of its own; it has printed a port for each process that listens. */
-async function start(args: string[], lines: number) {
+/** Starts the app of this folder in a process of its own. */
+function spawnApp(args: string[]) {
   const child = spawn(process.execPath, ['--import', 'tsx', path('./stopping-app.ts'), ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
     // A group of its own, as a terminal gives to each command.
@@ -27,18 +27,27 @@ async function start(args: string[], lines: number) {
   });
   const exit = once(child, 'exit');
   onTestFinished(async () => {
-    child.kill('SIGKILL');
+    try {
+      process.kill(-child.pid!, 'SIGKILL');
+    } catch {
+      // All processes of the group have ended.
+    }
     await exit;
   });
-  const ports: number[] = [];
-  const started = new Promise<void>((resolve) => {
-    createInterface(child.stdout).on('line', (line) => {
-      if (ports.push(Number(line)) === lines) resolve();
-    });
+  const lines = new Inbox<string>();
+  createInterface(child.stdout).on('line', (line) => {
+    lines.push(line);
   });
-  await within(started, 'start of the app', START);
+  return { child, exit, lines };
+}
+
+/** Starts the app; it has printed a port for each process that listens. */
+async function start(args: string[], count: number) {
+  const { child, exit, lines } = spawnApp(args);
+  const ports = new Set<number>();
+  for (let i = 0; i < count; i++) ports.add(Number(await lines.next('start of the app', START)));
   const [port, ...others] = ports;
-  expect(others.filter((other) => other !== port)).toEqual([]);
+  expect(others).toEqual([]);
   return { site: { port, tls: false } as Site, child, exit };
 }
 
@@ -93,6 +102,33 @@ test.for([
     process.kill(targetOf(child.pid!), signal);
     for (const client of clients) expect((await client.closed()).code).toBe(1001);
     expect(await within(exit, 'end of the process')).toEqual([0, null]);
+  },
+);
+
+test(
+  'a worker that fails as soon as it starts begins anew after a second, until the app stops',
+  { timeout: 120_000 },
+  async () => {
+    const { child, exit, lines } = spawnApp(['failing']);
+    const outputEnd = once(child, 'close');
+    const nextTime = async (event: string) => {
+      const [name, time] = (await lines.next(event, START)).split(' ');
+      expect(name).toBe(event);
+      return Number(time);
+    };
+    await nextTime('fork');
+    for (let i = 0; i < 2; i++) {
+      const end = await nextTime('exit');
+      // A timer counts from the begin of the turn that sets it.
+      expect((await nextTime('fork')) - end).toBeGreaterThan(900);
+    }
+    await nextTime('exit');
+    child.kill('SIGTERM');
+    expect(await within(exit, 'end of the process')).toEqual([0, null]);
+    await within(outputEnd, 'end of the output');
+    const last = lines.rest();
+    expect(last.slice(last.indexOf('stop') + 1).filter((line) => line.startsWith('fork'))).toEqual([]);
+    expect(last).toContain('stop');
   },
 );
 

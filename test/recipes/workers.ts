@@ -22,9 +22,13 @@ export function serveOnAllCores(
     onStop(() => server.close(() => cluster.worker?.disconnect()));
     return;
   }
-  for (let i = 0; i < count; i++) cluster.fork();
-  cluster.on('exit', () => {
+  const fork = () => {
     if (!isStopping) cluster.fork();
+  };
+  for (let i = 0; i < count; i++) fork();
+  cluster.on('exit', () => {
+    // The pause is for workers that fail as soon as they start, for instance because the port is in use.
+    if (!isStopping) setTimeout(fork, 1_000);
   });
   onStop(() => {
     for (const worker of Object.values(cluster.workers ?? {})) worker?.process.kill('SIGTERM');
