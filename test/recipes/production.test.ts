@@ -51,6 +51,15 @@ async function start(args: string[], count: number) {
   return { site: { port, tls: false } as Site, child, exit };
 }
 
+/** Creates a folder for a test, and returns a path in it where groups can meet. */
+function createMeetingPlace(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'dwebsocket-stop-'));
+  onTestFinished(() => {
+    rmSync(folder, { recursive: true });
+  });
+  return join(folder, 'groups');
+}
+
 test(
   'a server that is told to stop says so first, then ends its websockets and itself',
   { timeout: 120_000 },
@@ -104,6 +113,31 @@ test.for([
     expect(await within(exit, 'end of the process')).toEqual([0, null]);
   },
 );
+
+test(
+  'a server that closes its groups ends by itself, although their backplane is connected',
+  { timeout: 120_000 },
+  async () => {
+    const { site, child, exit } = await start(['0', createMeetingPlace()], 1);
+    const client = await connect(site, '/others');
+    expect(await client.next()).toBe('added');
+    child.kill('SIGTERM');
+    expect((await client.closed()).code).toBe(1001);
+    expect(await within(exit, 'end of the process')).toEqual([0, null]);
+  },
+);
+
+test('workers that close their groups end by themselves, too', { timeout: 120_000 }, async () => {
+  const { site, child, exit } = await start(['workers', createMeetingPlace()], 2);
+  const clients = await Promise.all(Array.from({ length: 8 }, () => connect(site, '/others')));
+  for (const client of clients) expect(await client.next()).toBe('added');
+  const [sender, ...others] = clients;
+  sender?.send('hello');
+  for (const client of others) expect(await client.next()).toBe('hello');
+  child.kill('SIGTERM');
+  for (const client of clients) expect((await client.closed()).code).toBe(1001);
+  expect(await within(exit, 'end of the processes')).toEqual([0, null]);
+});
 
 test(
   'a worker that fails as soon as it starts begins anew after a second, until the app stops',
