@@ -1,9 +1,11 @@
 import { spawnSync } from 'node:child_process';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { PlatformWebSocket } from '../client/support/open-client.js';
 import { connect } from '../support/client.js';
+import { Inbox } from '../support/inbox.js';
 import { request, requestUpgrade } from '../support/request.js';
 import { readDocument } from './document.js';
-import { runInBrowser } from './run-block.js';
+import { runBlock, runInBrowser } from './run-block.js';
 import { openDocument } from './scenario.js';
 
 const readme = openDocument('README.md');
@@ -71,6 +73,25 @@ test('the second example shouts in JSON, its clock ticks, and its quiz asks', as
   expect(await guess.next()).toMatch('Which port');
   guess.send('443');
   expect(await guess.next()).toBe('Right.');
+});
+
+test('the client that reconnects prints what /shout answers', async () => {
+  const { site } = await readme.run('what-a-handler-can-do');
+  const printed = new Inbox<unknown>();
+  const log = vi.spyOn(console, 'log').mockImplementation((message) => {
+    printed.push(message);
+  });
+  // Node 20 has none.
+  vi.stubGlobal('WebSocket', PlatformWebSocket);
+  onTestFinished(() => {
+    log.mockRestore();
+    vi.unstubAllGlobals();
+  });
+  const block = readme.find('a-client-that-reconnects', 'js');
+  const code = `${block.code.replace(':8000', `:${site.port}`)}\nexport { socket };`;
+  const { exports } = await runBlock({ ...block, code });
+  onTestFinished(() => (exports.socket as { close(): Promise<void> }).close());
+  expect(await printed.next()).toBe('HELLO');
 });
 
 readme.testCompleteness();
