@@ -71,28 +71,29 @@ export class GroupEntries {
   append(entry: LogEntry, header?: EnvelopeHeader): void {
     if (header !== undefined && !this.#window.isChecked) this.#unchecked.push({ entry, header });
     this.#end = { era: entry.era, index: entry.index, mark: entry.mark };
-    this.#update(() => {
-      this.log.append(entry);
-      this.#trim();
-    });
+    this.log.append(entry);
+    this.trim();
   }
 
   dropExpired(): void {
+    const { first } = this.log;
     this.#window.dropOlderThan(Date.now() - this.#host.settings.age);
+    if (this.log.first !== first) this.#updateStore();
   }
 
-  /** Drops the first entry, to save memory. */
+  /** Drops the first entry, to save memory. Called by the store, which then counts anew. */
   shrink(): void {
     this.#window.shift();
     // What is dropped here may still be at the backplane.
     if (this.#host.source !== undefined) this.#window.isWhole = false;
   }
 
-  /** Drops what is beyond the length. */
+  /** Drops what is beyond the length. While members read the log, it keeps more, so that they can keep up. */
   trim(): void {
-    this.#update(() => {
-      this.#trim();
-    });
+    const { length } = this.#host.settings;
+    const max = this.#owner.hasReaders ? 2 * length + JOINING_SLACK : length;
+    while (this.log.length > max) this.#window.shift();
+    this.#updateStore();
   }
 
   /** Begins anew. */
@@ -100,6 +101,7 @@ export class GroupEntries {
     this.#generation++;
     this.#unchecked = [];
     this.#window.clear();
+    this.#updateStore();
   }
 
   /** Begins anew, because the group follows the backplane no more. */
@@ -158,28 +160,19 @@ export class GroupEntries {
       this.#unchecked = [];
       this.#group.learn(sequences);
     }
-    this.#update(() => {
-      // If the log has dropped entries meanwhile, these would not be just before the first one.
-      if (log.first === first) {
-        const newest = page.entries.at(-1) ?? page.earlier.at(-1);
-        const next = log.at(first);
-        if (newest !== undefined && next !== undefined && !isNext(next, newest)) log.markGap(first);
-        this.#window.prepend(entries, page);
-      }
-      this.#window.isWhole = this.#window.isChecked = true;
-      this.#trim();
-    });
+    // If the log has dropped entries meanwhile, these would not be just before the first one.
+    if (log.first === first) {
+      const newest = page.entries.at(-1) ?? page.earlier.at(-1);
+      const next = log.at(first);
+      if (newest !== undefined && next !== undefined && !isNext(next, newest)) log.markGap(first);
+      this.#window.prepend(entries, page);
+    }
+    this.#window.isWhole = this.#window.isChecked = true;
+    this.trim();
   }
 
-  /** Calls a function that changes the memory of the history. */
-  #update(change: () => void): void {
-    this.#host.store.update(this.#owner, change);
-  }
-
-  /** While members read the log, it keeps more, so that they can keep up. */
-  #trim(): void {
-    const { length } = this.#host.settings;
-    const max = this.#owner.hasReaders ? 2 * length + JOINING_SLACK : length;
-    while (this.log.length > max) this.#window.shift();
+  /** Called after each change of the memory of the history. */
+  #updateStore(): void {
+    this.#host.store.update(this.#owner);
   }
 }

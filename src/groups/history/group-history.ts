@@ -39,8 +39,8 @@ export class GroupHistory implements EntriesOwner {
   // Most groups have none.
   #exclusions: Exclusions | undefined;
 
-  /** When the last member left, or when the history began. */
-  #leftAt = Date.now();
+  /** When the last member left. `undefined` if nobody can come back with a position at which nothing was said. */
+  #leftAt: number | undefined;
 
   constructor(group: HistoryGroup, host: HistoryHost) {
     this.#group = group;
@@ -50,26 +50,25 @@ export class GroupHistory implements EntriesOwner {
   }
 
   get bytes(): number {
-    return HISTORY_BYTES + this.#entries.log.bytes;
+    const { length, bytes } = this.#entries.log;
+    const isInUse = length > 0 || this.#group.members.size > 0 || this.#leftAt !== undefined;
+    return isInUse ? HISTORY_BYTES + bytes : 0;
   }
 
   get hasReaders(): boolean {
     return this.#joiners.size > 0;
   }
 
-  expire(): boolean {
+  expire(): void {
     this.#entries.dropExpired();
     // Who has just left may come back with a position, although nothing was said. A new history would not know it.
-    return this.#isUseless && Date.now() - this.#leftAt > this.#host.settings.age;
+    if (this.#leftAt !== undefined && Date.now() - this.#leftAt > this.#host.settings.age)
+      this.#leftAt = undefined;
   }
 
-  shrink(): boolean {
+  shrink(): void {
     this.#entries.shrink();
-    return this.#isUseless;
-  }
-
-  get #isUseless(): boolean {
-    return this.#entries.log.length === 0 && this.#group.members.size === 0;
+    if (this.#entries.log.length === 0) this.#leftAt = undefined;
   }
 
   /**
@@ -80,7 +79,7 @@ export class GroupHistory implements EntriesOwner {
    * member.
    */
   join(member: Member, range: HistoryRange, welcome: Welcome | undefined): PromiseLike<boolean> {
-    this.#host.store.add(this);
+    this.#host.store.update(this);
     return this.#joiners.add(member, range, welcome);
   }
 
@@ -93,13 +92,15 @@ export class GroupHistory implements EntriesOwner {
   leave(member: Member): void {
     this.#joiners.remove(member);
     if (this.#group.members.size > 0) return;
-    this.#leftAt = Date.now();
-    // A group without members follows the backplane no more.
-    if (this.#host.source === undefined) return;
-    this.#entries.disconnect();
-    this.#joiners.wake();
-    this.#exclusions = undefined;
-    this.#host.store.delete(this);
+    if (this.#host.source === undefined) {
+      this.#leftAt = Date.now();
+    } else {
+      // A group without members follows the backplane no more.
+      this.#entries.disconnect();
+      this.#joiners.wake();
+      this.#exclusions = undefined;
+    }
+    this.#host.store.update(this);
   }
 
   /**
@@ -112,7 +113,6 @@ export class GroupHistory implements EntriesOwner {
     const position = { ...end, index: end.index + 1 };
     const stamped = this.#host.stamper?.stamp(groupMessage, formatPosition(position)) ?? groupMessage;
     stamped.latest = groupMessage.latest;
-    this.#host.store.add(this);
     this.#entries.append(new LogEntry(position, Date.now(), stamped, false));
     return this.#deliver(stamped, position, isExcepted);
   }
@@ -150,9 +150,7 @@ export class GroupHistory implements EntriesOwner {
 
   /** Begins anew, because the backplane has lost messages, and may have changed earlier ones. */
   reset(): void {
-    this.#host.store.update(this, () => {
-      this.#entries.clear();
-    });
+    this.#entries.clear();
     this.#joiners.wake();
     this.#joiners.tellLoss();
   }

@@ -2,12 +2,12 @@ import { clearTimeout, setTimeout } from '../../shared/real-timers.js';
 
 /** The history of one group, as far as the store needs to know it. */
 export interface StoredHistory {
-  /** Returns the memory that it takes, in bytes. */
+  /** Returns the memory that it takes, in bytes: 0 if the store need not keep it. */
   readonly bytes: number;
-  /** Drops messages that are too old. Returns whether it is of no more use. */
-  expire(): boolean;
-  /** Drops some of its oldest messages. Returns whether it is of no more use. */
-  shrink(): boolean;
+  /** Drops messages that are too old. */
+  expire(): void;
+  /** Drops its oldest message. Without messages, forgets the rest. */
+  shrink(): void;
 }
 
 const SHORTEST_SWEEP = 50;
@@ -24,11 +24,12 @@ const MAX_TURNS = 100;
 export class HistoryStore {
   readonly #maxBytes: number;
   readonly #pause: number;
-  readonly #stored = new Set<StoredHistory>();
+  /** The bytes that each history had when it was last counted. So a later count corrects an earlier one. */
+  readonly #counted = new Map<StoredHistory, number>();
   #bytes = 0;
   #timer: NodeJS.Timeout | undefined;
   /** The next histories that shrink. All take turns, so a group with many messages loses more of them. */
-  #turns: Iterator<StoredHistory> = this.#stored.values();
+  #turns: Iterator<StoredHistory> = this.#counted.keys();
 
   /** @param age How long messages are kept, in milliseconds. */
   constructor(maxBytes: number, age: number) {
@@ -36,62 +37,61 @@ export class HistoryStore {
     this.#pause = Math.min(Math.max(age / 4, SHORTEST_SWEEP), LONGEST_SWEEP);
   }
 
-  /** Adds a history, unless it is stored already. */
-  add(history: StoredHistory): void {
-    if (this.#stored.has(history)) return;
-    this.#stored.add(history);
-    this.#bytes += history.bytes;
-    this.#timer ??= this.#startTimer();
-    this.#keepLimit();
+  /** Returns the memory of all histories, in bytes. */
+  get bytes(): number {
+    return this.#bytes;
   }
 
-  /** Calls `change`, which changes the memory of a stored history, and keeps to the limit. */
-  update<T>(history: StoredHistory, change: () => T): T {
-    const before = history.bytes;
-    const result = change();
-    if (this.#stored.has(history)) this.#bytes += history.bytes - before;
+  /** Counts a history anew, and keeps to the limit. Call it after each change of its memory. */
+  update(history: StoredHistory): void {
+    this.#count(history);
     this.#keepLimit();
-    return result;
-  }
-
-  delete(history: StoredHistory): void {
-    if (!this.#stored.delete(history)) return;
-    this.#bytes -= history.bytes;
-    if (this.#stored.size > 0) return;
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
   }
 
   clear(): void {
-    for (const history of this.#stored) this.delete(history);
+    this.#counted.clear();
+    this.#bytes = 0;
+    this.#stopTimer();
+  }
+
+  #count(history: StoredHistory): void {
+    const { bytes } = history;
+    this.#bytes += bytes - (this.#counted.get(history) ?? 0);
+    if (bytes > 0) {
+      this.#counted.set(history, bytes);
+      this.#timer ??= this.#startTimer();
+    } else if (this.#counted.delete(history) && this.#counted.size === 0) {
+      this.#stopTimer();
+    }
   }
 
   #startTimer(): NodeJS.Timeout {
     return setTimeout(() => {
       this.#timer = undefined;
-      for (const history of this.#stored) {
-        const before = history.bytes;
-        const isUseless = history.expire();
-        this.#bytes += history.bytes - before;
-        if (isUseless) this.delete(history);
+      for (const history of this.#counted.keys()) {
+        history.expire();
+        this.#count(history);
       }
-      if (this.#stored.size > 0) this.#timer ??= this.#startTimer();
+      if (this.#counted.size > 0) this.#timer ??= this.#startTimer();
     }, this.#pause).unref();
+  }
+
+  #stopTimer(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
   }
 
   #keepLimit(): void {
     for (let count = 0; this.#bytes > this.#maxBytes && count < MAX_TURNS; count++) {
       let turn = this.#turns.next();
       if (turn.done === true) {
-        this.#turns = this.#stored.values();
+        this.#turns = this.#counted.keys();
         turn = this.#turns.next();
         if (turn.done === true) return;
       }
       const history = turn.value;
-      const before = history.bytes;
-      const isUseless = history.shrink();
-      this.#bytes += history.bytes - before;
-      if (isUseless) this.delete(history);
+      history.shrink();
+      this.#count(history);
     }
   }
 }
