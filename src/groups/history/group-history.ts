@@ -51,8 +51,9 @@ export class GroupHistory implements EntriesOwner {
 
   get bytes(): number {
     const { length, bytes } = this.#entries.log;
-    const isInUse = length > 0 || this.#group.members.size > 0 || this.#leftAt !== undefined;
-    return isInUse ? HISTORY_BYTES + bytes : 0;
+    // Members keep the group alive themselves.
+    const isKeptHere = this.#group.members.size === 0 && (length > 0 || this.#leftAt !== undefined);
+    return isKeptHere ? HISTORY_BYTES + bytes : bytes;
   }
 
   get hasReaders(): boolean {

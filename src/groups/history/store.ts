@@ -2,7 +2,7 @@ import { clearTimeout, setTimeout } from '../../shared/real-timers.js';
 
 /** The history of one group, as far as the store needs to know it. */
 export interface StoredHistory {
-  /** Returns the memory that it takes, in bytes: 0 if the store need not keep it. */
+  /** Returns the memory that it takes, in bytes: 0 if {@link shrink} can free nothing. */
   readonly bytes: number;
   /** Drops messages that are too old. */
   expire(): void;
@@ -12,9 +12,6 @@ export interface StoredHistory {
 
 const SHORTEST_SWEEP = 50;
 const LONGEST_SWEEP = 60_000;
-
-/** Limits the work for each message. */
-const MAX_TURNS = 100;
 
 /**
  * Limits the memory of all histories in this process.
@@ -29,7 +26,7 @@ export class HistoryStore {
   #bytes = 0;
   #timer: NodeJS.Timeout | undefined;
   /** The next histories that shrink. All take turns, so a group with many messages loses more of them. */
-  #turns: Iterator<StoredHistory> = this.#counted.keys();
+  #turns: Iterator<StoredHistory, undefined> = this.#counted.keys();
 
   /** @param age How long messages are kept, in milliseconds. */
   constructor(maxBytes: number, age: number) {
@@ -81,15 +78,14 @@ export class HistoryStore {
     this.#timer = undefined;
   }
 
+  /** Each turn frees memory, because a history without memory is not counted. So the loop ends. */
   #keepLimit(): void {
-    for (let count = 0; this.#bytes > this.#maxBytes && count < MAX_TURNS; count++) {
-      let turn = this.#turns.next();
-      if (turn.done === true) {
+    while (this.#bytes > this.#maxBytes) {
+      const { value: history } = this.#turns.next();
+      if (history === undefined) {
         this.#turns = this.#counted.keys();
-        turn = this.#turns.next();
-        if (turn.done === true) return;
+        continue;
       }
-      const history = turn.value;
       history.shrink();
       this.#count(history);
     }

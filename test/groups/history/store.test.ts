@@ -83,6 +83,41 @@ test('messages that expire make room for new ones', async () => {
   }
 });
 
+test('after each message, the memory of all groups is within the limit, however large the message is', async () => {
+  const maxBytes = 2_000_000;
+  const findStore = watchStore();
+  const groups = createGroups({ history: { length: 100, age: HOUR, maxBytes } });
+  onTestFinished(() => groups.close());
+  for (let number = 0; number < 1_000; number++) void groups.group(`room ${number}`).send('x');
+  const busy = groups.group('busy');
+  for (let number = 0; number < 20; number++) {
+    void busy.send(Buffer.alloc(400_000, number));
+    expect(findStore().bytes).toBeLessThanOrEqual(maxBytes);
+  }
+  const kept = (await busy.history()).map(({ message }) => message[0]);
+  expect(kept).toEqual([16, 17, 18, 19]);
+  void busy.send(Buffer.alloc(maxBytes));
+  expect([findStore().bytes, await busy.history()]).toEqual([0, []]);
+  void busy.send('small');
+  expect(await busy.history()).toHaveLength(1);
+});
+
+test('members of groups without messages push out no messages of other groups', async () => {
+  const groups = createGroups({ history: { length: 100, age: HOUR, maxBytes: 100_000 } });
+  onTestFinished(() => groups.close());
+  const members = Array.from({ length: 1_000 }, (_, number) => {
+    const member = new Listener();
+    void groups.group(`user ${number}`).add(member);
+    return member;
+  });
+  const news = groups.group('news');
+  for (let number = 0; number < 100; number++) void news.send('hello');
+  for (let number = 0; number < 100; number++) void groups.group(`user ${number}`).send('hello');
+  expect(await news.history()).toHaveLength(100);
+  expect(await groups.group('user 0').history()).toHaveLength(1);
+  for (const member of members) member.leave();
+});
+
 describe.runIf(hasRedis)('over Redis Streams', () => {
   let redis: RedisServer;
   beforeAll(async () => {
