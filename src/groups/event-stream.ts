@@ -1,4 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { responseOn } from '../internals/node.js';
 import { checkCount, checkEach, checkTime, type Check } from '../options/checks.js';
 import { DEFAULT_CLOSE_TIMEOUT } from '../options/policy.js';
 import { argumentError, describe } from '../shared/errors.js';
@@ -67,6 +69,9 @@ export interface EventStream extends Member {
  * It ends with the request, with `closeWebsockets` and with `server.close()`. In a group with a history, each event has its id.
  * So a browser that reconnects gets what it has missed.
  *
+ * The stream is closed from the start if the client has left, or if the response must wait for an earlier one, because the client
+ * pipelines requests. Then no group adds it.
+ *
  * @throws {WebsocketArgumentError} `res` is no response, or its headers are sent already.
  * @throws {WebsocketOptionError} An option has a wrong type or value, or an unknown name.
  * @example
@@ -126,6 +131,12 @@ class ResponseStream implements EventStream {
     this.since = since;
     this.#res = res;
     this.#settings = settings;
+    if (cannotBegin(req, res)) {
+      // 'close' may never come.
+      this.#isClosing = true;
+      this.closed = Promise.resolve();
+      return;
+    }
     this.closed = new Promise((resolve) => {
       const remove = addStream(req, this);
       res.once('close', () => {
@@ -140,10 +151,7 @@ class ResponseStream implements EventStream {
       this.#isBlocked = false;
       this.#write();
     });
-    res.setHeader('Content-Type', 'text/event-stream; charset=utf-8');
-    // Compression would hold events back, and so would the buffer of nginx.
-    res.setHeader('Cache-Control', 'no-cache, no-transform');
-    res.setHeader('X-Accel-Buffering', 'no');
+    setHeaders(res);
     res.flushHeaders();
     if (req.method === 'HEAD') res.end();
     if (settings.heartbeat !== false && req.method !== 'HEAD') this.#startHeartbeat(settings.heartbeat);
@@ -166,7 +174,7 @@ class ResponseStream implements EventStream {
   }
 
   isClosed(): boolean {
-    return this.#isClosing || this.#res.writableEnded || this.#res.destroyed;
+    return this.#isClosing || this.#res.writableEnded || isGone(this.#res);
   }
 
   close(code = 1000, reason = ''): Promise<void> {
@@ -285,6 +293,33 @@ function sinceOf(req: IncomingMessage): string | undefined {
 function queryOf(req: IncomingMessage): string | undefined {
   const query = /\?([^#]*)/.exec(req.url ?? '')?.[1];
   return query === undefined ? undefined : (new URLSearchParams(query).get('since') ?? undefined);
+}
+
+function setHeaders(res: ServerResponse): void {
+  res.setHeader('Content-Type', 'text/event-stream; charset=utf-8');
+  // Compression would hold events back, and so would the buffer of nginx.
+  res.setHeader('Cache-Control', 'no-cache, no-transform');
+  res.setHeader('X-Accel-Buffering', 'no');
+}
+
+/** Returns whether no event can reach the client. Ends a response that waits for an earlier one. */
+function cannotBegin(req: IncomingMessage, res: ServerResponse): boolean {
+  if (isGone(res) || req.socket.destroyed) {
+    debug('%s: sends no events, because the client has left', pathOf(req));
+    return true;
+  }
+  // A client may pipeline requests (RFC 9112, 9.3.2). Node would buffer the events of each, and emits no 'close' on those
+  // that wait. An `EventSource` reconnects after an empty response.
+  if (res.socket !== null || responseOn(req.socket) === undefined) return false;
+  debug('%s: sends no events, because the response waits for an earlier one', pathOf(req));
+  setHeaders(res);
+  res.end();
+  return true;
+}
+
+/** Returns whether a response has lost its connection. Responses of HTTP/2 have a stream, and no field `destroyed`. */
+function isGone(res: ServerResponse & { readonly stream?: Duplex }): boolean {
+  return (res.stream ?? res).destroyed;
 }
 
 function checkResponse(res: unknown): void {

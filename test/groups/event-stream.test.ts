@@ -1,12 +1,28 @@
 import { once } from 'node:events';
-import { get, type IncomingHttpHeaders, type IncomingMessage, request as httpRequest } from 'node:http';
+import {
+  get,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  request as httpRequest,
+  type RequestListener,
+  type ServerResponse,
+} from 'node:http';
+import { constants, type Http2ServerResponse } from 'node:http2';
 import compression from 'compression';
 import { acceptWebsocket, attachWebsocket, closeWebsockets } from 'dwebsocket';
-import { createGroups, eventStream, type EventStream, type EventStreamOptions } from 'dwebsocket/groups';
+import {
+  createGroups,
+  eventStream,
+  type EventStream,
+  type EventStreamOptions,
+  type Group,
+} from 'dwebsocket/groups';
 import express, { type RequestHandler } from 'express';
 import { expect, onTestFinished, test } from 'vitest';
+import { serveHttp2 } from '../http2/serve-http2.js';
 import { connect } from '../support/client.js';
 import { defer, Inbox, within } from '../support/inbox.js';
+import { connectRaw } from '../support/raw-client.js';
 import { serve, type Site } from '../support/serve.js';
 
 interface ServerEvent {
@@ -336,4 +352,163 @@ test('a client that is behind gets only the newest event for each name', async (
   expect(events.slice(10).map(({ data }) => data)).toEqual(['other', 'a99']);
   void stream.send('now', { latest: 'a' });
   expect(await reader.next()).toEqual({ data: 'now' });
+});
+
+const GET = 'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n';
+
+test('of many pipelined requests, only the first is a member', async () => {
+  const warnings: Error[] = [];
+  const warn = (warning: Error): void => void warnings.push(warning);
+  process.on('warning', warn);
+  onTestFinished(() => void process.removeListener('warning', warn));
+  const { room, streams, site } = await openRoom({}, null);
+  const client = await connectRaw(site.port, { request: GET.repeat(50) });
+  const all: EventStream[] = [];
+  while (all.length < 50) all.push(await streams.next());
+  expect(all.map((stream) => stream.isClosed())).toEqual([false, ...Array<boolean>(49).fill(true)]);
+  expect(room.size).toBe(1);
+  await within(Promise.all(all.slice(1).map(({ closed }) => closed)), 'end of the others');
+  client.destroy();
+  await within(all[0]!.closed, 'end of the first');
+  expect(room.size).toBe(0);
+  await within(closeWebsockets(site.server), 'end of the streams');
+  expect(warnings).toEqual([]);
+});
+
+test('a stream behind an unfinished response is empty, and the next request on the connection has one', async () => {
+  const { room, streams, site } = await openRoom({}, null);
+  const first = defer<ServerResponse>();
+  const [listener] = site.server.listeners('request') as [RequestListener];
+  site.server.removeAllListeners('request');
+  site.server.on('request', (req, res) => {
+    if (req.url === '/slow') first.resolve(res);
+    else listener(req, res);
+  });
+  const slow = GET.replace('/', '/slow');
+  const client = await connectRaw(site.port, { request: slow + GET });
+  const stream = await streams.next();
+  expect([stream.isClosed(), await stream.send('x'), room.size]).toEqual([true, false, 0]);
+  (await first.promise).end('slow');
+  const response = await client.response();
+  await client.until(() => response.body().endsWith('\r\n0\r\n\r\n'), 'the empty response');
+  expect(response.body()).toMatch(/^slowHTTP\/1.1 200 OK\r\n.*text\/event-stream.*\r\n\r\n0\r\n\r\n$/s);
+  client.write(GET);
+  expect((await streams.next()).isClosed()).toBe(false);
+  void room.send('hello');
+  await client.until(() => response.body().includes('data: hello'), 'the message');
+});
+
+/** Serves a route that awaits something before its stream begins. Meanwhile the client leaves. */
+function serveLate(room: Group, gone: (req: IncomingMessage, res: ServerResponse) => PromiseLike<unknown>) {
+  const requests = new Inbox<IncomingMessage>();
+  const streams = new Inbox<{ stream: EventStream; isAdded: boolean }>();
+  const listener = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
+    const left = gone(req, res);
+    requests.push(req);
+    await left;
+    const stream = eventStream(req, res);
+    streams.push({ stream, isAdded: await room.add(stream) });
+  };
+  return {
+    requests,
+    streams,
+    listener: (req: IncomingMessage, res: ServerResponse) => void listener(req, res),
+  };
+}
+
+/** Expects that the stream of a client that has left has ended. */
+async function expectNoStream({ streams }: ReturnType<typeof serveLate>, room: Group): Promise<void> {
+  const { stream, isAdded } = await streams.next();
+  expect([stream.isClosed(), isAdded, room.size]).toEqual([true, false, 0]);
+  await within(stream.closed, 'end');
+  await within(Promise.resolve(stream.close()), 'end');
+  expect(await stream.send('x')).toBe(false);
+}
+
+const untilClosed = (_req: IncomingMessage, res: ServerResponse): Promise<unknown> => once(res, 'close');
+
+test.for([
+  { when: 'has closed', gone: untilClosed },
+  {
+    when: 'is about to close',
+    gone: async (req: IncomingMessage) => {
+      await once(req.socket, 'end');
+      req.socket.destroy();
+    },
+  },
+])('a client whose response $when before its stream begins is no member', async ({ gone }) => {
+  const groups = createGroups({ history: HISTORY });
+  onTestFinished(() => groups.close());
+  const room = groups.group('a');
+  const late = serveLate(room, gone);
+  const site = await serve(late.listener);
+  const client = await connectRaw(site.port, { request: GET });
+  await late.requests.next();
+  client.socket.end();
+  await expectNoStream(late, room);
+  await within(closeWebsockets(site.server), 'end of the streams');
+});
+
+test('a client that leaves before its pipelined stream begins is no member', async () => {
+  const groups = createGroups();
+  onTestFinished(() => groups.close());
+  const room = groups.group('a');
+  let isFirst = true;
+  const late = serveLate(room, async (req) => {
+    const isSlow = isFirst;
+    isFirst = false;
+    await once(req.socket, 'close');
+    // The first response has closed. The other one never had the socket.
+    if (isSlow) await new Promise(() => {});
+  });
+  const site = await serve(late.listener);
+  const client = await connectRaw(site.port, { request: GET.repeat(2) });
+  await late.requests.next();
+  await late.requests.next();
+  client.destroy();
+  await expectNoStream(late, room);
+  await within(closeWebsockets(site.server), 'end of the streams');
+});
+
+test.for([
+  { when: 'has closed', gone: untilClosed },
+  {
+    when: 'is about to close',
+    gone: async (_req: IncomingMessage, res: ServerResponse) => {
+      const { stream } = res as unknown as Http2ServerResponse;
+      await once(stream, 'aborted');
+    },
+  },
+])('over HTTP/2, a client whose response $when before its stream begins is no member', async ({ gone }) => {
+  const groups = createGroups();
+  onTestFinished(() => groups.close());
+  const room = groups.group('a');
+  const late = serveLate(room, gone);
+  const site = await serveHttp2(late.listener);
+  const session = await site.session();
+  const request = session.request({ ':path': '/' });
+  request.on('error', () => {});
+  await late.requests.next();
+  request.close(constants.NGHTTP2_CANCEL);
+  await expectNoStream(late, room);
+  await within(closeWebsockets(site.server), 'end of the streams');
+});
+
+test('over HTTP/2, isClosed returns a boolean', async () => {
+  const groups = createGroups();
+  onTestFinished(() => groups.close());
+  const room = groups.group('a');
+  const streams = new Inbox<EventStream>();
+  const site = await serveHttp2((req: IncomingMessage, res: ServerResponse) => {
+    const stream = eventStream(req, res);
+    void room.add(stream);
+    streams.push(stream);
+  });
+  const request = (await site.session()).request({ ':path': '/' });
+  request.on('error', () => {});
+  const stream = await streams.next();
+  expect([stream.isClosed(), room.size]).toEqual([false, 1]);
+  request.close(constants.NGHTTP2_CANCEL);
+  await within(stream.closed, 'end');
+  expect([stream.isClosed(), room.size]).toEqual([true, 0]);
 });
