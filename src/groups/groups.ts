@@ -305,12 +305,18 @@ export class Groups<Out = Data> extends EventEmitter<GroupsEvents> {
     }
     // The members of this process get the message from the backplane, too, because only then it has its place.
     const local = [...group].filter((member) => isExcepted?.(member) !== true).length;
+    let sequence = 0;
     const sent = this.#publish(group, local, () => {
       const envelope = this.#wrap(group, groupMessage);
-      history.exclude(this.#writer.sequence, isExcepted);
+      ({ sequence } = this.#writer);
+      history.exclude(sequence, isExcepted);
       return envelope;
     });
-    return sent.then((result) => (result.backplane === false ? { ...result, local: 0 } : result));
+    return sent.then((result) => {
+      if (result.backplane !== false) return result;
+      history.forgetExcluded(sequence);
+      return { ...result, local: 0 };
+    });
   }
 
   #publish(group: AnyGroup, local: number, wrap: () => Buffer): PromiseLike<Sent> {

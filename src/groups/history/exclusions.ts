@@ -11,6 +11,11 @@ export class Exclusions {
     this.#bySequence.set(sequence, isExcepted);
   }
 
+  /** Forgets a message that the backplane has refused. */
+  delete(sequence: number): void {
+    this.#bySequence.delete(sequence);
+  }
+
   /** Removes and returns the filter of a message. Messages arrive in order, so earlier ones were dropped. */
   take(sequence: number): Filter {
     const isExcepted = this.#bySequence.get(sequence);

@@ -135,6 +135,11 @@ export class GroupHistory implements EntriesOwner {
     this.#exclusions.add(sequence, isExcepted);
   }
 
+  /** Forgets which members do not get a message, because the backplane has refused it. */
+  forgetExcluded(sequence: number): void {
+    this.#exclusions?.delete(sequence);
+  }
+
   /** Returns which members do not get a message of this process. */
   takeExcluded(sequence: number): Filter {
     return this.#exclusions?.take(sequence);

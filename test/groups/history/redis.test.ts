@@ -6,6 +6,7 @@ import {
   type RedisStreamBackplaneOptions,
 } from 'dwebsocket/groups';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { collect } from '../../support/collect.js';
 import { clientKinds } from '../support/clients.js';
 import { Proxy } from '../support/proxy.js';
 import { hasRedis, RedisServer } from '../support/redis-server.js';
@@ -302,6 +303,29 @@ describe.runIf(hasRedis).each(newest)('history over Redis Streams with $name', (
     const inTime = new Listener();
     await groups.group('a').add(inTime, { since: ann.ids[1], welcome: inTime.welcome });
     expect(textsOf(inTime)).toEqual(['welcome true']);
+  });
+
+  test('the members that a refused message excludes are forgotten', async () => {
+    const groups = await open({ prefix: `test${++count}`, backplane: { maxPayload: 100 } });
+    const [room, ann, ben] = [groups.group('a'), new Listener(), new Listener()];
+    await Promise.all([room.add(ann), room.add(ben)]);
+    const accepted = room.send('one', { except: ben });
+    const refs: WeakRef<Listener>[] = [];
+    for (let number = 0; number < 10; number++) {
+      const gone = new Listener();
+      refs.push(new WeakRef(gone));
+      expect(await room.send('x'.repeat(200), { except: gone })).toMatchObject({
+        backplane: false,
+        local: 0,
+      });
+    }
+    await collect();
+    expect(refs.filter((ref) => ref.deref() !== undefined).length).toBeLessThanOrEqual(1);
+    await accepted;
+    await room.send('two');
+    await ann.until(2);
+    await ben.until(1);
+    expect([textsOf(ann), textsOf(ben)]).toEqual([['one', 'two'], ['two']]);
   });
 
   test('a message that Redis has twice arrives once, also where only the second arrives live', async () => {
