@@ -61,6 +61,11 @@ export class GroupEntries {
     return this.#host.source?.position(this.#group.name) ?? this.#end;
   }
 
+  /** The number of entries that the log has at most, while members read it. */
+  get maxLength(): number {
+    return 2 * this.#host.settings.length + JOINING_SLACK;
+  }
+
   /** Finds the first entry for a client. */
   find(wanted: Wanted): Start {
     this.dropExpired();
@@ -90,8 +95,7 @@ export class GroupEntries {
 
   /** Drops what is beyond the length. While members read the log, it keeps more, so that they can keep up. */
   trim(): void {
-    const { length } = this.#host.settings;
-    const max = this.#owner.hasReaders ? 2 * length + JOINING_SLACK : length;
+    const max = this.#owner.hasReaders ? this.maxLength : this.#host.settings.length;
     while (this.log.length > max) this.#window.shift();
     this.#updateStore();
   }

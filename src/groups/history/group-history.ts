@@ -179,7 +179,7 @@ export class GroupHistory implements EntriesOwner {
     let count = 0;
     for (const member of this.#group.members) {
       const joining = this.#joiners.size === 0 ? undefined : this.#joiners.get(member);
-      if (isExcepted?.(member) === true) joining?.skipped.add(formatPosition(position));
+      if (isExcepted?.(member) === true) joining?.skip(formatPosition(position), this.#entries.maxLength);
       else if (joining !== undefined || deliver(member, groupMessage, position)) count++;
     }
     return count;

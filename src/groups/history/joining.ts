@@ -47,6 +47,14 @@ export class Joining {
     return this.sent === undefined ? this.#wanted : { since: formatPosition(this.sent), last: 0 };
   }
 
+  /** Notes that a message excludes the member. Forgets the earliest one beyond `max`, which the log has no more. */
+  skip(id: string, max: number): void {
+    this.skipped.add(id);
+    if (this.skipped.size <= max) return;
+    const [earliest] = this.skipped;
+    this.skipped.delete(earliest as string);
+  }
+
   settle(isUpToDate: boolean): void {
     this.#resolve(isUpToDate);
   }

@@ -1,5 +1,3 @@
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { requireWebsocket } from 'dwebsocket';
 import {
   createGroups,
@@ -11,6 +9,7 @@ import {
 import express from 'express';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { connect } from '../../support/client.js';
+import { collect } from '../../support/collect.js';
 import { defer } from '../../support/inbox.js';
 import { serve } from '../../support/serve.js';
 import { FakeMember } from '../support/members.js';
@@ -212,6 +211,30 @@ test('a message that excludes a member does not reach it while it joins either',
   expect((await room.history()).map(({ message }) => message)).toEqual(['one', 'mine', 'two']);
 });
 
+test('messages that exclude a member take no memory without bound while it is slow to join', async () => {
+  const room = open({ length: 10 }).group('a');
+  void room.send('one');
+  const gate = defer();
+  const got: string[] = [];
+  const slow = {
+    closed: new Promise<void>(() => {}),
+    send: (message: string | Buffer) => {
+      got.push(String(message));
+      return gate.promise;
+    },
+  };
+  const added = room.add(slow, { last: 5 });
+  await collect();
+  const before = process.memoryUsage().heapUsed;
+  for (let number = 0; number < 200_000; number++) void room.send('mine', { except: slow });
+  await collect();
+  expect(process.memoryUsage().heapUsed - before).toBeLessThan(4_000_000);
+  void room.send('last');
+  gate.resolve();
+  await added;
+  expect(got).toEqual(['one', 'last']);
+});
+
 test('history returns the messages with ids and times, after an id or the last ones', async () => {
   const room = open().group('a');
   const start = Date.now();
@@ -232,15 +255,6 @@ test('what is kept is a copy, so the app may reuse its buffer', async () => {
   buffer.fill('x');
   expect((await room.history())[0]!.message).toEqual(Buffer.from('one'));
 });
-
-/** Lets Node collect what nothing refers to. */
-async function collect(): Promise<void> {
-  // Within the same turn, a WeakRef keeps its target.
-  await new Promise(setImmediate);
-  setFlagsFromString('--expose-gc');
-  (runInNewContext('gc') as () => void)();
-  await new Promise(setImmediate);
-}
 
 test('a group without members keeps its messages', async () => {
   const groups = open();
