@@ -242,7 +242,7 @@ export class Group<Out = Data> {
   }
 
   /**
-   * Returns the messages that the group keeps, oldest first: those after `since`, or the last ones.
+   * Returns the messages that the group keeps, oldest first: those after `since`, or the last ones. Bytes are copies.
    *
    * @throws {WebsocketArgumentError} The group has no history, or `last` is not a number of messages.
    * @throws {BackplaneError} (as a rejection) The backplane that keeps them is not reachable.
@@ -257,7 +257,7 @@ export class Group<Out = Data> {
       entries.map((entry) => ({
         id: formatPosition(entry),
         time: entry.time,
-        message: this.#host.decode(entry.data as string | Buffer) as never,
+        message: this.#host.decode(entry.copyData() as string | Buffer) as never,
       })),
     );
   }

@@ -41,6 +41,11 @@ export class LogEntry implements Position {
     return this.#data;
   }
 
+  /** Returns the data for the app, which may change the bytes. */
+  copyData(): string | Buffer | undefined {
+    return typeof this.#data === 'object' ? Buffer.from(this.#data) : this.#data;
+  }
+
   /** Makes members never see the entry, because it is a duplicate. */
   hide(): void {
     this.#data = undefined;

@@ -256,6 +256,14 @@ test('what is kept is a copy, so the app may reuse its buffer', async () => {
   expect((await room.history())[0]!.message).toEqual(Buffer.from('one'));
 });
 
+test('what history returns is a copy, so the app may change it', async () => {
+  const room = open().group('a');
+  void room.send(Buffer.from('one'));
+  const [one] = await room.history();
+  (one!.message as Buffer).fill('x');
+  expect((await room.history())[0]!.message).toEqual(Buffer.from('one'));
+});
+
 test('a group without members keeps its messages', async () => {
   const groups = open();
   void groups.group('a').send('one');
