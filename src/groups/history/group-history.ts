@@ -114,8 +114,9 @@ export class GroupHistory implements EntriesOwner {
     const position = { ...end, index: end.index + 1 };
     const stamped = this.#host.stamper?.stamp(groupMessage, formatPosition(position)) ?? groupMessage;
     stamped.latest = groupMessage.latest;
-    this.#entries.append(new LogEntry(position, Date.now(), stamped, false));
-    return this.#deliver(stamped, position, isExcepted);
+    const entry = new LogEntry(position, Date.now(), stamped, false);
+    this.#entries.append(entry);
+    return this.#deliver(stamped, entry, isExcepted);
   }
 
   /** Whether messages reach the members only over the backplane, which gives them their place. */
@@ -133,11 +134,13 @@ export class GroupHistory implements EntriesOwner {
     if (isExcepted === undefined || this.#group.members.size === 0) return;
     this.#exclusions ??= new Exclusions();
     this.#exclusions.add(sequence, isExcepted);
+    this.#joiners.exclude(sequence, isExcepted);
   }
 
   /** Forgets which members do not get a message, because the backplane has refused it. */
   forgetExcluded(sequence: number): void {
     this.#exclusions?.delete(sequence);
+    this.#joiners.forgetExcluded(sequence);
   }
 
   /** Returns which members do not get a message of this process. */
@@ -149,8 +152,9 @@ export class GroupHistory implements EntriesOwner {
   receive({ position, time, header, groupMessage, isAfterGap }: ReceivedEntry, isExcepted: Filter): void {
     if (isAfterGap) this.#joiners.tellLoss();
     const sequence = header.origin === this.#host.writer.origin ? header.sequence : 0;
-    this.#entries.append(new LogEntry(position, time, groupMessage, isAfterGap, sequence), header);
-    if (groupMessage !== undefined) this.#deliver(groupMessage, position, isExcepted);
+    const entry = new LogEntry(position, time, groupMessage, isAfterGap, sequence);
+    this.#entries.append(entry, header);
+    if (groupMessage !== undefined) this.#deliver(groupMessage, entry, isExcepted);
     this.#joiners.wake();
   }
 
@@ -175,12 +179,12 @@ export class GroupHistory implements EntriesOwner {
     return messagesFrom(this.#entries.log, start.from);
   }
 
-  #deliver(groupMessage: GroupMessage, position: Position, isExcepted: Filter): number {
+  #deliver(groupMessage: GroupMessage, entry: LogEntry, isExcepted: Filter): number {
     let count = 0;
     for (const member of this.#group.members) {
       const joining = this.#joiners.size === 0 ? undefined : this.#joiners.get(member);
-      if (isExcepted?.(member) === true) joining?.skip(formatPosition(position), this.#entries.maxLength);
-      else if (joining !== undefined || deliver(member, groupMessage, position)) count++;
+      if (isExcepted?.(member) === true) joining?.skip(entry, this.#entries.maxLength);
+      else if (joining !== undefined || deliver(member, groupMessage, entry)) count++;
     }
     return count;
   }

@@ -1,6 +1,7 @@
 import { debug } from '../../shared/notices.js';
 import { deliver, deliverAndWait } from '../group-message.js';
 import type { Member } from '../member.js';
+import type { Filter } from './exclusions.js';
 import type { GroupEntries } from './group-entries.js';
 import type { HistoryGroup, HistoryHost } from './host.js';
 import { Joining, type Welcome } from './joining.js';
@@ -58,6 +59,16 @@ export class Joiners {
   remove(member: Member): void {
     this.#welcomes.delete(member);
     this.#end(member, false);
+  }
+
+  /** Notes which members do not get a message of this process. They may read it before the backplane delivers it. */
+  exclude(sequence: number, isExcepted: NonNullable<Filter>): void {
+    for (const [member, joining] of this.#joining) if (isExcepted(member)) joining.excluded.add(sequence);
+  }
+
+  /** Forgets which members do not get a message that the backplane has refused. */
+  forgetExcluded(sequence: number): void {
+    for (const joining of this.#joining.values()) joining.excluded.delete(sequence);
   }
 
   /** Called when an entry has arrived, and when the log begins anew. */
@@ -143,7 +154,6 @@ export class Joiners {
   async #sendNext(joining: Joining, cursor: number): Promise<void> {
     const { log } = this.#entries;
     const entry = log.at(cursor) as LogEntry;
-    const id = formatPosition(entry);
     if (entry.isAfterGap && cursor > joining.known) {
       joining.known = cursor;
       const before = log.at(cursor - 1) ?? joining.sent;
@@ -156,8 +166,9 @@ export class Joiners {
     }
     joining.cursor = cursor + 1;
     const groupMessage = entry.createMessage();
-    if (groupMessage === undefined || joining.skipped.delete(id)) return;
+    if (groupMessage === undefined) return;
     joining.sent = { era: entry.era, index: entry.index, mark: entry.mark };
+    if (joining.skips(entry)) return;
     await deliverAndWait(joining.member, groupMessage, entry);
   }
 

@@ -1,4 +1,5 @@
 import type { Member } from '../member.js';
+import type { LogEntry } from './log.js';
 import { formatPosition, type Position } from './position.js';
 import type { Wanted } from './window.js';
 
@@ -22,10 +23,12 @@ export class Joining {
   generation = 0;
   /** The last entry for which the member knows whether messages before it are lost. */
   known = -Infinity;
-  /** The last entry that was sent to the member. */
+  /** The last entry that was sent to the member, or that excludes it. */
   sent: Position | undefined;
-  /** The ids of messages that exclude the member. */
-  readonly skipped = new Set<string>();
+  /** The sequences of messages of this process that exclude the member, until the backplane delivers them. */
+  readonly excluded = new Set<number>();
+  /** The messages in the log that exclude the member, by id. */
+  readonly #skipped = new Set<string>();
   /** Whether it was told where it begins. */
   isGreeted = false;
   readonly promise: Promise<boolean>;
@@ -47,12 +50,18 @@ export class Joining {
     return this.sent === undefined ? this.#wanted : { since: formatPosition(this.sent), last: 0 };
   }
 
-  /** Notes that a message excludes the member. Forgets the earliest one beyond `max`, which the log has no more. */
-  skip(id: string, max: number): void {
-    this.skipped.add(id);
-    if (this.skipped.size <= max) return;
-    const [earliest] = this.skipped;
-    this.skipped.delete(earliest as string);
+  /** Notes that the message of an entry excludes the member. Forgets the earliest one beyond `max`, which the log has no more. */
+  skip(entry: LogEntry, max: number): void {
+    this.excluded.delete(entry.sequence);
+    this.#skipped.add(formatPosition(entry));
+    if (this.#skipped.size <= max) return;
+    const [earliest] = this.#skipped;
+    this.#skipped.delete(earliest as string);
+  }
+
+  /** Returns whether the message of an entry excludes the member. */
+  skips(entry: LogEntry): boolean {
+    return this.#skipped.delete(formatPosition(entry)) || this.excluded.delete(entry.sequence);
   }
 
   settle(isUpToDate: boolean): void {

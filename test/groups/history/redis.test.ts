@@ -159,6 +159,42 @@ describe.runIf(hasRedis).each(newest)('history over Redis Streams with $name', (
     expect([ann.got, ben.got]).toEqual([['for all'], ['mine', 'for all']]);
   });
 
+  test.for([undefined, { last: 0 }, { last: 5 }])(
+    'except also holds before the group is subscribed (%j)',
+    async (options) => {
+      const [here, there] = await openTwo();
+      const [ann, ben, cleo] = [new Listener(), new Listener(), new Listener()];
+      await there.group('a').add(cleo);
+      const added = [here.group('a').add(ann, options), here.group('a').add(ben)];
+      void here.group('a').send('ann is here', { except: ann });
+      void here.group('a').send('ben is here', { except: [ben] });
+      await Promise.all(added);
+      await here.group('a').send('for all');
+      await Promise.all([ann.until(2), ben.until(2), cleo.until(3)]);
+      expect([ann.got, ben.got]).toEqual([
+        ['ben is here', 'for all'],
+        ['ann is here', 'for all'],
+      ]);
+    },
+  );
+
+  test('except also holds for what is sent while a member joins in an outage', async () => {
+    const proxy = await Proxy.start(redis.port);
+    onTestFinished(() => proxy.stop());
+    const here = await open({ url: proxy.url, prefix: `test${++count}` });
+    await here.group('a').send('old');
+    proxy.target = 1;
+    proxy.cut();
+    await vi.waitFor(() => expect(here.isCutOff()).toBe(true), 10_000);
+    const [ann, ben] = [new Listener(), new Listener()];
+    expect(await Promise.all([here.group('a').add(ann), here.group('a').add(ben)])).toEqual([false, false]);
+    void here.group('a').send('mine', { except: ann });
+    void here.group('a').send('for all');
+    proxy.target = redis.port;
+    await Promise.all([ann.until(1), ben.until(2)]);
+    expect([ann.got, ben.got]).toEqual([['for all'], ['mine', 'for all']]);
+  });
+
   test('close closes the members of all processes after the messages before it', async () => {
     const [here, there] = await openTwo();
     const [ann, ben] = [new Listener(), new Listener()];
