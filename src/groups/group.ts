@@ -109,6 +109,13 @@ export interface GroupHost {
   decode(data: string | Buffer): unknown;
 }
 
+interface PendingClose {
+  readonly code: number;
+  readonly reason: string;
+  /** Called when the members have closed. */
+  readonly resolve: () => void;
+}
+
 /** Stands for a group, whatever it sends. */
 export type AnyGroup = Group<unknown>;
 
@@ -117,6 +124,9 @@ export let createGroup: (name: string, host: GroupHost) => AnyGroup;
 
 /** @internal Applies the message or close of another process to the members in this process. */
 export let receive: (group: AnyGroup, envelope: Envelope) => void;
+
+/** @internal Closes the members if the backplane was to deliver a close, because it may be among what is lost. */
+export let closeAfterLoss: (group: AnyGroup) => void;
 
 /** @internal Returns the history of a group, if it has one. */
 export let historyOf: (group: AnyGroup) => GroupHistory | undefined;
@@ -138,8 +148,8 @@ export class Group<Out = Data> {
   readonly #host: GroupHost;
   readonly #members = new Set<Member>();
   readonly #history: GroupHistory | undefined;
-  /** Called when a close has reached the members by way of the backplane. */
-  #closeWaiters: (() => void)[] | undefined;
+  /** The closes that the backplane has not delivered yet. */
+  #pendingCloses: PendingClose[] | undefined;
   // The number of the last message to other processes.
   #sent = 0;
   // Groups without people have none.
@@ -269,7 +279,7 @@ export class Group<Out = Data> {
     this.#people?.leave(member);
     this.#history?.leave(member);
     if (this.#members.size === 0) {
-      this.#callCloseWaiters();
+      for (const { resolve } of this.#takePendingCloses()) resolve();
       this.#host.emptied(this);
     }
     return true;
@@ -347,7 +357,8 @@ export class Group<Out = Data> {
   }
 
   /**
-   * Closes all members in all processes. They receive all earlier messages first.
+   * Closes all members in all processes. They receive all earlier messages first. In an outage, a group with a history over
+   * Redis closes the members of this process at once, without the messages that Redis does not have yet.
    *
    * Resolves when the members in this process have closed and the backplane has accepted or refused the request. You need
    * not await the promise; it never rejects. A member without a `close()` method only leaves the group.
@@ -375,14 +386,13 @@ export class Group<Out = Data> {
 
   /** Closes the members when the backplane delivers the close, because it delivers the messages before it, too. */
   async #closeInOrder(code: number, reason: string): Promise<Sent> {
-    const isSubscribed = this.#host.isSubscribed(this);
     const arrived =
-      this.#members.size === 0 || !isSubscribed
+      this.#members.size === 0 || !this.#host.isSubscribed(this)
         ? undefined
-        : new Promise<void>((resolve) => (this.#closeWaiters ??= []).push(resolve));
+        : new Promise<void>((resolve) => (this.#pendingCloses ??= []).push({ code, reason, resolve }));
     const sent = await this.#host.sendClose(this, code, reason, this.#members.size);
-    if (sent.backplane === true && isSubscribed) await arrived;
-    else if (sent.backplane === false || !isSubscribed) await this.#closeMembers(code, reason);
+    if (sent.backplane === true && arrived !== undefined) await arrived;
+    else await this.#closeMembers(code, reason);
     return sent;
   }
 
@@ -398,19 +408,18 @@ export class Group<Out = Data> {
 
   #closeMembers(code: number, reason: string): Promise<unknown> {
     const members = [...this.#members];
-    const waiters = this.#closeWaiters;
-    this.#closeWaiters = undefined;
+    const pending = this.#takePendingCloses();
     for (const member of members) this.delete(member);
     // `async` turns a throw into a rejection, so that the other members still close.
     const closed = Promise.allSettled(members.map(async (member) => await member.close?.(code, reason)));
-    if (waiters !== undefined) void closed.then(() => callAll(waiters));
+    for (const { resolve } of pending) void closed.then(resolve);
     return closed;
   }
 
-  #callCloseWaiters(): void {
-    if (this.#closeWaiters === undefined) return;
-    callAll(this.#closeWaiters);
-    this.#closeWaiters = undefined;
+  #takePendingCloses(): readonly PendingClose[] {
+    const pending = this.#pendingCloses ?? [];
+    this.#pendingCloses = undefined;
+    return pending;
   }
 
   static {
@@ -418,6 +427,10 @@ export class Group<Out = Data> {
     receive = (group, envelope) => {
       if (envelope.kind === 'message') group.#deliver(createMessage(envelope));
       else void group.#closeMembers(envelope.code, envelope.reason);
+    };
+    closeAfterLoss = (group) => {
+      const [first] = group.#pendingCloses ?? [];
+      if (first !== undefined) void group.#closeMembers(first.code, first.reason);
     };
     historyOf = (group) => group.#history;
     nextNumber = (group) => (group.#sent = (group.#sent % 0xffff_ffff) + 1);
@@ -438,10 +451,6 @@ function createMessage({ bytes, binary, latest }: Extract<Envelope, { kind: 'mes
   const groupMessage = new GroupMessage(bytes, binary);
   groupMessage.latest = latest;
   return groupMessage;
-}
-
-function callAll(callbacks: readonly (() => void)[]): void {
-  for (const callback of callbacks) callback();
 }
 
 function checkLast(last: unknown): void {

@@ -14,6 +14,7 @@ import { Channel, type ChannelHost } from './channel.js';
 import { EnvelopeWriter, readEnvelope } from './envelope.js';
 import { BackplaneError, reasonOf } from './errors.js';
 import {
+  closeAfterLoss,
   createGroup,
   historyOf,
   removeMembers,
@@ -379,7 +380,8 @@ export class Groups<Out = Data> extends EventEmitter<GroupsEvents> {
       },
       isOwn ? history.takeExcluded(envelope.sequence) : undefined,
     );
-    if (!isMessage) receive(group, envelope);
+    // Members that have come after `close` of their group stay open.
+    if (!isMessage && !(isOwn && history.isFromBeforeMembers(envelope.sequence))) receive(group, envelope);
   }
 
   #refuseForeignMessage(group: string, reason: string): void {
@@ -429,7 +431,10 @@ export class Groups<Out = Data> extends EventEmitter<GroupsEvents> {
     if (this.#people?.network?.missed(group) === true) return;
     this.#channels.get(group)?.sequences.expectGaps();
     const known = this.#groups.get(group)?.deref();
-    if (known !== undefined) historyOf(known)?.reset();
+    if (known !== undefined) {
+      historyOf(known)?.reset();
+      closeAfterLoss(known);
+    }
     this.#emitMissed(group, count);
   }
 

@@ -42,6 +42,9 @@ export class GroupHistory implements EntriesOwner {
   /** When the last member left. `undefined` if nobody can come back with a position at which nothing was said. */
   #leftAt: number | undefined;
 
+  /** The last message that this process had sent when the first of the members came. */
+  #filledAt = 0;
+
   constructor(group: HistoryGroup, host: HistoryHost) {
     this.#group = group;
     this.#host = host;
@@ -80,6 +83,7 @@ export class GroupHistory implements EntriesOwner {
    * member.
    */
   join(member: Member, range: HistoryRange, welcome: Welcome | undefined): PromiseLike<boolean> {
+    if (this.#group.members.size === 1) this.#filledAt = this.#host.writer.sequence;
     this.#host.store.update(this);
     return this.#joiners.add(member, range, welcome);
   }
@@ -146,6 +150,11 @@ export class GroupHistory implements EntriesOwner {
   /** Returns which members do not get a message of this process. */
   takeExcluded(sequence: number): Filter {
     return this.#exclusions?.take(sequence);
+  }
+
+  /** Returns whether this process has sent a message before any of the members came. */
+  isFromBeforeMembers(sequence: number): boolean {
+    return sequence <= this.#filledAt;
   }
 
   /** Keeps an entry of the backplane, and delivers its message. */

@@ -266,6 +266,45 @@ describe.runIf(hasRedis).each(newest)('history over Redis Streams with $name', (
     expect(ann.closes).toEqual([[4000, '']]);
   });
 
+  test('a group that closes in an outage closes its members here at once, and only those', async () => {
+    const proxy = await Proxy.start(redis.port);
+    onTestFinished(() => proxy.stop());
+    const [there] = await openTwo();
+    const here = await open({ url: proxy.url });
+    const [ann, ben, cleo] = [new Listener(), new Listener(), new Listener()];
+    await Promise.all([here.group('a').add(ann), there.group('a').add(cleo)]);
+    proxy.target = 1;
+    proxy.cut();
+    await vi.waitFor(() => expect(here.isCutOff()).toBe(true), 10_000);
+    expect(await here.group('a').close(4000, 'over')).toMatchObject({ backplane: 'later' });
+    expect([ann.closes, here.group('a').size]).toEqual([[[4000, 'over']], 0]);
+    expect(await here.group('a').add(ben)).toBe(false);
+    expect(await here.group('a').send('new')).toMatchObject({ backplane: 'later' });
+    proxy.target = redis.port;
+    await Promise.all([cleo.closed, ben.until(1)]);
+    expect([cleo.closes, ben.closes, ben.got]).toEqual([[[4000, 'over']], [], ['new']]);
+  });
+
+  test('a group closes its members here when Redis has lost the close', async () => {
+    const own = await RedisServer.start();
+    onTestFinished(() => own.stop());
+    const proxy = await Proxy.start(own.port);
+    onTestFinished(() => proxy.stop());
+    const groups = await open({ url: proxy.url, prefix: 'lost' });
+    const ann = new Listener();
+    await groups.group('a').add(ann);
+    await groups.group('a').send('one');
+    await ann.until(1);
+    // The connection that listens; the other one sends.
+    proxy.mute(await proxy.accept(1));
+    const closed = groups.group('a').close(4000);
+    await vi.waitFor(() => expect(own.cli('XLEN', 'lost:group:a')).toBe('2'), 10_000);
+    own.cli('FLUSHALL');
+    proxy.cut();
+    await closed;
+    expect(ann.closes).toEqual([[4000, '']]);
+  });
+
   test('history returns the messages with their times, also where the group has no members', async () => {
     const [here, there] = await openTwo({ stamp: 'id' });
     const ann = new Listener();
