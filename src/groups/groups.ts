@@ -33,6 +33,7 @@ import type { Filter } from './history/exclusions.js';
 import { GroupHistory } from './history/group-history.js';
 import type { HistoryHost } from './history/host.js';
 import { type HistoryOptions, type HistorySettings, resolveHistoryOptions } from './history/options.js';
+import type { BackplaneHistory } from './history/kept.js';
 import type { Position } from './history/position.js';
 import { toMessage } from './history/read-page.js';
 import { createStamper } from './history/stamp.js';
@@ -157,7 +158,9 @@ export class Groups<Out = Data> extends EventEmitter<GroupsEvents> {
     const historyHost =
       historySettings === undefined
         ? undefined
-        : createHistoryHost(historySettings, backplane, codec, this.#writer);
+        : createHistoryHost(historySettings, codec, this.#writer, () =>
+            this.#closed === undefined ? backplane?.history : undefined,
+          );
     this.#historyStore = historyHost?.store;
     this.#groupHost = {
       filled: (group) => this.#groupFilled(group),
@@ -302,7 +305,7 @@ export class Groups<Out = Data> extends EventEmitter<GroupsEvents> {
     history.stamper?.check(groupMessage);
     if (!history.followsBackplane) {
       const local = history.send(groupMessage, isExcepted);
-      return laterIfAwaited({ local, backplane: null, error: null });
+      return this.#publish(group, local, () => this.#wrap(group, groupMessage));
     }
     // The members of this process get the message from the backplane, too, because only then it has its place.
     const local = [...group].filter((member) => isExcepted?.(member) !== true).length;
@@ -481,9 +484,9 @@ function closedError(group: string): BackplaneError {
 
 function createHistoryHost(
   settings: HistorySettings,
-  backplane: Backplane | undefined,
   codec: Codec | undefined,
   writer: EnvelopeWriter,
+  getSource: () => BackplaneHistory | undefined,
 ): HistoryHost {
   let era = 0;
   // After a restart, a process must not take a position of an earlier one for its own.
@@ -492,7 +495,9 @@ function createHistoryHost(
     settings,
     stamper: createStamper(settings.stamp, codec),
     store: new HistoryStore(settings.maxBytes, settings.age),
-    source: backplane?.history,
+    get source() {
+      return getSource();
+    },
     writer,
     begin: () => ({ era: (era = Math.max(era + 1, Date.now())), index: 0, mark }),
     encode: (value) => new GroupMessage(codec === undefined ? (value as Data) : codec.encodeUnchecked(value)),

@@ -112,6 +112,8 @@ export class GroupEntries {
   disconnect(): void {
     this.clear();
     this.#window.isChecked = false;
+    // Without the backplane, nobody knows what comes after the last entry.
+    this.#end = this.#host.begin();
   }
 
   /** Reads the last position. Callers share a read only if it begins after their calls. */

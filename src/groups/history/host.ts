@@ -12,7 +12,7 @@ export interface HistoryHost {
   readonly settings: HistorySettings;
   readonly stamper: Stamper | undefined;
   readonly store: HistoryStore;
-  /** Keeps the messages of all processes. Without it, they are in this process only. */
+  /** Keeps the messages of all processes. Without it, they are in this process only, as after `close` of the groups. */
   readonly source: BackplaneHistory | undefined;
   /** Returns the position before the first message of a history in memory. No other history has this position. */
   begin(): Position;

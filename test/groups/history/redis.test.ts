@@ -305,6 +305,36 @@ describe.runIf(hasRedis).each(newest)('history over Redis Streams with $name', (
     expect(ann.closes).toEqual([[4000, '']]);
   });
 
+  test('after close, groups deliver and keep messages in this process only', async () => {
+    const [here, there] = await openTwo();
+    const [ann, ben] = [new Listener(), new Listener()];
+    await Promise.all([here.group('a').add(ann), there.group('a').add(ben)]);
+    await here.group('a').send('one');
+    await Promise.all([ann.until(1), ben.until(1)]);
+    await here.close();
+    for (const name of ['a', 'never used']) {
+      const [plain, welcomed] = [new Listener(), new Listener()];
+      const group = here.group(name);
+      void group.add(plain);
+      void group.add(welcomed, { since: ann.ids[0], welcome: welcomed.welcome });
+      expect(await group.send('two', { except: plain })).toMatchObject({
+        local: 1,
+        backplane: false,
+        error: { code: 'ERR_WEBSOCKET_BACKPLANE_CLOSED' },
+      });
+      void group.send('three');
+      await welcomed.until(3);
+      expect([textsOf(plain), textsOf(welcomed)]).toEqual([['three'], ['welcome false', 'two', 'three']]);
+      const late = new Listener();
+      await group.add(late, { since: welcomed.ids[0], welcome: late.welcome });
+      expect(textsOf(late)).toEqual(['welcome true', 'three']);
+      expect((await group.history()).map(({ message }) => message)).toEqual(['two', 'three']);
+      await group.close(4000);
+      expect(late.closes).toEqual([[4000, '']]);
+    }
+    expect(ben.got).toEqual(['one']);
+  });
+
   test('history returns the messages with their times, also where the group has no members', async () => {
     const [here, there] = await openTwo({ stamp: 'id' });
     const ann = new Listener();
