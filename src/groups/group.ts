@@ -358,7 +358,8 @@ export class Group<Out = Data> {
 
   /**
    * Closes all members in all processes. They receive all earlier messages first. In an outage, a group with a history over
-   * Redis closes the members of this process at once, without the messages that Redis does not have yet.
+   * Redis closes the members of this process at once, without the messages that Redis does not have yet. A member that still
+   * reads the history gets the rest at once, within its limit `maxBuffered`; but not what this process must first read from Redis.
    *
    * Resolves when the members in this process have closed and the backplane has accepted or refused the request. You need
    * not await the promise; it never rejects. A member without a `close()` method only leaves the group.
@@ -407,6 +408,7 @@ export class Group<Out = Data> {
   }
 
   #closeMembers(code: number, reason: string): Promise<unknown> {
+    this.#history?.finish();
     const members = [...this.#members];
     const pending = this.#takePendingCloses();
     for (const member of members) this.delete(member);

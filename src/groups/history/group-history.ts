@@ -93,6 +93,11 @@ export class GroupHistory implements EntriesOwner {
     return this.#joiners.get(member)?.promise;
   }
 
+  /** Called when the group closes, before its members leave. */
+  finish(): void {
+    this.#joiners.finish();
+  }
+
   /** Called when a member has left the group. */
   leave(member: Member): void {
     this.#joiners.remove(member);

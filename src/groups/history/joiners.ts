@@ -1,5 +1,5 @@
 import { debug } from '../../shared/notices.js';
-import { deliver, deliverAndWait } from '../group-message.js';
+import { deliver, deliverAndWait, type GroupMessage } from '../group-message.js';
 import type { Member } from '../member.js';
 import type { Filter } from './exclusions.js';
 import type { GroupEntries } from './group-entries.js';
@@ -10,6 +10,11 @@ import type { LogEntry } from './log.js';
 import { comparePositions, formatBefore, formatPosition, parsePosition, type Position } from './position.js';
 import { type HistoryRange, wantedOf } from './range.js';
 import type { Start } from './window.js';
+
+interface Next {
+  readonly groupMessage: GroupMessage | undefined;
+  readonly entry: LogEntry | undefined;
+}
 
 /**
  * Gives new members what is kept, and welcomes them.
@@ -69,6 +74,17 @@ export class Joiners {
   /** Forgets which members do not get a message that the backplane has refused. */
   forgetExcluded(sequence: number): void {
     for (const joining of this.#joining.values()) joining.excluded.delete(sequence);
+  }
+
+  /** Sends the members what they have not read yet, without waiting for them, because the group closes. */
+  finish(): void {
+    for (const joining of this.#joining.values()) {
+      try {
+        this.#sendRest(joining);
+      } catch (error) {
+        debug('the function given as welcome failed: %o', error);
+      }
+    }
   }
 
   /** Called when an entry has arrived, and when the log begins anew. */
@@ -146,30 +162,50 @@ export class Joiners {
   }
 
   async #welcome({ member }: Joining, position: string, complete: boolean): Promise<void> {
+    const groupMessage = this.#createWelcome(member, position, complete);
+    if (groupMessage !== undefined) await deliverAndWait(member, groupMessage, undefined);
+  }
+
+  #createWelcome(member: Member, position: string, complete: boolean): GroupMessage | undefined {
     const welcome = this.#welcomes.get(member);
-    if (welcome === undefined) return;
-    await deliverAndWait(member, this.#host.encode(welcome({ position, complete })), undefined);
+    return welcome && this.#host.encode(welcome({ position, complete }));
   }
 
   async #sendNext(joining: Joining, cursor: number): Promise<void> {
+    const { groupMessage, entry } = this.#takeNext(joining, cursor);
+    if (groupMessage !== undefined) await deliverAndWait(joining.member, groupMessage, entry);
+  }
+
+  /** Sends the rest of the log at once. The limit of the member for buffered bytes holds. */
+  #sendRest(joining: Joining): void {
+    const { log, generation } = this.#entries;
+    for (;;) {
+      const { cursor } = joining;
+      if (cursor === undefined || cursor < log.first || generation !== joining.generation) return;
+      if (cursor === log.end) {
+        this.#end(joining.member, true);
+        return;
+      }
+      const { groupMessage, entry } = this.#takeNext(joining, cursor);
+      if (groupMessage !== undefined) deliver(joining.member, groupMessage, entry);
+    }
+  }
+
+  /** Returns the next message for the member, if the entry has one for it, and moves on. A welcome has no entry. */
+  #takeNext(joining: Joining, cursor: number): Next {
     const { log } = this.#entries;
     const entry = log.at(cursor) as LogEntry;
     if (entry.isAfterGap && cursor > joining.known) {
       joining.known = cursor;
       const before = log.at(cursor - 1) ?? joining.sent;
-      await this.#welcome(
-        joining,
-        before === undefined ? formatBefore(entry) : formatPosition(before),
-        false,
-      );
-      return;
+      const position = before === undefined ? formatBefore(entry) : formatPosition(before);
+      return { groupMessage: this.#createWelcome(joining.member, position, false), entry: undefined };
     }
     joining.cursor = cursor + 1;
     const groupMessage = entry.createMessage();
-    if (groupMessage === undefined) return;
+    if (groupMessage === undefined) return { groupMessage, entry };
     joining.sent = { era: entry.era, index: entry.index, mark: entry.mark };
-    if (joining.skips(entry)) return;
-    await deliverAndWait(joining.member, groupMessage, entry);
+    return { groupMessage: joining.skips(entry) ? undefined : groupMessage, entry };
   }
 
   /** Reads what the backplane has kept, if the member may need it. */

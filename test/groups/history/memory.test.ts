@@ -199,6 +199,42 @@ test('a member that leaves while it joins gets nothing more, and leaves nothing 
   expect([room.size, room.has(leaving)]).toEqual([0, false]);
 });
 
+const TEXTS = ['one', 'two', 'three', 'mine', 'last'];
+
+test('a group that closes first gives its members what they have not read yet', async () => {
+  const room = open({ stamp: (message: string, id) => `${message} ${id}` }).group('a');
+  for (const text of ['one', 'two', 'three']) void room.send(text);
+  const slow = new Listener();
+  const send = slow.send.bind(slow);
+  slow.send = (...args) => (send(...args), new Promise(() => {}) as never);
+  const added = room.add(slow, { last: 3, welcome: slow.welcome });
+  void room.send('mine', { except: slow });
+  void room.send('last');
+  await room.close(4000, 'over');
+  const ids = await idsOf(room);
+  expect(slow.got).toEqual(['welcome true', ...[0, 1, 2, 4].map((at) => `${TEXTS[at]} ${ids[at]}`)]);
+  expect([slow.closes, await added, room.size]).toEqual([[[4000, 'over']], true, 0]);
+});
+
+test('a websocket that still reads the history gets all of it before the group closes it', async () => {
+  const room = open().group('a');
+  for (let number = 0; number < 40; number++) void room.send(`${number} ${'x'.repeat(100_000)}`);
+  const app = express();
+  app.get(
+    '/',
+    requireWebsocket(async (req) => {
+      void room.add(req.websocket, { last: 50 });
+      void room.send('the room closes');
+      await room.close(4001);
+    }),
+  );
+  const client = await connect(await serve(app), '/');
+  for (let number = 0; number < 40; number++)
+    expect(String(await client.next()).split(' ')[0]).toBe(String(number));
+  expect(String(await client.next())).toBe('the room closes');
+  expect((await client.closed()).code).toBe(4001);
+});
+
 test('a message that excludes a member does not reach it while it joins either', async () => {
   const room = open().group('a');
   void room.send('one');
