@@ -71,7 +71,10 @@ export interface KeptMessage<M = Message> {
   readonly id: string;
   /** When it was sent, in milliseconds since 1970. */
   readonly time: number;
-  /** The message as members receive it, or its value with `messages: 'json'` or `sends`. */
+  /**
+   * The message as members receive it, or its value with `messages: 'json'` or `sends`. If bytes were sent as a text that is
+   * not JSON, it is that text.
+   */
   readonly message: M;
 }
 

@@ -177,8 +177,7 @@ export class Groups<Out = Data> extends EventEmitter<GroupsEvents> {
       createHistory: (group) =>
         historyHost === undefined ? undefined : new GroupHistory(group, historyHost),
       sendKept: (...message) => this.#sendKept(...message),
-      decode: (data) =>
-        codec !== undefined && typeof data === 'string' ? (JSON.parse(data) as unknown) : data,
+      decode: (data) => (codec !== undefined && typeof data === 'string' ? parse(data) : data),
       createMessage:
         codec === undefined
           ? (data, binary) => new GroupMessage(data as Data, binary)
@@ -471,6 +470,15 @@ export class Groups<Out = Data> extends EventEmitter<GroupsEvents> {
       const text = `${warning}; to handle this, add groups.on('${name}', …)`;
       warnOnce(this, `WEBSOCKET_GROUPS_${name.toUpperCase()}`, text);
     });
+  }
+}
+
+/** Parses a text. Returns it unchanged if it is not JSON: bytes can be sent as any text. */
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
   }
 }
 

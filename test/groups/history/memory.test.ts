@@ -284,6 +284,15 @@ test('history returns the messages with ids and times, after an id or the last o
   expect(await open().group('b').history()).toEqual([]);
 });
 
+test('history also returns a text that is not JSON, which was sent as bytes', async () => {
+  const groups = createGroups({ messages: 'json', history: { length: 5, age: HOUR } });
+  onTestFinished(() => groups.close());
+  const room = groups.group('a');
+  void room.send({ a: 1 });
+  for (const text of ['plain text', '[2]']) void room.send(Buffer.from(text), { binary: false });
+  expect((await room.history()).map(({ message }) => message)).toEqual([{ a: 1 }, 'plain text', [2]]);
+});
+
 test('what is kept is a copy, so the app may reuse its buffer', async () => {
   const room = open().group('a');
   const buffer = Buffer.from('one');
