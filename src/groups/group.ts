@@ -201,16 +201,17 @@ export class Group<Out = Data> {
    * Adds a websocket. From now on it receives what this process sends to the group. When it closes, it leaves
    * automatically. A closed websocket is not added.
    *
-   * You need not await the promise; it never rejects. It resolves with `true` once messages of all other processes arrive,
-   * too. It resolves with `false` if the websocket is closed. It also resolves with `false` during an outage: then those
-   * messages will arrive after the outage.
+   * You need not await the promise. It resolves with `true` once messages of all other processes arrive, too. It resolves with
+   * `false` if the websocket is closed. It also resolves with `false` during an outage: then those messages will arrive after
+   * the outage. It rejects only when `welcome` throws.
    *
    * With `as`, it also waits until {@link Group.people} holds the people of all processes: a moment when it is the first
    * websocket with `as` here, one second at most. Its own event `join` has been emitted then. Another call with another `as` changes who the websocket is.
    *
    * In a group with a history, it first gets the message of `welcome`, then the kept messages that `since` or `last` ask for, and
-   * then what is new: each message once, in order. The promise then resolves with `true` when it has what was kept. It rejects
-   * with what `welcome` throws.
+   * then what is new: each message once, in order. The promise then resolves with `true` when it has what was kept. If
+   * `welcome` throws, the websocket leaves the group and stays open, and the process emits a warning. The promise rejects with
+   * the error, unless it has resolved before; you need not handle that.
    *
    * @throws {TypeError} The value is not a member: it lacks `send()` or `closed`. Or JSON cannot represent `as`.
    * @throws {RangeError} `as` has more than 4,096 bytes as JSON.
@@ -381,7 +382,10 @@ export class Group<Out = Data> {
     const people = this.#openPeople();
     // A welcome may have closed the member already.
     if (this.#members.has(member)) people.join(member, key);
-    return Promise.all([added, people.whenSettled()]).then(([result]) => result);
+    const settled = Promise.all([added, people.whenSettled()]).then(([result]) => result);
+    // As in `Joining`: the app need not await it.
+    settled.catch(() => {});
+    return settled;
   }
 
   #openPeople(): GroupPeople {

@@ -1,4 +1,4 @@
-import { debug } from '../../shared/notices.js';
+import { debug, warnOnce } from '../../shared/notices.js';
 import { deliver, deliverAndWait, type GroupMessage } from '../group-message.js';
 import type { Member } from '../member.js';
 import type { Filter } from './exclusions.js';
@@ -82,7 +82,7 @@ export class Joiners {
       try {
         this.#sendRest(joining);
       } catch (error) {
-        debug('the function given as welcome failed: %o', error);
+        this.#warn(error, 'so a websocket does not know that messages are lost');
       }
     }
   }
@@ -101,7 +101,7 @@ export class Joiners {
         const start = { position: formatPosition(this.#entries.end), complete: false };
         deliver(member, this.#host.encode(welcome(start)), undefined);
       } catch (error) {
-        debug('the function given as welcome failed: %o', error);
+        this.#warn(error, 'so a websocket does not know that messages are lost');
       }
     }
   }
@@ -133,7 +133,19 @@ export class Joiners {
     } catch (error) {
       joining.fail(error);
       this.#group.remove(member);
+      this.#warn(error, 'so a websocket has left the group');
     }
+  }
+
+  /** Warns of a `welcome` that has thrown. `add` may have resolved before, and nobody need await it. */
+  #warn(error: unknown, effect: string): void {
+    debug('the function given as welcome failed: %o', error);
+    const text = error instanceof Error ? error.message : String(error);
+    warnOnce(
+      this.#host,
+      'WEBSOCKET_GROUPS_WELCOME',
+      `the function given as welcome failed, ${effect}: ${text}`,
+    );
   }
 
   #isJoining(joining: Joining): boolean {

@@ -43,6 +43,8 @@ export class Joining {
       this.#resolve = resolve;
       this.#reject = reject;
     });
+    // The app need not await it. An unhandled rejection would end the process.
+    this.promise.catch(() => {});
   }
 
   /** Returns what the member still wants. */

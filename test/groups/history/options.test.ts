@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import {
   createGroups,
   MemoryHub,
@@ -6,7 +7,7 @@ import {
   type RedisClient,
 } from 'dwebsocket/groups';
 import { createClient } from 'redis';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { Listener } from './support/listener.js';
 
 const client = createClient({ url: 'redis://127.0.0.1:1' }) as RedisClient;
@@ -83,4 +84,25 @@ test('a welcome that throws makes add reject, and the member is not in the group
   await expect(room.add(new Listener(), { welcome: () => ({}) })).rejects.toThrow('send() takes a string');
   void room.send('one');
   expect([ann.got, room.size]).toEqual([[], 0]);
+});
+
+test('a welcome that throws neither ends a process that does not await add, nor stays unknown', async () => {
+  const unhandled: unknown[] = [];
+  const note = (error: unknown): void => void unhandled.push(error);
+  process.on('unhandledRejection', note);
+  onTestFinished(() => void process.off('unhandledRejection', note));
+  const warned = once(process, 'warning');
+  const room = createGroups({ history: HISTORY }).group('a');
+  const welcome = (): string => {
+    throw new Error('no');
+  };
+  void room.add(new Listener(), { welcome });
+  void room.add(new Listener(), { welcome, as: 'ann' });
+  const [warning] = (await warned) as [Error & { code: string }];
+  expect([warning.code, warning.message]).toEqual([
+    'WEBSOCKET_GROUPS_WELCOME',
+    'the function given as welcome failed, so a websocket has left the group: no',
+  ]);
+  await new Promise(setImmediate);
+  expect([unhandled, room.size]).toEqual([[], 0]);
 });
