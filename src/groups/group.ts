@@ -78,6 +78,8 @@ export interface KeptMessage<M = Message> {
   readonly message: M;
 }
 
+const NO_OPTIONS: GroupSendOptions = {};
+
 /** Owns groups, and connects them with other processes. */
 export interface GroupHost {
   /** Called when the first member has joined. */
@@ -348,8 +350,11 @@ export class Group<Out = Data> {
    *
    * @throws {WebsocketArgumentError} `data` is not a message. To send another value, encode it: `send(JSON.stringify(value))`,
    *   or set the option `messages: 'json'`. With that option: JSON cannot represent the value, or it does not fit `sends`.
+   *   Or `except` is neither a member nor iterable.
+   * @throws {WebsocketOptionError} An option has an unknown name; or the options are not an object.
    */
-  send(data: Out, options: GroupSendOptions = {}): PromiseLike<Sent> {
+  send(data: Out, options: GroupSendOptions = NO_OPTIONS): PromiseLike<Sent> {
+    if (options !== NO_OPTIONS) checkSendOptions(options);
     const groupMessage = this.#host.createMessage(data, options.binary);
     if (options.latest !== undefined) {
       checkLatest(options.latest);
@@ -452,8 +457,17 @@ export class Group<Out = Data> {
 function makeFilter(except: GroupSendOptions['except']): ((member: Member) => boolean) | undefined {
   if (except === undefined) return undefined;
   if (isMember(except)) return (member) => member === except;
-  const all = new Set(except as Iterable<AnyMember>);
+  const all = setOf(except);
   return (member) => all.has(member);
+}
+
+function setOf(except: unknown): ReadonlySet<AnyMember> {
+  const isIterable = typeof (except as Partial<Iterable<AnyMember>> | null)?.[Symbol.iterator] === 'function';
+  if (typeof except === 'object' && isIterable) return new Set(except as Iterable<AnyMember>);
+  throw argumentError(
+    TypeError,
+    `the option "except" must be a member (req.websocket), or several in an array or a set; got ${describe(except)}`,
+  );
 }
 
 function createMessage({ bytes, binary, latest }: Extract<Envelope, { kind: 'message' }>): GroupMessage {
@@ -468,6 +482,13 @@ function checkLast(last: unknown): void {
     typeof last === 'number' ? RangeError : TypeError,
     `the option "last" must be a number of messages, 0 or more; got ${describe(last)}`,
   );
+}
+
+// The loop costs less than `checkNames` for each message.
+function checkSendOptions(options: object): void {
+  let isWrong = typeof options !== 'object' || (options as unknown) === null;
+  for (const name in options) if (name !== 'except' && name !== 'binary' && name !== 'latest') isWrong = true;
+  if (isWrong) checkNames(options, ['except', 'binary', 'latest']);
 }
 
 function noHistoryError(what: string): Error {

@@ -464,3 +464,21 @@ test('instanceof recognizes errors by their code', () => {
   expect(new WebsocketError('ERR_WEBSOCKET_CLOSED', 'x')).not.toBeInstanceOf(BackplaneError);
   expect([error.name, error.group]).toEqual(['BackplaneError', 'a']);
 });
+
+test('wrong options of send throw, and nothing is sent', () => {
+  const room = createGroups().group('a');
+  const ann = new FakeMember();
+  void room.add(ann);
+  const send = (options: unknown) => () => room.send('one', options as never);
+  expect(send({ excpet: ann })).toThrow('unknown option "excpet"; did you mean "except"?');
+  for (const options of [null, 5, 'text', [ann]]) expect(send(options)).toThrow('options');
+  for (const except of [null, 5, 'ann', {}])
+    expect(send({ except })).toThrow(
+      'the option "except" must be a member (req.websocket), or several in an array or a set; got ',
+    );
+  expect(ann.got).toEqual([]);
+  void room.send('two', { except: undefined, binary: undefined, latest: undefined });
+  void room.send('three', undefined);
+  for (const except of [[ann], new Set([ann])]) void room.send('four', { except });
+  expect(ann.got).toEqual(['two', 'three']);
+});

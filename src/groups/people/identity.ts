@@ -37,17 +37,29 @@ export function canonicalJson(value: unknown): string {
 }
 
 function stringify(as: unknown): string {
+  if (as instanceof Promise)
+    throw argumentError(
+      TypeError,
+      'add() was given a promise as the option "as"; await it first: { as: await value }',
+    );
   let text: string | undefined;
   let cause: unknown;
   try {
     // Returns `undefined` for functions and symbols.
-    text = JSON.stringify(as);
+    text = JSON.stringify(as, refuseUnlike);
   } catch (error) {
     cause = error;
   }
   if (text !== undefined) return text;
   const message = `add() takes an identity as that JSON can represent, such as a name or an id; got ${describe(as)}`;
   throw argumentError(TypeError, message, cause === undefined ? undefined : { cause });
+}
+
+/** Refuses what JSON writes as another value: NaN as `null`, and a promise as `{}`. All of them would be one person. */
+function refuseUnlike(_name: string, value: unknown): unknown {
+  if (value instanceof Promise || (typeof value === 'number' && !Number.isFinite(value)))
+    throw new TypeError(`JSON cannot represent ${describe(value)}`);
+  return value;
 }
 
 function freeze(value: unknown): unknown {

@@ -721,3 +721,15 @@ describe.concurrent('what it costs', () => {
     expect(a.wire.bytes - before.bytes).toBeLessThan(120);
   });
 });
+
+test('a promise and a number that JSON cannot represent are nobody', () => {
+  const room = createGroups().group('a');
+  expect(() => room.add(new FakeMember(), { as: Promise.resolve('ann') })).toThrow(
+    'add() was given a promise as the option "as"; await it first: { as: await value }',
+  );
+  for (const as of [NaN, Infinity, { id: NaN }, [Promise.resolve()]])
+    expect(() => room.add(new FakeMember(), { as })).toThrow(
+      'that JSON can represent, such as a name or an id',
+    );
+  expect([room.size, room.people]).toEqual([0, []]);
+});
