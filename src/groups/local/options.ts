@@ -31,7 +31,8 @@ export interface LocalBackplaneOptions {
    */
   maxBuffered?: number | undefined;
   /**
-   * Replaces a hub that has not answered for this many milliseconds.
+   * Limits how long the hub may take to answer, in milliseconds. A hub that stays silent is replaced after two to three times
+   * this time.
    *
    * @default 5_000
    */
