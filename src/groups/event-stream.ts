@@ -164,8 +164,11 @@ class ResponseStream implements EventStream {
   ): PromiseLike<boolean> {
     if (this.isClosed()) return falseLater();
     const text = formatEvent(message, binary ?? typeof message !== 'string', id);
-    const isBehind = this.#buffered > this.#settings.highWaterMark;
-    return this.#add(text, isBehind ? latest : undefined);
+    const isBehind = this.#held !== undefined || this.#buffered > this.#settings.highWaterMark;
+    if (latest !== undefined && isBehind) return this.#add(text, latest);
+    // Ids only grow: the id of the last event says what a client has had.
+    if (id !== undefined) this.#releaseHeld();
+    return this.#add(text);
   }
 
   begin(position: string): void {
@@ -230,12 +233,18 @@ class ResponseStream implements EventStream {
     held.set(latest, text);
   }
 
+  #releaseHeld(): void {
+    if (this.#held === undefined) return;
+    this.#pending += [...this.#held.values()].join('');
+    this.#held = undefined;
+  }
+
   /** Removes and returns everything that is not written yet. */
   #takePending(): string {
-    const text = this.#held === undefined ? this.#pending : this.#pending + [...this.#held.values()].join('');
+    this.#releaseHeld();
+    const text = this.#pending;
     this.#pending = '';
     this.#pendingBytes = 0;
-    this.#held = undefined;
     return text;
   }
 

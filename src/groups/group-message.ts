@@ -1,6 +1,6 @@
 import { debug } from '../shared/notices.js';
 import { asBytes, encodeFrame, type Data } from '../websocket/frame.js';
-import { sendFrame } from '../websocket/operations.js';
+import { sendFrame, sendHeld } from '../websocket/operations.js';
 import { Websocket } from '../websocket/websocket.js';
 import { formatPosition, type Position } from './history/position.js';
 import type { Member } from './member.js';
@@ -62,7 +62,7 @@ export function deliver(member: Member, groupMessage: GroupMessage, position?: P
     if (member instanceof Websocket) {
       if (member.isClosed()) return false;
       // Not awaited: each member has its own limit `maxBuffered`.
-      void sendToWebsocket(member as Websocket, groupMessage);
+      void sendToWebsocket(member as Websocket, groupMessage, position);
       return true;
     }
     if (member.isClosed?.() === true) return false;
@@ -82,7 +82,7 @@ export async function deliverAndWait(
 ): Promise<void> {
   try {
     if (member.isClosed?.() === true) return;
-    if (member instanceof Websocket) await sendToWebsocket(member as Websocket, groupMessage);
+    if (member instanceof Websocket) await sendToWebsocket(member as Websocket, groupMessage, position);
     else await sendToMember(member, groupMessage, position);
   } catch (error) {
     reportFailure(error);
@@ -92,10 +92,12 @@ export async function deliverAndWait(
 function sendToWebsocket(
   member: Websocket,
   { frame, data, binary, latest }: GroupMessage,
+  position: Position | undefined,
 ): PromiseLike<boolean> {
-  return latest === undefined
-    ? sendFrame(member, frame, data, binary)
-    : sendFrame(member, frame, data, binary, latest);
+  if (latest !== undefined) return sendFrame(member, frame, data, binary, latest);
+  // In a group with a history, ids only grow: the id of the last message says what a client has had.
+  if (position !== undefined) sendHeld(member);
+  return sendFrame(member, frame, data, binary);
 }
 
 function sendToMember(

@@ -32,7 +32,7 @@ export interface Sent {
 /** Lists the options of {@link Group.send}. */
 export interface GroupSendOptions {
   /** Excludes members, usually the sender. */
-  except?: AnyMember | Iterable<AnyMember> | undefined;
+  except?: AnyMember | Iterable<AnyMember> | null | undefined;
   /**
    * Sends a binary message (`true`) or a text message (`false`).
    *
@@ -42,6 +42,7 @@ export interface GroupSendOptions {
   /**
    * Names what the message is about: a position, a price, a cursor. A member that is behind, with more than `highWaterMark` buffered
    * bytes, gets only the newest message for each name, once it has read enough. The order of other messages stays.
+   * In a group with a history, what waits goes out before the next message without `latest`, so that ids only grow.
    *
    * @default none (every message is sent)
    */
@@ -455,7 +456,8 @@ export class Group<Out = Data> {
 }
 
 function makeFilter(except: GroupSendOptions['except']): ((member: Member) => boolean) | undefined {
-  if (except === undefined) return undefined;
+  // `req.websocket` is `null` in a request over plain HTTP.
+  if (except === undefined || except === null) return undefined;
   if (isMember(except)) return (member) => member === except;
   const all = setOf(except);
   return (member) => all.has(member);

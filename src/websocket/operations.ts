@@ -26,6 +26,8 @@ export interface Operations<W = object> {
     binary: boolean | undefined,
     latest?: string,
   ): PromiseLike<boolean>;
+  /** Sends what the option `latest` holds back while the peer is behind. */
+  sendHeld(websocket: W): void;
   /** Closes like `close`, but `timeout` (milliseconds) replaces the `closeTimeout` of the route. */
   closeWithin(websocket: W, timeout: number, code: number, reason: string): PromiseLike<void>;
   /** Ends the connection without a closing handshake. */
@@ -77,6 +79,10 @@ function operationsOf(websocket: object): Operations {
 
 export const sendFrame: Operations['sendFrame'] = (websocket, ...rest) =>
   operationsOf(websocket).sendFrame(websocket, ...rest);
+
+export const sendHeld: Operations['sendHeld'] = (websocket) => {
+  operationsOf(websocket).sendHeld(websocket);
+};
 
 export const closeWithin: Operations['closeWithin'] = (websocket, ...rest) =>
   operationsOf(websocket).closeWithin(websocket, ...rest);

@@ -146,7 +146,7 @@ export class Outbox {
     return buffered > maxBuffered ? this.#terminate(buffered) : this.#drain.promise;
   }
 
-  /** Sends what `sendLatest` holds, because the websocket closes. */
+  /** Sends what `sendLatest` holds, before something that must not overtake it. */
   flushLatest(): void {
     this.#sendHeld(Infinity);
   }

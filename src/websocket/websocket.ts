@@ -744,6 +744,9 @@ export class Websocket<M = Message, Out = Data> implements AsyncIterable<M> {
         if (onSend.hasSubscribers) onSend.publish({ websocket, bytes: Buffer.byteLength(data) });
         return websocket.#outbox.write(frame);
       },
+      sendHeld: (websocket) => {
+        if (websocket.#maySend()) websocket.#outbox.flushLatest();
+      },
       closeWithin: (websocket, timeout, code, reason) => {
         websocket.#connection.closeTimeout = timeout;
         return websocket.close(code, reason);

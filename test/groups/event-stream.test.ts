@@ -338,21 +338,27 @@ test('wrong arguments throw, and say what to do', async () => {
   ]);
 });
 
-test('a client that is behind gets only the newest event for each name', async () => {
-  const { room, streams, site } = await openRoom({ highWaterMark: 10_000 });
-  const reader = await read(site);
-  await reader.next();
-  const stream = await streams.next();
-  reader.res.pause();
-  for (let count = 0; count < 10; count++) void room.send('x'.repeat(1_000_000));
-  for (let number = 0; number < 100; number++) void room.send(`a${number}`, { latest: 'a' });
-  void room.send('other');
-  reader.res.resume();
-  const events = await reader.take(12);
-  expect(events.slice(10).map(({ data }) => data)).toEqual(['other', 'a99']);
-  void stream.send('now', { latest: 'a' });
-  expect(await reader.next()).toEqual({ data: 'now' });
-});
+test.for([
+  ['without a history', null, ['other', 'a99']],
+  ['with a history, where ids only grow', undefined, ['a99', 'other']],
+] as const)(
+  'a client that is behind gets only the newest event for each name: %s',
+  async ([, history, last]) => {
+    const { room, streams, site } = await openRoom({ highWaterMark: 10_000 }, history);
+    const reader = await read(site);
+    if (history === undefined) await reader.next();
+    const stream = await streams.next();
+    reader.res.pause();
+    for (let count = 0; count < 10; count++) void room.send('x'.repeat(1_000_000));
+    for (let number = 0; number < 100; number++) void room.send(`a${number}`, { latest: 'a' });
+    void room.send('other');
+    reader.res.resume();
+    const events = await reader.take(12);
+    expect(events.slice(10).map(({ data }) => data)).toEqual(last);
+    void stream.send('now', { latest: 'a' });
+    expect(await reader.next()).toEqual({ data: 'now' });
+  },
+);
 
 const GET = 'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n';
 

@@ -472,12 +472,12 @@ test('wrong options of send throw, and nothing is sent', () => {
   const send = (options: unknown) => () => room.send('one', options as never);
   expect(send({ excpet: ann })).toThrow('unknown option "excpet"; did you mean "except"?');
   for (const options of [null, 5, 'text', [ann]]) expect(send(options)).toThrow('options');
-  for (const except of [null, 5, 'ann', {}])
+  for (const except of [5, 'ann', {}])
     expect(send({ except })).toThrow(
       'the option "except" must be a member (req.websocket), or several in an array or a set; got ',
     );
   expect(ann.got).toEqual([]);
-  void room.send('two', { except: undefined, binary: undefined, latest: undefined });
+  void room.send('two', { except: null, binary: undefined, latest: undefined });
   void room.send('three', undefined);
   for (const except of [[ann], new Set([ann])]) void room.send('four', { except });
   expect(ann.got).toEqual(['two', 'three']);

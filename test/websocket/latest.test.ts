@@ -65,6 +65,31 @@ test.for([{}, { perMessageDeflate: true }])(
   },
 );
 
+test.for([{}, { perMessageDeflate: true }])(
+  'in a group with a history, a message that waits goes out before the next other one, so ids only grow: %j',
+  async (options) => {
+    const [peer] = (await openPeers(1, options)) as [Peer];
+    const stamp = (message: unknown, id: string): string => `${String(message)} ${id}`;
+    const room = createGroups({ history: { length: 1_000, age: 60_000, stamp } }).group('a');
+    await room.add(peer.websocket);
+    const filler = fallBehind(peer);
+    for (let number = 0; number < 100; number++) {
+      void room.send(`a${number}`, { latest: 'a' });
+      void room.send(`b${number}`, { latest: 'b' });
+    }
+    void room.send('other');
+    for (let number = 100; number < 200; number++) void room.send(`a${number}`, { latest: 'a' });
+    peer.client.ws.resume();
+    const got = (await peer.client.take(filler + 4))
+      .slice(filler)
+      .map((message) => String(message).split(' '));
+    expect(got.map(([text]) => text)).toEqual(['a99', 'b99', 'other', 'a199']);
+    const kept = (await room.history()).map(({ id }) => id);
+    const places = got.map(([, id]) => kept.indexOf(id!));
+    expect(places).toEqual([198, 199, 200, 300]);
+  },
+);
+
 test('a peer that keeps up gets every message, in order', async () => {
   const [{ client, websocket }] = (await openPeers(1)) as [Peer];
   for (let number = 0; number < 100; number++) void websocket.send(String(number), { latest: 'a' });
