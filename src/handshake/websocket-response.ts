@@ -88,15 +88,21 @@ export function discardOutput(
 /**
  * Ends the response of a websocket, and emits 'finish' and 'close', so that loggers log and sessions are saved. Later
  * writes of the app are discarded, and do not throw.
+ *
+ * @throws The error of a middleware's `end`. Then 'close' comes nevertheless, and 'finish' only if the response has ended.
  */
 export function endResponse(res: ServerResponse): void {
-  if (hasSocket(res)) {
-    // The sink closes the response when it has finished.
+  const isDiscarded = hasSocket(res);
+  if (!isDiscarded) res.statusCode = SWITCHING_PROTOCOLS;
+  try {
     if (!res.writableEnded) res.end();
-    return;
+  } catch (error) {
+    if (!res.writableEnded) closeUnfinished(res);
+    else if (!isDiscarded) nextTick(closeFinished, res);
+    throw error;
   }
-  res.statusCode = SWITCHING_PROTOCOLS;
-  if (!res.writableEnded) res.end();
+  // The sink closes the response when it has finished.
+  if (isDiscarded) return;
   // Without a socket Node emits 'finish' on the next tick.
   if (res.writableEnded) nextTick(closeFinished, res);
   // A middleware may delay the end: express-session saves first.
@@ -109,6 +115,10 @@ function closeOnNextTick(this: ServerResponse): void {
 
 function closeFinished(res: ServerResponse): void {
   publishFinish(res);
+  closeUnfinished(res);
+}
+
+function closeUnfinished(res: ServerResponse): void {
   closeResponse(res);
   forgetHeaders(res);
 }

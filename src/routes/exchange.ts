@@ -4,7 +4,6 @@ import {
   closeRequest,
   closeRequestAndResponse,
   discardOutput,
-  endResponse,
   reopenResponse,
   SWITCHING_PROTOCOLS,
 } from '../handshake/websocket-response.js';
@@ -28,7 +27,14 @@ import type { Websocket } from '../websocket/websocket.js';
 import { isAbort } from './aborts.js';
 import type { Acceptor } from './accept.js';
 import { MethodGuard } from './method-guard.js';
-import { answerFailure, asError, isError, textOf, type AnyHandler } from './serve-http.js';
+import {
+  asError,
+  endWebsocketResponse,
+  forwardFailure,
+  isError,
+  textOf,
+  type AnyHandler,
+} from './serve-http.js';
 import type { Next } from './types.js';
 
 /** Milliseconds in which error handlers must answer. Then the response ends without their answer. */
@@ -185,7 +191,7 @@ export class Exchange implements EndListener {
         if (hasFailed) return;
         hasFailed = true;
         // A handler that this handler called with its own `next` has failed.
-        if (error === this.#failure?.error) this.#forwardError(handler, error, next);
+        if (error === this.#failure?.error) forwardFailure(handler, error, this.#res, next);
         else this.#fail(handler, error, next);
       } else if (next !== undefined) {
         // The next handler decides how the websocket ends: a wrapped handler by its end, any other by its answer.
@@ -275,26 +281,24 @@ export class Exchange implements EndListener {
     this.#reopenResponse();
     if (!res.closed) {
       const timer = setTimeout(() => {
-        this.#end();
+        timer.refresh();
+        // The `end` of a middleware may do nothing after it has thrown. Then nothing else would close the response.
+        if (this.#phase === 'ended') closeRequestAndResponse(this.#req, res);
+        else this.#end();
       }, ERROR_HANDLER_TIMEOUT).unref();
       res.once('close', () => {
         clearTimeout(timer);
         closeRequest(this.#req);
       });
     }
-    this.#forwardError(handler, error, next);
-  }
-
-  #forwardError(handler: object, error: unknown, next: Next | undefined): void {
-    if (next !== undefined) next(error);
-    else answerFailure(handler, error, this.#res);
+    forwardFailure(handler, error, res, next);
   }
 
   /** Ends the response like any other: 'finish' and 'close' come, loggers log, and sessions are saved. */
   #end(): void {
     if (this.#phase === 'ended') return;
     this.#phase = 'ended';
-    endResponse(this.#res);
+    endWebsocketResponse(routeOf(this.websocket), this.#res);
     closeRequest(this.#req);
   }
 

@@ -7,7 +7,7 @@ import { argumentError, describe, optionError } from '../shared/errors.js';
 import { pathOf, warnOnce } from '../shared/notices.js';
 import { isThenable } from '../shared/thenable.js';
 import { clientNetworkOf, hasDirectAddress } from './client-network.js';
-import { answerFailure, asError, asNext } from './serve-http.js';
+import { answerFailure, asError, asNext, forwardFailure } from './serve-http.js';
 import type { AnyRequest, BaseResponse, Next, WebsocketRoute } from './types.js';
 
 const DEFAULT_RETRY_AFTER = 30;
@@ -112,7 +112,12 @@ class Limiter {
         fail(error);
       }
     };
-    if (isThenable(key)) void Promise.resolve(key).then(admit, fail);
+    if (isThenable(key))
+      void Promise.resolve(key)
+        .then(admit)
+        .catch((error: unknown) => {
+          forwardFailure(this, asError(error), res, next);
+        });
     else admit(key);
   }
 

@@ -1,11 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import {
-  closeRequest,
-  endResponse,
-  reopenResponse,
-  SWITCHING_PROTOCOLS,
-} from '../handshake/websocket-response.js';
+import { closeRequest, reopenResponse, SWITCHING_PROTOCOLS } from '../handshake/websocket-response.js';
 import { isWebsocketUpgrade } from '../handshake/handshake.js';
 import { markHeadersSent } from '../internals/node.js';
 import { checkHandler, checkNames } from '../options/checks.js';
@@ -16,7 +11,14 @@ import { noteRoute, watchServers } from '../server/watch-servers.js';
 import { debug } from '../shared/notices.js';
 import { wholeUrl } from '../shared/whole-url.js';
 import { Acceptor } from './accept.js';
-import { answerFailure, asError, asNext, textOf } from './serve-http.js';
+import {
+  answerFailure,
+  asError,
+  asNext,
+  endWebsocketResponse,
+  forwardFailure,
+  textOf,
+} from './serve-http.js';
 import type { Next, WebsocketRoute } from './types.js';
 import { refusePlainHttp } from './wrappers.js';
 
@@ -81,7 +83,7 @@ function pass(
   let hasFailed = false;
   socket.once('close', () => {
     // After a failure, the error handlers end the response.
-    if (!hasFailed) endResponse(res);
+    if (!hasFailed) endWebsocketResponse(handler, res);
     closeRequest(req);
   });
   const { url } = req;
@@ -92,8 +94,7 @@ function pass(
     socket.destroy();
     if (url !== undefined) req.url = url;
     reopenResponse(res, SWITCHING_PROTOCOLS, noop);
-    if (next === undefined) answerFailure(handler, error, res);
-    else next(error);
+    forwardFailure(handler, error, res, next);
   };
   req.url = wholeUrl(req);
   // If the library does not listen in time, a reset by the client must not end the process.

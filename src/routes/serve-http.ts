@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { answer } from '../handshake/answer.js';
+import { endResponse } from '../handshake/websocket-response.js';
 import { describe } from '../shared/errors.js';
-import { warnOnce } from '../shared/notices.js';
+import { pathOf, warnOnce } from '../shared/notices.js';
 import type { Next } from './types.js';
 
 /** Stands for a handler of any type. */
@@ -20,9 +21,7 @@ export async function serveHttp(
   try {
     await handler(req as never, res as never, next ?? finalHandler(handler, res));
   } catch (reason) {
-    const error = asError(reason);
-    if (next !== undefined) next(error);
-    else answerFailure(handler, error, res);
+    forwardFailure(handler, asError(reason), res, next);
   }
 }
 
@@ -42,10 +41,38 @@ export function asError(reason: unknown): unknown {
 }
 
 /**
+ * Passes a failure to `next`. Without a `next`, as on a bare server, warns once for each `about`, and answers with 500.
+ *
+ * Does not throw if `next` does: promises and listeners call this function, and there the error would end the process. It
+ * also answers with 500 then, unless there is an answer.
+ */
+export function forwardFailure(
+  about: object,
+  error: unknown,
+  res: ServerResponse,
+  next: Next | undefined,
+): void {
+  if (next === undefined) {
+    answerFailure(about, error, res);
+    return;
+  }
+  try {
+    next(error);
+  } catch (thrown) {
+    warnOfMiddleware(about, thrown, res.req);
+    answerInternalError(res);
+  }
+}
+
+/**
  * Warns of a failure, once for each `about`, and answers with 500. It is for a bare server, which has no `next` for the error.
  */
 export function answerFailure(about: object, error: unknown, res: ServerResponse): void {
   warnOfFailure(about, error);
+  answerInternalError(res);
+}
+
+function answerInternalError(res: ServerResponse): void {
   try {
     if (!res.headersSent) answer(res, 500, 'Internal Server Error');
     else if (!res.writableEnded) res.end();
@@ -62,6 +89,27 @@ export function warnOfFailure(about: object, error: unknown): void {
     about,
     'WEBSOCKET_HANDLER_FAILED',
     `a handler failed, and there is no next() for its error; catch it in the handler: ${text}`,
+  );
+}
+
+/**
+ * Ends the response of a websocket. If the `end` of a middleware throws, warns once for each `about`: timers, promises and
+ * listeners call this function, and there the error would end the process.
+ */
+export function endWebsocketResponse(about: object, res: ServerResponse): void {
+  try {
+    endResponse(res);
+  } catch (error) {
+    warnOfMiddleware(about, error, res.req);
+  }
+}
+
+function warnOfMiddleware(about: object, error: unknown, req: IncomingMessage): void {
+  warnOnce(
+    about,
+    'WEBSOCKET_RESPONSE_FAILED',
+    `${pathOf(req)}: a middleware has failed in res.end() or next(), where no caller could catch its error. ` +
+      `Correct the cause: ${textOf(error, true)}`,
   );
 }
 
