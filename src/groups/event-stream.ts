@@ -180,21 +180,34 @@ class ResponseStream implements EventStream {
     return this.#isClosing || this.#res.writableEnded || isGone(this.#res);
   }
 
-  close(code = 1000, reason = ''): Promise<void> {
-    if (this.isClosed()) return this.closed;
+  /** @param timeout The milliseconds in which the client must read the rest. The shortest of several calls applies. */
+  close(code = 1000, reason = '', timeout = DEFAULT_CLOSE_TIMEOUT): Promise<void> {
+    const res = this.#res;
+    if (!this.isClosed()) this.#sendClose(code, reason);
+    // A client that does not read never gets it all.
+    const timer = setTimeout(() => res.destroy(), timeout).unref();
+    return this.closed.finally(() => {
+      clearTimeout(timer);
+    });
+  }
+
+  #sendClose(code: number, reason: string): void {
     const pending = this.#takePending();
     this.#isClosing = true;
     const res = this.#res;
     const { socket } = res;
-    res.end(`${pending}event: close\ndata: ${JSON.stringify({ code, reason })}\n\n`, () => {
+    // Not a callback of `end`: a middleware may call it too early, as express-session does.
+    res.once('finish', () => {
       // An idle connection would delay the end of `server.close()`.
       if (res.req.httpVersionMajor === 1) socket?.destroySoon();
     });
-    // A client that does not read never gets it all.
-    const timer = setTimeout(() => res.destroy(), DEFAULT_CLOSE_TIMEOUT).unref();
-    return this.closed.finally(() => {
-      clearTimeout(timer);
-    });
+    try {
+      res.end(`${pending}event: close\ndata: ${JSON.stringify({ code, reason })}\n\n`);
+    } catch (error) {
+      // The `end` of a middleware has thrown.
+      debug('%s: the events are cut off, because res.end() failed: %o', pathOf(res.req), error);
+      res.destroy();
+    }
   }
 
   /** @param latest The name of an event that replaces a pending one with the same name. */

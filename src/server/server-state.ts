@@ -31,8 +31,11 @@ export interface PendingUpgrade {
 export interface OpenStream {
   /** Resolves when the response has ended. */
   readonly closed: PromiseLike<unknown>;
-  /** Ends the response. Resolves when its connection has closed. */
-  close(code: number, reason: string): PromiseLike<unknown>;
+  /**
+   * Ends the response. Resolves when its connection has closed, at the latest after `timeout` milliseconds; without it, the
+   * response has a limit of its own. Never throws.
+   */
+  close(code: number, reason: string, timeout?: number): PromiseLike<unknown>;
 }
 
 /** Holds the state of one server. */

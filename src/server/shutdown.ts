@@ -7,7 +7,7 @@ import { checkClose } from '../websocket/arguments.js';
 import { closeWithin, terminateWebsocket } from '../websocket/operations.js';
 import type { Websocket } from '../websocket/websocket.js';
 import { checkServer, stateOf, type AnyServer, type Server } from './server-state.js';
-import { spread } from './spread.js';
+import { attempt, spread } from './spread.js';
 
 /** Lists the options of {@link closeWebsockets}. */
 export interface CloseWebsocketsOptions {
@@ -26,9 +26,11 @@ export interface CloseWebsocketsOptions {
   /**
    * Limits, in milliseconds, how long the clients may take to answer the close frame. Then their connections are destroyed.
    * This limit replaces the `closeTimeout` of all routes. A websocket that is closing already keeps its own deadline if that
-   * is earlier. With `over`, the time of each client begins when its websocket begins to close.
+   * is earlier. With `over`, the time of each client begins when its websocket begins to close. The client of an event stream
+   * of groups must have read everything in this time.
    *
-   * @default the `closeTimeout` of each route; 5_000 for upgrade requests that the app has not answered yet
+   * @default the `closeTimeout` of each route; 5_000 for event streams, and for upgrade requests that the app has not answered
+   *   yet
    */
   timeout?: number | undefined;
   /**
@@ -84,37 +86,36 @@ async function drain(server: Server, { code, reason, timeout, over }: Drain): Pr
     code,
     state.pending.size,
   );
-  state.draining++;
-  state.attachment?.retire?.();
-  const ended: PromiseLike<unknown>[] = [];
-  const closes: (() => unknown)[] = [];
-  for (const websocket of state.open) {
-    ended.push(websocket.closed);
-    closes.push(() =>
-      timeout === undefined ? websocket.close(code, reason) : closeWithin(websocket, timeout, code, reason),
-    );
-  }
-  for (const stream of state.streams) {
-    ended.push(stream.closed);
-    closes.push(() => stream.close(code, reason));
-  }
-  for (const upgrade of state.pending) ended.push(upgrade.settled());
-  const abandonTimer = setTimeout(() => {
-    for (const upgrade of state.pending) upgrade.abandon('the server is shutting down');
-  }, timeout ?? DEFAULT_CLOSE_TIMEOUT).unref();
-  const terminateTimer =
-    timeout === undefined
-      ? undefined
-      : setTimeout(
-          () => {
-            for (const websocket of state.open) terminateWebsocket(websocket);
-          },
-          Math.min(timeout + (over ?? 0), MAX_DELAY),
-        ).unref();
+  let abandonTimer: NodeJS.Timeout | undefined;
+  let terminateTimer: NodeJS.Timeout | undefined;
   let cancelCloses: (() => void) | undefined;
-  if (over === undefined) for (const close of closes) close();
-  else cancelCloses = spread(closes, over);
+  state.draining++;
   try {
+    state.attachment?.retire?.();
+    const ended: PromiseLike<unknown>[] = [];
+    const closes: (() => unknown)[] = [];
+    for (const websocket of state.open) {
+      ended.push(websocket.closed);
+      closes.push(() =>
+        timeout === undefined ? websocket.close(code, reason) : closeWithin(websocket, timeout, code, reason),
+      );
+    }
+    for (const stream of state.streams) {
+      ended.push(stream.closed);
+      closes.push(() => stream.close(code, reason, timeout));
+    }
+    for (const upgrade of state.pending) ended.push(upgrade.settled());
+    abandonTimer = setTimeout(() => {
+      for (const upgrade of state.pending) upgrade.abandon('the server is shutting down');
+    }, timeout ?? DEFAULT_CLOSE_TIMEOUT).unref();
+    if (timeout !== undefined) {
+      const terminateAll = (): void => {
+        for (const websocket of state.open) terminateWebsocket(websocket);
+      };
+      terminateTimer = setTimeout(terminateAll, Math.min(timeout + (over ?? 0), MAX_DELAY)).unref();
+    }
+    if (over === undefined) closes.forEach(attempt);
+    else cancelCloses = spread(closes, over);
     await Promise.all(ended);
   } finally {
     cancelCloses?.();

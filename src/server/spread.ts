@@ -1,8 +1,9 @@
+import { debug } from '../shared/notices.js';
 import { clearTimeout, now, setTimeout } from '../shared/real-timers.js';
 
 /**
  * Runs actions in random order, one by one, evenly spread over `ms` milliseconds. The first one runs at once. Returns a
- * function that cancels the rest.
+ * function that cancels the rest. An action that throws does not stop the others.
  *
  * The order is random because neighbours in it often share a network, which would otherwise get them all back together.
  */
@@ -14,7 +15,7 @@ export function spread(actions: readonly (() => void)[], ms: number): () => void
   let done = 0;
   const runDue = (): void => {
     const elapsed = now() - start;
-    while (done < order.length && done * pause <= elapsed) order[done++]?.();
+    while (done < order.length && done * pause <= elapsed) attempt(order[done++] as () => void);
     if (done < order.length) timer = setTimeout(runDue, Math.ceil(done * pause - elapsed)).unref();
   };
   runDue();
@@ -22,6 +23,15 @@ export function spread(actions: readonly (() => void)[], ms: number): () => void
     done = order.length;
     clearTimeout(timer);
   };
+}
+
+/** Runs an action. Logs its error. */
+export function attempt(action: () => unknown): void {
+  try {
+    action();
+  } catch (error) {
+    debug('a close failed: %o', error);
+  }
 }
 
 /** Returns the items in random order (Fisher and Yates). */

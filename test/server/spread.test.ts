@@ -89,6 +89,20 @@ test('an action may cancel the rest', () => {
   expect(ran).toBe(3);
 });
 
+test('an action that throws does not stop the others', () => {
+  let ran = 0;
+  const fail = () => {
+    ran++;
+    throw new Error('asked for');
+  };
+  spread(
+    Array.from({ length: 10 }, () => fail),
+    1_000,
+  );
+  runTimers();
+  expect(ran).toBe(10);
+});
+
 test('without actions nothing happens', () => {
   record(0, 1_000);
   expect(pending).toBeUndefined();
