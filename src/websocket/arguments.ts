@@ -71,6 +71,9 @@ function adviseOn(ms: unknown, method: string): string {
 /** A smaller number, before March 1973 in milliseconds, is a time in seconds or a delay. */
 const EARLIEST_TIME = 1e11;
 
+/** A date of the first day of 1970 stands for a time long ago. Cookies use it, too. */
+const FIRST_DAY = 86_400_000;
+
 /** @throws {TypeError | RangeError} `time` is not a time that `closeAt` takes. */
 export function checkCloseTime(time: unknown): asserts time is Date | number | null {
   const rule = 'closeAt() takes a Date, milliseconds since 1970, or null for no time';
@@ -82,12 +85,18 @@ export function checkCloseTime(time: unknown): asserts time is Date | number | n
       RangeError,
       `${rule}; got ${types.isDate(time) ? 'an invalid Date' : describe(time)}; check where the time comes from`,
     );
-  if (typeof time === 'number' && time < EARLIEST_TIME)
+  // The fake clocks of node:test and sinon begin in 1970.
+  if (isTooEarly(time) && Date.now() >= EARLIEST_TIME)
     throw argumentError(
       RangeError,
-      `${rule}; got ${describe(time)}. For seconds, as in the exp of a token, write closeAt(exp * 1000); ` +
-        'for a delay, write closeAt(Date.now() + ms)',
+      `${rule}; got ${types.isDate(time) ? `the Date ${time.toISOString()}` : describe(time)}. ` +
+        'For seconds, as in the exp of a token, write closeAt(exp * 1000); for a delay, write closeAt(Date.now() + ms)',
     );
+}
+
+function isTooEarly(time: Date | number): boolean {
+  if (typeof time === 'number') return time < EARLIEST_TIME;
+  return Number(time) >= FIRST_DAY && Number(time) < EARLIEST_TIME;
 }
 
 function adviseOnTime(time: unknown): string {

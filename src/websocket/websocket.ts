@@ -334,7 +334,7 @@ export class Websocket<M = Message, Out = Data> implements AsyncIterable<M> {
    * @param code As in {@link close}. 3000 tells a client to connect again with new credentials ("unauthorized" in the IANA
    *   registry). Pass one of 4400 to 4499 for clients that must stay away, such as 4401 when a user must log in again.
    * @param reason At most 123 bytes in UTF-8.
-   * @throws {RangeError} The time is invalid or in seconds, the code must not be sent, or the reason is too long.
+   * @throws {RangeError} The time is invalid or in seconds (also as a Date), the code must not be sent, or the reason is too long.
    * @throws {TypeError} `time` is of another type, or the reason is not a string.
    * @example req.websocket.closeAt(token.exp * 1000);
    */

@@ -48,6 +48,25 @@ describe('closeAt', () => {
     expect((await client.closed()).code).toBe(4000);
   });
 
+  test.for([new Date(0), new Date(1), new Date(-1)])('takes %o for long ago, as cookies do', async (date) => {
+    const { websocket } = await openPair();
+    websocket.closeAt(date);
+    expect(websocket.isClosed()).toBe(true);
+  });
+
+  test.for([
+    ['a number', (ms: number) => ms],
+    ['a Date', (ms: number) => new Date(ms)],
+  ] as const)('follows a fake clock that begins in 1970, with %s', async ([, toTime]) => {
+    const { websocket } = await openPair();
+    vi.useFakeTimers({ toFake: ['Date', 'setTimeout', 'clearTimeout'], now: 0 });
+    websocket.closeAt(toTime(Date.now() + 30 * 24 * HOUR));
+    vi.advanceTimersByTime(30 * 24 * HOUR - 1);
+    expect(websocket.isClosed()).toBe(false);
+    vi.advanceTimersByTime(1);
+    expect(websocket.isClosed()).toBe(true);
+  });
+
   test('knows dates beyond the longest timer of Node', async () => {
     const { websocket, client } = await openPair();
     stopClock();
@@ -168,6 +187,11 @@ describe('closeAt', () => {
       RangeError,
       'got the number 1900000000. For seconds, as in the exp of a token, write closeAt(exp * 1000); ' +
         'for a delay, write closeAt(Date.now() + ms)',
+    ],
+    [
+      new Date(1_900_000_000),
+      RangeError,
+      'got the Date 1970-01-22T23:46:40.000Z. For seconds, as in the exp',
     ],
     [60_000, RangeError, 'for a delay, write closeAt(Date.now() + ms)'],
     [undefined, TypeError, 'got undefined'],
