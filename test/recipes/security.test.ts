@@ -164,24 +164,40 @@ test('an address may have 50 websockets, a user of it 5, and each of them 20 mes
 
 test('a websocket lives as long as its token, and a new token prolongs it', async () => {
   const app = express();
-  const lives: Record<string, number> = { long: 3_600, soon: 0.05, old: -1 };
-  const readExpiry = (token: string) => (token in lives ? Date.now() / 1_000 + lives[token]! : undefined);
+  const tokens: Record<string, { sub: string; life: number }> = {
+    long: { sub: 'ada', life: 3_600 },
+    soon: { sub: 'ada', life: 0.05 },
+    old: { sub: 'ada', life: -1 },
+    foreign: { sub: 'eve', life: 3_600 },
+  };
+  const verify = (token: string) => {
+    if (!(token in tokens)) return undefined;
+    const { sub, life } = tokens[token]!;
+    return { sub, exp: Date.now() / 1_000 + life };
+  };
+  const read: unknown[] = [];
   app.get(
     '/:token',
     requireWebsocket(async ({ params, websocket }) => {
-      for await (const message of readUntilExpiry(websocket, params.token!, readExpiry))
+      for await (const message of readUntilExpiry(websocket, verify(params.token!)!, verify)) {
+        read.push(message);
         websocket.send(message);
+      }
     }),
   );
   const site = await serve(app);
   const renewed = await connect(site, '/long');
   const expiring = await connect(site, '/long');
   const invalid = await connect(site, '/long');
+  const foreign = await connect(site, '/long');
   renewed.send('token soon', 'token long', 'hello');
   expiring.send('token soon');
   invalid.send('token wrong');
+  foreign.send('token foreign', 'delete all');
   expect(await renewed.next()).toBe('hello');
   expect(await invalid.closed()).toEqual({ code: 4401, reason: 'the token is not valid' });
+  expect(await foreign.closed()).toEqual({ code: 4401, reason: 'the token is not valid' });
+  expect(read).not.toContain('delete all');
   expect(await expiring.closed()).toEqual({ code: 3000, reason: 'the token has expired' });
   expect(await (await connect(site, '/old')).closed()).toEqual({
     code: 3000,
