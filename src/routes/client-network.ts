@@ -30,14 +30,26 @@ export function networkOf(text: string): string {
   const address = bracketed ?? plain ?? text;
   if (!isIPv6(address)) return address;
   const groups = expand(address);
-  // An IPv4 address, as a server for both versions shows it (RFC 4291, 2.5.5.2).
-  if (groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff)
+  if (isIPv4InIPv6(groups))
     return groups
       .slice(6)
       .flatMap((group) => [group >> 8, group & 0xff])
       .join('.');
   const network = groups.slice(0, 4).map((group) => group.toString(16));
   return `${network.join(':')}::/64`;
+}
+
+/** The first six groups of addresses whose last two are an IPv4 address. */
+const IPV4_PREFIXES = [
+  // As a server for both versions shows it (RFC 4291, 2.5.5.2).
+  [0, 0, 0, 0, 0, 0xffff],
+  // Behind a translator from IPv4 to IPv6 (RFC 6052, 2.1, and RFC 7915, 2).
+  [0x64, 0xff9b, 0, 0, 0, 0],
+  [0, 0, 0, 0, 0xffff, 0],
+];
+
+function isIPv4InIPv6(groups: readonly number[]): boolean {
+  return IPV4_PREFIXES.some((prefix) => prefix.every((group, index) => group === groups[index]));
 }
 
 /** Returns the eight groups of a valid IPv6 address (RFC 4291, 2.2). */

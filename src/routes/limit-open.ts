@@ -153,7 +153,9 @@ class Limiter {
   #refuse(req: IncomingMessage, res: ServerResponse): void {
     if (this.#by === undefined) this.#warnOfProxy(req);
     const headers = { 'Retry-After': String(this.#retryAfter) };
-    refuse(req, res, refusal(429, tooManyOpen(this.#max), headers));
+    // With `by`, a key may stand for many clients, such as those of a room.
+    const owner = this.#by === undefined ? 'this client' : 'all who share this limit';
+    refuse(req, res, refusal(429, tooManyOpen(owner, this.#max), headers));
   }
 
   #addressOf(req: IncomingMessage): string | undefined {
@@ -174,15 +176,16 @@ class Limiter {
     warnOnce(
       this,
       'WEBSOCKET_LIMIT_PROXY',
-      `${pathOf(req)}: limitOpen has refused a client with 429. All clients of a proxy count as one, because the app does ` +
-        "not trust the proxy's X-Forwarded-For; call app.set('trust proxy', …), or pass the option by",
+      `${pathOf(req)}: limitOpen has refused a client with 429, by the address ${String(req.socket.remoteAddress)}. If a ` +
+        "proxy of yours is there, all its clients count as one: call app.set('trust proxy', …) with its address, or pass " +
+        'the option by. Otherwise ignore this: a client has sent the header X-Forwarded-For itself',
     );
   }
 }
 
-function tooManyOpen(max: number): string {
+function tooManyOpen(owner: string, max: number): string {
   const websockets = max === 1 ? '1 websocket' : `${String(max)} websockets`;
-  return `this client may have ${websockets} open at the same time; close one, or try again later`;
+  return `${owner} may have ${websockets} open at the same time; close one, or try again later`;
 }
 
 function isKey(key: unknown): key is LimitKey {

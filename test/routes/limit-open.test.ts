@@ -430,6 +430,17 @@ describe('by', () => {
   });
 });
 
+test('a refusal does not speak of one client where by returns what many share', async () => {
+  const app = express();
+  app.get('/:room', limitOpen({ max: 1, by: ({ params }: Request) => String(params.room) }), waiting);
+  const site = await serve(app);
+  await connect(site, '/red');
+  expect(await requestUpgrade(site, '/red')).toMatchObject({
+    status: 429,
+    body: 'all who share this limit may have 1 websocket open at the same time; close one, or try again later\n',
+  });
+});
+
 describe('the address of a client', () => {
   const from = (address: string) => ({ 'x-forwarded-for': address });
 
@@ -456,8 +467,9 @@ describe('the address of a client', () => {
     const warning = await warnings.next();
     expect(warning.code).toBe('WEBSOCKET_LIMIT_PROXY');
     expect(warning.message).toBe(
-      '/: limitOpen has refused a client with 429. All clients of a proxy count as one, because the app does not trust ' +
-        "the proxy's X-Forwarded-For; call app.set('trust proxy', …), or pass the option by",
+      '/: limitOpen has refused a client with 429, by the address 127.0.0.1. If a proxy of yours is there, all its clients ' +
+        "count as one: call app.set('trust proxy', …) with its address, or pass the option by. Otherwise ignore this: a " +
+        'client has sent the header X-Forwarded-For itself',
     );
     expect((await requestUpgrade(site, '/', from('192.0.2.3'))).status).toBe(429);
     await turns(2);
