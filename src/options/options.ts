@@ -79,8 +79,9 @@ export interface RouteOptions {
    * Limits how fast messages are received: at most `count` within `per` milliseconds on average, and `count` at once after a
    * pause (a token bucket). Above the limit, reading from the socket pauses. So no message is lost, and the client must wait,
    * however the messages are read. A message counts once, also after `ignoreMessages`. Its further fragments, pings, pongs and
-   * the close do not count; they wait behind a message that comes too fast. What a client has sent above the limit is discarded only if its connection
-   * ends without a closing handshake. `false` turns the limit off.
+   * the close do not count; they wait behind a message that comes too fast. What a client has sent above the limit is
+   * discarded only if its connection ends without a closing handshake; a browser ends it about a minute after `close()`. While
+   * reading pauses, the heartbeat does not detect a dead connection. `false` turns the limit off.
    *
    * @default false
    */
