@@ -269,16 +269,29 @@ class ResponseStream implements EventStream {
     if (this.#isBlocked || this.isClosed()) return;
     const text = this.#takePending();
     if (text !== '') {
-      this.#isBlocked = !this.#res.write(text);
+      this.#isBlocked = !this.#writeNow(text);
       this.#heartbeat?.refresh();
     }
     if (!this.#isBlocked) this.#resolveDrain(true);
   }
 
+  /** Returns whether the client keeps up. */
+  #writeNow(text: string): boolean {
+    const res = this.#res;
+    try {
+      return res.write(text);
+    } catch (error) {
+      // The `write` of a middleware has thrown. No caller could catch this.
+      debug('%s: the events are cut off, because res.write() failed: %o', pathOf(res.req), error);
+      res.destroy();
+      return false;
+    }
+  }
+
   #startHeartbeat(pause: number): void {
     this.#heartbeat = setTimeout(() => {
       // A client that does not read needs no more to read.
-      if (!this.#isBlocked && !this.isClosed()) this.#res.write(':\n\n');
+      if (!this.#isBlocked && !this.isClosed()) this.#writeNow(':\n\n');
       this.#heartbeat?.refresh();
     }, pause).unref();
   }

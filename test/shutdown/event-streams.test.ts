@@ -68,6 +68,18 @@ test.for([undefined, 1_000])(
   },
 );
 
+test('a middleware whose write throws loses the client, and not the process', async () => {
+  const { site, streams } = await open((_req, res, next) => {
+    res.write = () => {
+      throw new Error('a hook failed');
+    };
+    next();
+  });
+  const res = await listenTo(site);
+  await within(closeOf(res), 'end of the events');
+  await within((await streams.next()).closed, 'end of the stream');
+});
+
 test('server.close() closes a server with a middleware whose end throws', async () => {
   const { site } = await open(failingEnd);
   const res = await listenTo(site);
