@@ -114,7 +114,8 @@ describe('the suite of the document passes, and its process exits', { timeout: 2
 });
 
 test('with the fake clock of sinon, as in the document', async () => {
-  const [, fakeTimers = ''] = codeUnder('fake-clocks');
+  const [, code = ''] = codeUnder('fake-clocks');
+  const [imports = '', fakeTimers = ''] = code.split('\n\n');
   const minute = `
 test('a minute passes in no time', async () => {
   const clock = ${fakeTimers}
@@ -129,7 +130,7 @@ test('a minute passes in no time', async () => {
   clock.restore();
 });
 `;
-  const suite = `import sinon from 'sinon';\n${nodeSuite}\n${minute}`;
+  const suite = `${imports}\n${nodeSuite}\n${minute}`;
   project.write('sinon/package.json', '{ "type": "module" }');
   project.write('sinon/app.js', app);
   for (const name of ['first', 'second']) project.write(`sinon/${name}.test.js`, suite + minute);
