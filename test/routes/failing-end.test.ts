@@ -9,10 +9,10 @@ import { serve } from '../support/serve.js';
 import { watchWarnings } from '../support/warnings.js';
 import { CUT_OFF, expectEnd, FINISHED, waitTurns, watchExchange } from '../support/watch-exchange.js';
 
-// The deadline of error handlers passes a hundred times faster.
+// The deadline of error handlers passes twenty times faster.
 vi.mock('../../src/shared/real-timers.js', async (importOriginal) => {
   const timers = await importOriginal<typeof import('../../src/shared/real-timers.js')>();
-  return { ...timers, setTimeout: (run: () => void, ms: number) => timers.setTimeout(run, ms / 100) };
+  return { ...timers, setTimeout: (run: () => void, ms: number) => timers.setTimeout(run, ms / 20) };
 });
 const { acceptWebsocket, limitOpen, passUpgrade, requireWebsocket } = await import('dwebsocket');
 

@@ -10,12 +10,12 @@ import { serve, type Site } from '../support/serve.js';
 /** The deadlines that wait for `pass`, while a test holds them. */
 const clock = vi.hoisted(() => ({ held: undefined as { run: () => void; ms: number }[] | undefined }));
 
-// The deadlines of the package pass a hundred times faster, or when the test says so.
+// The deadlines of the package pass twenty times faster, or when the test says so.
 vi.mock('../../src/shared/real-timers.js', async (importOriginal) => {
   const timers = await importOriginal<typeof import('../../src/shared/real-timers.js')>();
   const setTimeout = (run: () => void, ms: number) => {
     clock.held?.push({ run, ms });
-    return timers.setTimeout(clock.held === undefined ? run : () => {}, ms / 100);
+    return timers.setTimeout(clock.held === undefined ? run : () => {}, ms / 20);
   };
   return { ...timers, setTimeout };
 });
@@ -111,6 +111,8 @@ test('server.close() closes a server with a middleware whose end throws', async 
 });
 
 test('behind express-session, an event stream is complete', async () => {
+  clock.held = [];
+  onTestFinished(() => void (clock.held = undefined));
   const { site } = await open(session({ secret: 's', resave: false, saveUninitialized: true }));
   const res = await listenTo(site);
   let text = '';
