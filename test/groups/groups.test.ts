@@ -1,5 +1,3 @@
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { WebsocketError } from 'dwebsocket';
 import {
   BackplaneError,
@@ -9,6 +7,7 @@ import {
   MemoryHub,
 } from 'dwebsocket/groups';
 import { describe, expect, test } from 'vitest';
+import { collect } from '../support/collect.js';
 import { defer, Inbox, within } from '../support/inbox.js';
 import { watchWarnings } from '../support/warnings.js';
 import { FakeMember } from './support/members.js';
@@ -70,8 +69,6 @@ describe('group(name)', () => {
   });
 
   test('unused empty groups are collected, and groups with members stay', async () => {
-    setFlagsFromString('--expose-gc');
-    const collectGarbage = runInNewContext('gc') as () => void;
     const groups = createGroups();
     const member = new FakeMember();
     void groups.group('full').add(member);
@@ -84,10 +81,7 @@ describe('group(name)', () => {
       group.send('nobody is here');
     };
     for (const index of gone) touch(index);
-    for (let round = 0; gone.size > 0 && round < 100; round++) {
-      await nextTurn();
-      collectGarbage();
-    }
+    for (let round = 0; gone.size > 0 && round < 100; round++) await collect();
     expect(gone.size).toBe(0);
     groups.group('full').send('still here');
     expect(member.got).toEqual(['still here']);

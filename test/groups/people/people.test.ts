@@ -1,5 +1,3 @@
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import {
   type BackplaneError,
   createGroups,
@@ -9,6 +7,7 @@ import {
   type Person,
 } from 'dwebsocket/groups';
 import { afterAll, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { collect } from '../../support/collect.js';
 import { Inbox, within } from '../../support/inbox.js';
 import { openPair } from '../../support/pair.js';
 import { FakeMember } from '../support/members.js';
@@ -235,15 +234,10 @@ describe('in one process', () => {
   test.each([undefined, new MemoryHub().connect()])(
     'a listener keeps its group alive, with and without backplane',
     async (backplane) => {
-      setFlagsFromString('--expose-gc');
-      const collectGarbage = runInNewContext('gc') as () => void;
       const groups = createGroups({ backplane });
       onTestFinished(() => groups.close());
       const events = ((room: Group) => record(room))(groups.group('room'));
-      for (let round = 0; round < 10; round++) {
-        await nextTurn();
-        collectGarbage();
-      }
+      for (let round = 0; round < 10; round++) await collect();
       void groups.group('room').add(new FakeMember(), { as: 'ann' });
       expect(await events.next()).toBe('+ann');
     },
