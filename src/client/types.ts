@@ -140,9 +140,9 @@ export interface ClientOptions<
   protocols?: readonly string[] | undefined;
   /**
    * Says where the ids of a group's history are, so that the client resumes there: the name of a field, as in the option
-   * `history.stamp` of the server, or a function that returns the id of a message (not that of `welcome`). From the second attempt on, the URL has
-   * the last id as `?since=`. The name of a field needs `messages: 'json'` or a schema. The id is read before a schema sees
-   * the message.
+   * `history.stamp` of the server, or a function that returns the id of a message (not that of `welcome`). From the second
+   * attempt on, the URL has the last id as `?since=`. The name of a field needs `messages: 'json'` or a schema. The id is read
+   * before a schema sees the message.
    *
    * The client also takes the `position` of the message that `welcome` of the group returns.
    *

@@ -194,6 +194,8 @@ describe('a refused handshake', () => {
     const socket = open();
     FakeWebSocket.last.fail(message);
     expect(socket.state).toBe('waiting');
+    const reason = message?.replace('Unexpected server response:', 'refused with') ?? '';
+    expect(socket.lastClose).toEqual({ code: 1006, reason, wasClean: false });
     measurePause();
   });
 

@@ -198,7 +198,7 @@ describe('the URL', () => {
   });
 
   test.for(['/chat', '', 'ftp://a.test', 'ws://'])('%o throws at once, with the cure', (url) => {
-    expect(() => openClient(url)).toThrow(/wss:\/\//);
+    expect(() => openClient(url)).toThrow(/try wss:\/\/host/);
   });
 
   test('a wrong URL of a function is an attempt that fails, and lastClose says why', async () => {
