@@ -459,13 +459,13 @@ function makeFilter(except: GroupSendOptions['except']): ((member: Member) => bo
   // `req.websocket` is `null` in a request over plain HTTP.
   if (except === undefined || except === null) return undefined;
   if (isMember(except)) return (member) => member === except;
-  const all = setOf(except);
+  const all = setOf(except as Iterable<AnyMember>);
   return (member) => all.has(member);
 }
 
-function setOf(except: unknown): ReadonlySet<AnyMember> {
-  const isIterable = typeof (except as Partial<Iterable<AnyMember>> | null)?.[Symbol.iterator] === 'function';
-  if (typeof except === 'object' && isIterable) return new Set(except as Iterable<AnyMember>);
+function setOf(except: Iterable<AnyMember>): ReadonlySet<AnyMember> {
+  // A string is iterable, too.
+  if (typeof except === 'object' && typeof except[Symbol.iterator] === 'function') return new Set(except);
   throw argumentError(
     TypeError,
     `the option "except" must be a member (req.websocket), or several in an array or a set; got ${describe(except)}`,
